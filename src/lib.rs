@@ -1,0 +1,18 @@
+//! `mqsafe` makes message loss visible and preventable on Apache Kafka, RabbitMQ and Apache RocketMQ.
+//!
+//! The rooms depend on each other in one direction only, and a test reads the `use crate::` lines to hold it:
+//!
+//! `model, text <- config, connect, audit, spool, verify, query, send <- broker <- command <- main`
+//!
+//! `ui` knows `model`, findings and results. Below `command` nothing knows `ui`, `cli` or the environment.
+
+pub mod audit;
+pub mod cli;
+pub mod command;
+pub mod config;
+pub mod model;
+pub mod text;
+pub mod ui;
+
+/// The version of the package.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
