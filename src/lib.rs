@@ -7,12 +7,24 @@
 //! `ui` knows `model`, findings and results. Below `command` nothing knows `ui`, `cli` or the environment.
 
 pub mod audit;
+#[cfg(feature = "kafka")]
+pub mod broker;
 pub mod cli;
 pub mod command;
 pub mod config;
+#[cfg(feature = "kafka")]
+pub mod connect;
 pub mod model;
+#[cfg(feature = "kafka")]
+pub mod query;
+#[cfg(feature = "kafka")]
+pub mod send;
+#[cfg(feature = "kafka")]
+pub mod spool;
 pub mod text;
 pub mod ui;
+#[cfg(feature = "kafka")]
+pub mod verify;
 
 /// The version of the package.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,7 +1,17 @@
 //! Words that every broker and every command shares. Nothing here does I/O.
 
+mod delivery;
 mod outcome;
 mod problem;
+mod publish;
+mod record;
+mod scan;
+mod stamp;
 
+pub use delivery::{Delivery, Fate, Position, Tally};
 pub use outcome::{Outcome, Signal};
 pub use problem::{Problem, Result};
+pub use publish::{Offer, Outgoing, Publish, Topology};
+pub use record::Record;
+pub use scan::{Coverage, PartitionRead, Scan, ScanPlan, ScanReport, Visit};
+pub use stamp::{CorruptStamp, ORIGIN_HEADER, STAMP_HEADER, Stamp, VOID_HEADER, Voids};

@@ -1,0 +1,35 @@
+//! One message as it lies in a broker.
+
+use super::{CorruptStamp, STAMP_HEADER, Stamp};
+
+/// A message as a scan hands it over: borrowed from the bytes that were read, nothing is allocated for it.
+///
+/// A message is bytes: keys, values and header values need not be UTF-8. A value of `None` is a tombstone.
+#[derive(Debug, Clone)]
+pub struct Record<'a> {
+    /// The partition (Kafka) or queue id.
+    pub partition: i32,
+    /// The offset within the partition.
+    pub offset: i64,
+    /// Milliseconds since the Unix epoch, as the topic keeps it (create time or append time).
+    pub timestamp_ms: Option<i64>,
+    /// The message key.
+    pub key: Option<&'a [u8]>,
+    /// The payload.
+    pub value: Option<&'a [u8]>,
+    /// Headers in their order; a name may come twice.
+    pub headers: Vec<(&'a str, Option<&'a [u8]>)>,
+}
+
+impl<'a> Record<'a> {
+    /// The value of the first header with this name, where it has one.
+    pub fn header(&self, name: &str) -> Option<&'a [u8]> {
+        self.headers.iter().find(|(n, _)| *n == name).and_then(|(_, v)| *v)
+    }
+
+    /// The stamp of this message: `None` when it has none, an error when it has one that cannot be read.
+    pub fn stamp(&self) -> Option<Result<Stamp<'a>, CorruptStamp>> {
+        let (_, value) = self.headers.iter().find(|(n, _)| *n == STAMP_HEADER)?;
+        Some(value.ok_or(CorruptStamp).and_then(Stamp::parse))
+    }
+}

@@ -1,0 +1,117 @@
+//! How a topic is read: bounded by the end offsets taken at the start, and honest about what was not read.
+
+use super::{Record, Result};
+use std::ops::ControlFlow;
+
+/// What to read.
+#[derive(Debug, Clone, Default)]
+pub struct ScanPlan {
+    /// Only these partitions; all of the topic when empty.
+    pub partitions: Vec<i32>,
+    /// Also hand over messages of transactions that are open or were aborted.
+    pub read_uncommitted: bool,
+}
+
+/// Whether the whole place was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Coverage {
+    /// All of it.
+    Complete,
+    /// All of it under an assumption, which is named.
+    CompleteIf(String),
+    /// Not all of it, and why.
+    Partial(String),
+}
+
+impl Coverage {
+    /// The word that ends every answer of a scan: `COMPLETE`, `COMPLETE-IF …` or `PARTIAL …`.
+    pub fn word(&self) -> String {
+        match self {
+            Coverage::Complete => "COMPLETE".to_owned(),
+            Coverage::CompleteIf(assumption) => format!("COMPLETE-IF {assumption}"),
+            Coverage::Partial(why) => format!("PARTIAL {why}"),
+        }
+    }
+
+    /// Whether a "not found" or "no anomaly" may be said with certainty.
+    pub const fn is_complete(&self) -> bool {
+        matches!(self, Coverage::Complete)
+    }
+}
+
+/// What was read of one partition.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PartitionRead {
+    /// The partition.
+    pub partition: i32,
+    /// The log start offset when the scan began: where reading starts.
+    pub from: i64,
+    /// The end offset when the scan began (exclusive): where reading stops.
+    pub to: i64,
+    /// The offset up to which everything was read (exclusive).
+    pub read_to: i64,
+    /// Records handed over.
+    pub records: u64,
+    /// Bytes of keys and values handed over.
+    pub bytes: u64,
+    /// Smallest and largest timestamp seen, milliseconds since the Unix epoch.
+    pub times_ms: Option<(i64, i64)>,
+    /// Why it was not read to the end.
+    pub error: Option<String>,
+}
+
+/// What a scan read.
+#[derive(Debug, Clone, Default)]
+pub struct ScanReport {
+    /// One entry for each partition of the plan, in order.
+    pub partitions: Vec<PartitionRead>,
+    /// Whether old values are removed by compaction, so that holes are no loss; `None` when the broker would not say.
+    pub compacted: Option<bool>,
+    /// Whether the visitor ended the scan.
+    pub stopped: bool,
+}
+
+impl ScanReport {
+    /// Whether every partition was read to the end offset that it had at the start.
+    pub fn coverage(&self) -> Coverage {
+        let broken: Vec<String> = self
+            .partitions
+            .iter()
+            .filter_map(|p| p.error.as_ref().map(|e| format!("partition {}: {e}", p.partition)))
+            .collect();
+        match (broken.is_empty(), self.stopped) {
+            (true, false) => Coverage::Complete,
+            (true, true) => Coverage::Partial("stopped before the end".to_owned()),
+            (false, _) => Coverage::Partial(broken.join("; ")),
+        }
+    }
+
+    /// Records handed over.
+    pub fn records(&self) -> u64 {
+        self.partitions.iter().map(|p| p.records).sum()
+    }
+
+    /// Bytes of keys and values handed over.
+    pub fn bytes(&self) -> u64 {
+        self.partitions.iter().map(|p| p.bytes).sum()
+    }
+}
+
+/// Receives what a scan reads, batch by batch, each batch from one partition and in offset order.
+pub trait Visit {
+    /// One batch. `Break` ends the scan; what was read until then is reported.
+    fn batch(&mut self, records: &[Record<'_>]) -> ControlFlow<()>;
+
+    /// Told now and then how much was read of how much, in offsets. `Break` ends the scan.
+    fn progress(&mut self, done: u64, total: u64) -> ControlFlow<()>;
+}
+
+/// A topic that can be read from its log start to its end without changing anything on the broker.
+pub trait Scan {
+    /// Reads what the plan says.
+    ///
+    /// # Errors
+    /// Only when nothing at all could be learnt (unreachable, no such topic). A partition that could not be read to its end
+    /// is an entry of the report with its error, never silence.
+    fn scan(&mut self, plan: &ScanPlan, visit: &mut dyn Visit) -> Result<ScanReport>;
+}

@@ -1,0 +1,302 @@
+//! One durable change: what was accepted, what was settled, how far the input was read, all in one synced transaction.
+
+use super::schema::{self, Body, Headers};
+use super::{Spool, SpoolError, Target};
+use crate::model::Voids;
+use redb::{ReadableTable, WriteTransaction};
+use std::collections::HashMap;
+
+/// A message that is to be accepted.
+#[derive(Debug, Clone, Copy)]
+pub struct NewMessage<'a> {
+    /// The line of the input that it came from; 0 when it came from no line.
+    pub line: u64,
+    /// The partition, once the topic is known; its number is given in the same transaction.
+    pub partition: Option<i32>,
+    /// The message key.
+    pub key: Option<&'a [u8]>,
+    /// The payload; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// Headers of the sender.
+    pub headers: &'a [(&'a str, Option<&'a [u8]>)],
+}
+
+/// What a message got when it was accepted or given its lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// The local number in the store.
+    pub id: u64,
+    /// Its number in its lane; 0 as long as it has no lane.
+    pub seq: u64,
+    /// Numbers given up before it, which it carries; empty for almost all.
+    pub voids: String,
+}
+
+/// How far an input file was accepted; committed together with the messages that it became.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputProgress {
+    /// The canonical path, as bytes.
+    pub path: Vec<u8>,
+    /// Bytes accepted from the start.
+    pub offset: u64,
+    /// Lines accepted or rejected from the start.
+    pub lines: u64,
+    /// Size of the file when it was opened.
+    pub size: u64,
+    /// SHA-256 of the bytes before `offset`.
+    pub prefix_sha256: [u8; 32],
+}
+
+/// The end of a pending message.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// The local number.
+    pub id: u64,
+    /// Who signed it.
+    pub producer: String,
+    /// Its partition.
+    pub partition: i32,
+    /// Its number.
+    pub seq: u64,
+    /// What ended it.
+    pub verdict: Verdict,
+}
+
+/// What ended a pending message.
+#[derive(Debug, Clone)]
+pub enum Verdict {
+    /// The broker acknowledged it; at this offset, when it said so.
+    Confirmed(Option<i64>),
+    /// The broker refused it for good; its number is void.
+    Failed(String),
+}
+
+/// One transaction's worth of change. All of it is on disk when [`Spool::commit`] returns, or none.
+#[derive(Debug, Default)]
+pub struct Change<'a> {
+    /// Messages to accept, in their order.
+    pub accept: &'a [NewMessage<'a>],
+    /// Pending messages that get their lane now, with the partition of each.
+    pub place: &'a [(u64, i32)],
+    /// Pending messages that ended.
+    pub settle: &'a [Settled],
+    /// How far the input was read with `accept`.
+    pub input: Option<&'a InputProgress>,
+    /// The time of all this, in milliseconds since the Unix epoch.
+    pub now_ms: i64,
+}
+
+impl Spool {
+    /// Makes a change durable. Returns what each of `accept`, then each of `place`, got.
+    ///
+    /// # Errors
+    /// [`SpoolError`]; nothing of the change happened as far as this process may assume, and the store must be
+    /// [reopened](Spool::reopen) before it is used again.
+    pub fn commit(&mut self, target: &Target, change: &Change<'_>) -> Result<Vec<Accepted>, SpoolError> {
+        let (got, next_id) = self.try_commit(target, change).map_err(|e| self.failed(e))?;
+        self.next_id = next_id;
+        Ok(got)
+    }
+
+    fn try_commit(&self, target: &Target, change: &Change<'_>) -> Result<(Vec<Accepted>, u64), redb::Error> {
+        let db = self.db.as_ref().ok_or(redb::Error::PreviousIo)?;
+        let mut txn = db.begin_write()?;
+        // A kill must not cost the next start a scan of the whole file.
+        txn.set_quick_repair(true);
+        let mut lanes = Lanes::new(target);
+        let mut got = Vec::with_capacity(change.accept.len() + change.place.len());
+        let next_id = accept(&txn, target, change, self.next_id, &mut lanes, &mut got)?;
+        place(&txn, target, change.place, &mut lanes, &mut got)?;
+        settle(&txn, target, change, &mut lanes)?;
+        lanes.store(&txn)?;
+        if let Some(input) = change.input {
+            let row = (input.offset, input.lines, input.size, input.prefix_sha256.as_slice());
+            txn.open_table(schema::INPUTS)?.insert((target.no, input.path.as_slice()), row)?;
+        }
+        if next_id != self.next_id {
+            txn.open_table(schema::META)?.insert("next_id", next_id.to_string().as_str())?;
+        }
+        txn.commit()?;
+        Ok((got, next_id))
+    }
+}
+
+fn accept(
+    txn: &WriteTransaction,
+    target: &Target,
+    change: &Change<'_>,
+    first_id: u64,
+    lanes: &mut Lanes<'_>,
+    got: &mut Vec<Accepted>,
+) -> Result<u64, redb::Error> {
+    if change.accept.is_empty() {
+        return Ok(first_id);
+    }
+    let mut pending = txn.open_table(schema::PENDING)?;
+    let mut id = first_id;
+    for m in change.accept {
+        let (seq, voids) = match m.partition {
+            Some(partition) => lanes.take(txn, &target.producer, partition)?,
+            None => (0, String::new()),
+        };
+        let headers: Headers<'_> = m.headers.to_vec();
+        let partition = m.partition.unwrap_or(-1);
+        let body: Body<'_> =
+            (partition, seq, change.now_ms, m.line, &target.producer, &voids, m.key, m.value, headers);
+        pending.insert((target.no, id), body)?;
+        got.push(Accepted { id, seq, voids });
+        id += 1;
+    }
+    Ok(id)
+}
+
+/// Gives pending messages their lane and number. They were accepted while the topic was not known.
+fn place(
+    txn: &WriteTransaction,
+    target: &Target,
+    wanted: &[(u64, i32)],
+    lanes: &mut Lanes<'_>,
+    got: &mut Vec<Accepted>,
+) -> Result<(), redb::Error> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let mut pending = txn.open_table(schema::PENDING)?;
+    for &(id, partition) in wanted {
+        let Some(old) = pending.remove((target.no, id))? else { continue };
+        let (_, _, time_ms, line, _, _, key, value, headers) = old.value();
+        // The lane belongs to the name that the store has now, which is not the one of a store that was copied meanwhile.
+        let (seq, voids) = lanes.take(txn, &target.producer, partition)?;
+        let (key, value) = (key.map(<[u8]>::to_vec), value.map(<[u8]>::to_vec));
+        let headers: Vec<(String, Option<Vec<u8>>)> =
+            headers.iter().map(|(n, v)| ((*n).to_owned(), v.map(<[u8]>::to_vec))).collect();
+        drop(old);
+        let headers = headers.iter().map(|(n, v)| (n.as_str(), v.as_deref())).collect();
+        let body: Body<'_> =
+            (partition, seq, time_ms, line, &target.producer, &voids, key.as_deref(), value.as_deref(), headers);
+        pending.insert((target.no, id), body)?;
+        got.push(Accepted { id, seq, voids });
+    }
+    Ok(())
+}
+
+fn settle(
+    txn: &WriteTransaction,
+    target: &Target,
+    change: &Change<'_>,
+    lanes: &mut Lanes<'_>,
+) -> Result<(), redb::Error> {
+    if change.settle.is_empty() {
+        return Ok(());
+    }
+    let mut pending = txn.open_table(schema::PENDING)?;
+    let mut runs: HashMap<(&str, i32), Vec<(u64, i64)>> = HashMap::new();
+    for s in change.settle {
+        let Some(body) = pending.remove((target.no, s.id))? else { continue };
+        match &s.verdict {
+            Verdict::Confirmed(offset) => {
+                runs.entry((&s.producer, s.partition)).or_default().push((s.seq, offset.unwrap_or(-1)));
+            }
+            Verdict::Failed(reason) => {
+                let body = body.value();
+                let carried = Voids::parse(body.5.as_bytes()).unwrap_or_default();
+                txn.open_table(schema::FAILED)?.insert((target.no, s.id), (reason.as_str(), body))?;
+                lanes.give_back(txn, &s.producer, s.partition, s.seq, &carried)?;
+            }
+        }
+    }
+    let mut confirmed = txn.open_table(schema::CONFIRMED)?;
+    for ((producer, partition), mut numbers) in runs {
+        numbers.sort_unstable();
+        let lane = target.lane(partition);
+        for run in numbers.chunk_by(|a, b| a.0 + 1 == b.0) {
+            let ((first, offset), (last, _)) = (run[0], run[run.len() - 1]);
+            join_run(&mut confirmed, producer, &lane, first, last, offset, change.now_ms)?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds a run of confirmed numbers to the journal, joined with the runs that it touches.
+fn join_run(
+    table: &mut redb::Table<'_, (&'static str, &'static str, u64), (u64, i64, i64)>,
+    producer: &str,
+    lane: &str,
+    mut first: u64,
+    mut last: u64,
+    mut offset: i64,
+    now_ms: i64,
+) -> Result<(), redb::Error> {
+    let before = table.range((producer, lane, 0)..(producer, lane, first))?.next_back().transpose()?;
+    let before = before.map(|(k, v)| (k.value().2, v.value()));
+    if let Some((start, (end, position, _))) = before
+        && end + 1 >= first
+    {
+        (first, last, offset) = (start, last.max(end), position);
+    }
+    let after = table.get((producer, lane, last + 1))?.map(|v| v.value());
+    if let Some((end, _, _)) = after {
+        table.remove((producer, lane, last + 1))?;
+        last = end;
+    }
+    table.insert((producer, lane, first), (last, offset, now_ms))?;
+    Ok(())
+}
+
+/// Next numbers of the lanes that one change touches; read at first use, written once at the end.
+struct Lanes<'a> {
+    target: &'a Target,
+    touched: HashMap<(String, i32), (u64, Voids)>,
+}
+
+impl<'a> Lanes<'a> {
+    fn new(target: &'a Target) -> Lanes<'a> {
+        Lanes { target, touched: HashMap::new() }
+    }
+
+    fn of(&mut self, txn: &WriteTransaction, producer: &str, partition: i32) -> Result<&mut (u64, Voids), redb::Error> {
+        let key = (producer.to_owned(), partition);
+        if !self.touched.contains_key(&key) {
+            let table = txn.open_table(schema::LANES)?;
+            let row = table.get((producer, self.target.lane(partition).as_str()))?;
+            let state = row.map(|r| (r.value().0, Voids::parse(r.value().1.as_bytes()).unwrap_or_default()));
+            self.touched.insert(key.clone(), state.unwrap_or((1, Voids::default())));
+        }
+        Ok(self.touched.entry(key).or_insert((1, Voids::default())))
+    }
+
+    /// The next number of a lane, and the numbers given up since its last message, which the new message carries.
+    fn take(&mut self, txn: &WriteTransaction, producer: &str, partition: i32) -> Result<(u64, String), redb::Error> {
+        let (next, voids) = self.of(txn, producer, partition)?;
+        let seq = *next;
+        *next += 1;
+        Ok((seq, std::mem::take(voids).to_string()))
+    }
+
+    /// A number that was refused for good, with those that its message carried and nobody has read.
+    fn give_back(
+        &mut self,
+        txn: &WriteTransaction,
+        producer: &str,
+        partition: i32,
+        seq: u64,
+        carried: &Voids,
+    ) -> Result<(), redb::Error> {
+        let (_, voids) = self.of(txn, producer, partition)?;
+        voids.add(seq);
+        voids.merge(carried);
+        Ok(())
+    }
+
+    fn store(self, txn: &WriteTransaction) -> Result<(), redb::Error> {
+        if self.touched.is_empty() {
+            return Ok(());
+        }
+        let mut table = txn.open_table(schema::LANES)?;
+        for ((producer, partition), (next, voids)) in self.touched {
+            let lane = self.target.lane(partition);
+            table.insert((producer.as_str(), lane.as_str()), (next, voids.to_string().as_str()))?;
+        }
+        Ok(())
+    }
+}

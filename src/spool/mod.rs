@@ -1,0 +1,144 @@
+//! The crash-safe store of what is not yet confirmed, and the journal of what was.
+//!
+//! A message is stored here and synced before its first attempt, and leaves only when the broker acknowledged *that* message
+//! or refused it for good. The store knows bytes and numbers, no broker.
+//!
+//! One directory holds one store: `lock` (held while a process uses it, with the owner's words inside) and `spool.redb`.
+//! Every change is one transaction that is on disk when it returns, so that a kill at any moment finds either all of it or
+//! nothing of it. Directory 0700, files 0600.
+
+mod change;
+mod dir;
+mod error;
+mod read;
+mod schema;
+
+pub use change::{Accepted, Change, InputProgress, NewMessage, Settled, Verdict};
+pub use dir::{SpoolRoot, StoreDir};
+pub use error::SpoolError;
+pub use read::{Pending, Stats, Target};
+
+use redb::{Database, ReadableDatabase};
+use std::path::{Path, PathBuf};
+
+/// Bounded on purpose: the store must not grow with the backlog. Measured enough for groups of a few thousand messages.
+const CACHE_BYTES: usize = 16 << 20;
+
+/// One open store. It stays locked for other processes until dropped.
+pub struct Spool {
+    db: Option<Database>,
+    /// `None` for a store that lives in memory only.
+    dir: Option<StoreDir>,
+    /// The name that this store signs stamps with, for its first broker.
+    id: String,
+    next_id: u64,
+}
+
+impl Spool {
+    /// Opens a locked directory, making the store when there is none.
+    ///
+    /// A store that was copied (its file is not where it was made) gets a new name for new messages, because two stores that
+    /// count on under one name would give the same number twice. Messages that already have a number keep it.
+    ///
+    /// # Errors
+    /// [`SpoolError`] when the files cannot be opened, are of another format, or are damaged beyond redb's own repair.
+    pub fn open(dir: StoreDir) -> Result<Spool, SpoolError> {
+        let path = dir.database_path();
+        let db = create(&path)?;
+        let mut spool = Spool { db: Some(db), id: String::new(), next_id: 0, dir: Some(dir) };
+        spool.prepare(Some(&dir::identity(&path)?))?;
+        Ok(spool)
+    }
+
+    /// A store that lives in memory and dies with the process, for `--no-spool`.
+    ///
+    /// # Errors
+    /// [`SpoolError`] when memory cannot be had.
+    pub fn in_memory() -> Result<Spool, SpoolError> {
+        let db = Database::builder()
+            .set_cache_size(CACHE_BYTES)
+            .create_with_backend(redb::backends::InMemoryBackend::new())
+            .map_err(|e| SpoolError::database(None, e))?;
+        let mut spool = Spool { db: Some(db), id: String::new(), next_id: 0, dir: None };
+        spool.prepare(None)?;
+        Ok(spool)
+    }
+
+    /// Whether what is accepted survives this process.
+    pub fn is_durable(&self) -> bool {
+        self.dir.is_some()
+    }
+
+    /// The directory of the store, where it has one.
+    pub fn path(&self) -> Option<&Path> {
+        self.dir.as_ref().map(StoreDir::path)
+    }
+
+    /// The local number that the next accepted message gets.
+    pub fn next_id(&self) -> u64 {
+        self.next_id
+    }
+
+    /// Closes the database and opens it again, keeping the lock. After a failed commit nothing is known about what the disk
+    /// holds, so nothing of the old handle is used again.
+    ///
+    /// # Errors
+    /// [`SpoolError`] as for [`Spool::open`]; the store then stays closed.
+    pub fn reopen(&mut self) -> Result<(), SpoolError> {
+        let Some(dir) = &self.dir else { return Err(SpoolError::Closed) };
+        let path = dir.database_path();
+        self.db = None;
+        self.db = Some(create(&path)?);
+        self.prepare(Some(&dir::identity(&path)?))
+    }
+
+    fn db(&self) -> Result<&Database, SpoolError> {
+        self.db.as_ref().ok_or(SpoolError::Closed)
+    }
+
+    fn file(&self) -> Option<PathBuf> {
+        self.dir.as_ref().map(StoreDir::database_path)
+    }
+
+    fn failed(&self, e: impl Into<redb::Error>) -> SpoolError {
+        SpoolError::database(self.file().as_deref(), e)
+    }
+
+    /// Checks the format, makes the tables, and learns the name and the next number.
+    fn prepare(&mut self, identity: Option<&str>) -> Result<(), SpoolError> {
+        let known = {
+            let txn = self.db()?.begin_read().map_err(|e| self.failed(e))?;
+            schema::read_meta(&txn).map_err(|e| self.failed(e))?
+        };
+        match known {
+            Some(meta) if meta.format != schema::FORMAT => {
+                Err(SpoolError::Format { path: self.file().unwrap_or_default(), found: meta.format })
+            }
+            Some(meta) if identity.is_none_or(|i| i == meta.identity) => {
+                (self.id, self.next_id) = (meta.spool_id, meta.next_id);
+                Ok(())
+            }
+            known => {
+                // New, or copied: a fresh name; the numbers of accepted messages go on.
+                let id = schema::fresh_id();
+                let next_id = known.map_or(0, |m| m.next_id);
+                let mut txn = self.db()?.begin_write().map_err(|e| self.failed(e))?;
+                txn.set_quick_repair(true);
+                schema::start(&txn, &id, identity.unwrap_or_default(), next_id).map_err(|e| self.failed(e))?;
+                txn.commit().map_err(|e| self.failed(e))?;
+                (self.id, self.next_id) = (id, next_id);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn create(path: &Path) -> Result<Database, SpoolError> {
+    let db = Database::builder().set_cache_size(CACHE_BYTES).create(path);
+    let db = db.map_err(|e| SpoolError::database(Some(path), e))?;
+    dir::make_private(path, 0o600).map_err(|e| SpoolError::io(path, e))?;
+    Ok(db)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,251 @@
+//! What a store holds.
+
+use super::schema::{self, Body};
+use super::{InputProgress, Spool, SpoolError};
+use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
+
+/// Where messages go: one topic of one broker, with the name that the store signs with there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    pub(super) no: u32,
+    /// The broker's URL without secrets, its hosts in order.
+    pub broker: String,
+    /// The topic.
+    pub topic: String,
+    /// The name in the stamps of new messages.
+    pub producer: String,
+}
+
+impl Target {
+    /// The lane of a partition, as it stands in stamps.
+    pub fn lane(&self, partition: i32) -> String {
+        format!("{}/{partition}", self.topic)
+    }
+}
+
+/// A message that waits for its acknowledgement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// The local number.
+    pub id: u64,
+    /// The partition, once it has one.
+    pub partition: Option<i32>,
+    /// The number in its lane; 0 without a lane.
+    pub seq: u64,
+    /// When it was accepted, in milliseconds since the Unix epoch.
+    pub accepted_ms: i64,
+    /// The line of its input; 0 when it came from no line.
+    pub line: u64,
+    /// Who signed it.
+    pub producer: String,
+    /// Numbers given up before it.
+    pub voids: String,
+    /// The message key.
+    pub key: Option<Vec<u8>>,
+    /// The payload; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// Headers of the sender.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl Pending {
+    fn from_body(id: u64, body: Body<'_>) -> Pending {
+        let (partition, seq, accepted_ms, line, producer, voids, key, value, headers) = body;
+        Pending {
+            id,
+            partition: (partition >= 0).then_some(partition),
+            seq,
+            accepted_ms,
+            line,
+            producer: producer.to_owned(),
+            voids: voids.to_owned(),
+            key: key.map(<[u8]>::to_vec),
+            value: value.map(<[u8]>::to_vec),
+            headers: headers.into_iter().map(|(n, v)| (n.to_owned(), v.map(<[u8]>::to_vec))).collect(),
+        }
+    }
+
+    /// Bytes of key and value.
+    pub fn size(&self) -> usize {
+        self.key.as_ref().map_or(0, Vec::len) + self.value.as_ref().map_or(0, Vec::len)
+    }
+}
+
+/// How much a store holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Messages that wait.
+    pub pending: u64,
+    /// Messages refused for good.
+    pub failed: u64,
+    /// Messages acknowledged.
+    pub confirmed: u64,
+    /// When the oldest waiting message was accepted, in milliseconds since the Unix epoch.
+    pub oldest_ms: Option<i64>,
+    /// Size of the database file.
+    pub bytes: u64,
+}
+
+impl Stats {
+    /// The sum over several stores.
+    #[must_use]
+    pub fn plus(self, other: Stats) -> Stats {
+        Stats {
+            pending: self.pending + other.pending,
+            failed: self.failed + other.failed,
+            confirmed: self.confirmed + other.confirmed,
+            oldest_ms: [self.oldest_ms, other.oldest_ms].into_iter().flatten().min(),
+            bytes: self.bytes + other.bytes,
+        }
+    }
+}
+
+impl Spool {
+    /// The number and name of a target, made durable on first use.
+    ///
+    /// # Errors
+    /// [`SpoolError`] when the store fails.
+    pub fn target(&mut self, broker: &str, topic: &str) -> Result<Target, SpoolError> {
+        let known = self.targets()?.into_iter().find(|t| t.broker == broker && t.topic == topic && !t.producer.is_empty());
+        if let Some(target) = known {
+            return Ok(target);
+        }
+        self.try_target(broker, topic).map_err(|e| self.failed(e))
+    }
+
+    fn try_target(&self, broker: &str, topic: &str) -> Result<Target, redb::Error> {
+        let db = self.db.as_ref().ok_or(redb::Error::PreviousIo)?;
+        let mut txn = db.begin_write()?;
+        txn.set_quick_repair(true);
+        let producer = schema::producer(&txn, &self.id, broker)?;
+        let no = {
+            let mut table = txn.open_table(schema::TARGETS)?;
+            let mut known = None;
+            let mut next = 0;
+            for row in table.iter()? {
+                let (no, name) = row?;
+                if name.value() == (broker, topic) {
+                    known = Some(no.value());
+                }
+                next = no.value() + 1;
+            }
+            match known {
+                Some(no) => no,
+                None => {
+                    table.insert(next, (broker, topic))?;
+                    next
+                }
+            }
+        };
+        txn.commit()?;
+        Ok(Target { no, broker: broker.to_owned(), topic: topic.to_owned(), producer })
+    }
+
+    /// Every target that the store ever had. The producer name is empty where a copied store has not signed yet.
+    ///
+    /// # Errors
+    /// [`SpoolError`] when the store fails.
+    pub fn targets(&self) -> Result<Vec<Target>, SpoolError> {
+        let read = || -> Result<Vec<Target>, redb::Error> {
+            let txn = self.db.as_ref().ok_or(redb::Error::PreviousIo)?.begin_read()?;
+            let producers = txn.open_table(schema::PRODUCERS)?;
+            let mut targets = Vec::new();
+            for row in txn.open_table(schema::TARGETS)?.iter()? {
+                let (no, name) = row?;
+                let (broker, topic) = name.value();
+                let producer = producers.get(broker)?.map(|p| p.value().to_owned()).unwrap_or_default();
+                targets.push(Target { no: no.value(), broker: broker.to_owned(), topic: topic.to_owned(), producer });
+            }
+            Ok(targets)
+        };
+        read().map_err(|e| self.failed(e))
+    }
+
+    /// Waiting messages of a target from a local number on, in order, until `messages` or `bytes` of keys and values are reached.
+    ///
+    /// # Errors
+    /// [`SpoolError`] when the store fails.
+    pub fn pending(&self, target: &Target, from: u64, messages: usize, bytes: usize) -> Result<Vec<Pending>, SpoolError> {
+        let read = || -> Result<Vec<Pending>, redb::Error> {
+            let txn = self.db.as_ref().ok_or(redb::Error::PreviousIo)?.begin_read()?;
+            let mut found = Vec::new();
+            let mut size = 0;
+            for row in txn.open_table(schema::PENDING)?.range((target.no, from)..=(target.no, u64::MAX))? {
+                let (key, body) = row?;
+                let pending = Pending::from_body(key.value().1, body.value());
+                size += pending.size();
+                found.push(pending);
+                if found.len() >= messages || size >= bytes {
+                    break;
+                }
+            }
+            Ok(found)
+        };
+        read().map_err(|e| self.failed(e))
+    }
+
+    /// How many messages of a target wait, and the local number of the first of them.
+    ///
+    /// # Errors
+    /// [`SpoolError`] when the store fails.
+    pub fn waiting(&self, target: &Target) -> Result<(u64, Option<u64>), SpoolError> {
+        let read = || -> Result<(u64, Option<u64>), redb::Error> {
+            let txn = self.db.as_ref().ok_or(redb::Error::PreviousIo)?.begin_read()?;
+            let table = txn.open_table(schema::PENDING)?;
+            let (mut count, mut first) = (0, None);
+            for row in table.range((target.no, 0)..=(target.no, u64::MAX))? {
+                let (key, _) = row?;
+                first.get_or_insert(key.value().1);
+                count += 1;
+            }
+            Ok((count, first))
+        };
+        read().map_err(|e| self.failed(e))
+    }
+
+    /// How far an input file was accepted for a target.
+    ///
+    /// # Errors
+    /// [`SpoolError`] when the store fails.
+    pub fn input(&self, target: &Target, path: &[u8]) -> Result<Option<InputProgress>, SpoolError> {
+        let read = || -> Result<Option<InputProgress>, redb::Error> {
+            let txn = self.db.as_ref().ok_or(redb::Error::PreviousIo)?.begin_read()?;
+            let table = txn.open_table(schema::INPUTS)?;
+            let Some(row) = table.get((target.no, path))? else { return Ok(None) };
+            let (offset, lines, size, hash) = row.value();
+            let Ok(prefix_sha256) = hash.try_into() else { return Ok(None) };
+            Ok(Some(InputProgress { path: path.to_owned(), offset, lines, size, prefix_sha256 }))
+        };
+        read().map_err(|e| self.failed(e))
+    }
+
+    /// How much the store holds.
+    ///
+    /// # Errors
+    /// [`SpoolError`] when the store fails.
+    pub fn stats(&self) -> Result<Stats, SpoolError> {
+        let read = || -> Result<Stats, redb::Error> {
+            let txn = self.db.as_ref().ok_or(redb::Error::PreviousIo)?.begin_read()?;
+            let pending = txn.open_table(schema::PENDING)?;
+            let mut stats = Stats { pending: pending.len()?, ..Stats::default() };
+            for no in txn.open_table(schema::TARGETS)?.iter()?.map(|row| row.map(|(no, _)| no.value())) {
+                let no = no?;
+                if let Some(first) = pending.range((no, 0)..=(no, u64::MAX))?.next() {
+                    let accepted_ms = first?.1.value().2;
+                    stats.oldest_ms = Some(stats.oldest_ms.map_or(accepted_ms, |o| o.min(accepted_ms)));
+                }
+            }
+            stats.failed = txn.open_table(schema::FAILED)?.len()?;
+            for row in txn.open_table(schema::CONFIRMED)?.iter()? {
+                let (key, value) = row?;
+                stats.confirmed += value.value().0 - key.value().2 + 1;
+            }
+            Ok(stats)
+        };
+        let mut stats = read().map_err(|e| self.failed(e))?;
+        if let Some(path) = self.file() {
+            stats.bytes = std::fs::metadata(&path).map_err(|e| SpoolError::io(&path, e))?.len();
+        }
+        Ok(stats)
+    }
+}

@@ -1,0 +1,91 @@
+//! The tables. Their names and types are the format; a change of either is a new [`FORMAT`].
+
+use rand::Rng;
+use redb::{ReadTransaction, ReadableTable, TableDefinition, TableError, WriteTransaction};
+
+/// The version of everything below.
+pub(super) const FORMAT: &str = "1";
+
+/// A key-value header list as it is stored.
+pub(super) type Headers<'a> = Vec<(&'a str, Option<&'a [u8]>)>;
+
+/// `(partition or -1, number or 0, accepted at in ms since the epoch, input line or 0, producer, voids, key, value, headers)`.
+pub(super) type Body<'a> = (i32, u64, i64, u64, &'a str, &'a str, Option<&'a [u8]>, Option<&'a [u8]>, Headers<'a>);
+
+/// `(target, local id)` to a message that waits for its acknowledgement.
+pub(super) const PENDING: TableDefinition<(u32, u64), Body<'static>> = TableDefinition::new("pending");
+/// `(target, local id)` to the reason and the message, kept for a person.
+pub(super) const FAILED: TableDefinition<(u32, u64), (&str, Body<'static>)> = TableDefinition::new("failed");
+/// `(producer, lane)` to the next number and the numbers given up since the last message of the lane.
+pub(super) const LANES: TableDefinition<(&str, &str), (u64, &str)> = TableDefinition::new("lanes");
+/// `(producer, lane, first number)` to `(last number, offset of the first or -1, time of the last in ms)`: the journal.
+pub(super) const CONFIRMED: TableDefinition<(&str, &str, u64), (u64, i64, i64)> = TableDefinition::new("confirmed");
+/// Target number to `(broker URL without secrets, topic)`.
+pub(super) const TARGETS: TableDefinition<u32, (&str, &str)> = TableDefinition::new("targets");
+/// Broker URL to the producer name used there. Two clusters may have a topic of one name: each gets its own numbering.
+pub(super) const PRODUCERS: TableDefinition<&str, &str> = TableDefinition::new("producers");
+/// `(target, canonical path)` to `(bytes accepted, lines accepted, size of the file, SHA-256 of the accepted bytes)`.
+pub(super) const INPUTS: TableDefinition<(u32, &[u8]), (u64, u64, u64, &[u8])> = TableDefinition::new("inputs");
+/// `format`, `spool_id`, `identity`, `next_id`.
+pub(super) const META: TableDefinition<&str, &str> = TableDefinition::new("meta");
+
+pub(super) struct Meta {
+    pub(super) format: String,
+    pub(super) spool_id: String,
+    pub(super) identity: String,
+    pub(super) next_id: u64,
+}
+
+/// What the store says of itself; `None` when it was just made.
+pub(super) fn read_meta(txn: &ReadTransaction) -> Result<Option<Meta>, redb::Error> {
+    let table = match txn.open_table(META) {
+        Ok(table) => table,
+        Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+        Err(e) => return Err(e.into()),
+    };
+    let get = |key: &str| Ok::<_, redb::Error>(table.get(key)?.map(|v| v.value().to_owned()));
+    let Some(format) = get("format")? else { return Ok(None) };
+    Ok(Some(Meta {
+        format,
+        spool_id: get("spool_id")?.unwrap_or_default(),
+        identity: get("identity")?.unwrap_or_default(),
+        next_id: get("next_id")?.and_then(|n| n.parse().ok()).unwrap_or(0),
+    }))
+}
+
+/// Makes every table and writes what the store says of itself. Old producer names are forgotten: the store has a new one.
+pub(super) fn start(txn: &WriteTransaction, id: &str, identity: &str, next_id: u64) -> Result<(), redb::Error> {
+    txn.delete_table(PRODUCERS)?;
+    txn.open_table(PRODUCERS)?;
+    txn.open_table(PENDING)?;
+    txn.open_table(FAILED)?;
+    txn.open_table(LANES)?;
+    txn.open_table(CONFIRMED)?;
+    txn.open_table(TARGETS)?;
+    txn.open_table(INPUTS)?;
+    let mut meta = txn.open_table(META)?;
+    meta.insert("format", FORMAT)?;
+    meta.insert("spool_id", id)?;
+    meta.insert("identity", identity)?;
+    meta.insert("next_id", next_id.to_string().as_str())?;
+    Ok(())
+}
+
+/// The producer name for a broker, made on first use: the store's own name for the first broker, numbered for others.
+pub(super) fn producer(txn: &WriteTransaction, spool_id: &str, broker: &str) -> Result<String, redb::Error> {
+    let mut table = txn.open_table(PRODUCERS)?;
+    if let Some(name) = table.get(broker)? {
+        return Ok(name.value().to_owned());
+    }
+    let others = table.iter()?.count();
+    let name = if others == 0 { spool_id.to_owned() } else { format!("{spool_id}-{}", others + 1) };
+    table.insert(broker, name.as_str())?;
+    Ok(name)
+}
+
+/// Ten characters, fifty bits: no two stores of one organisation meet.
+pub(super) fn fresh_id() -> String {
+    const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut rng = rand::rng();
+    (0..10).map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())])).collect()
+}

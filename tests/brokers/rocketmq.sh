@@ -1,0 +1,128 @@
+# shellcheck shell=bash disable=SC2034
+# Apache RocketMQ: a name server, a master and its slave.
+
+ROCKETMQ_VERSION=5.3.3
+ROCKETMQ_PARTS=(org.apache.rocketmq:rocketmq-{namesrv,broker,tools}:"$ROCKETMQ_VERSION")
+ROCKETMQ_JARS=$(jars_dir rocketmq "$ROCKETMQ_VERSION" "${ROCKETMQ_PARTS[*]} $(<"$HERE/LoopbackHAService.java")")
+
+rocketmq_need() {
+    want_java
+    [[ -d $ROCKETMQ_JARS ]] || want maven command -v mvn
+}
+rocketmq_fetch() { need_java; fetch_jars "$ROCKETMQ_JARS" rocketmq_loopback "${ROCKETMQ_PARTS[@]}"; }
+# By module name, because a JRE brings the compiler but no javac; it does not know "*" in a class path.
+rocketmq_loopback() { # JARS
+    "$JAVA" -m jdk.compiler/com.sun.tools.javac.Main -proc:none -cp "$(printf '%s:' "$1"/*.jar)" -d "$1/loopback" "$HERE/LoopbackHAService.java" &&
+        mkdir -p "$1/loopback/META-INF/service" &&
+        echo LoopbackHAService >"$1/loopback/META-INF/service/org.apache.rocketmq.store.ha.HAService"
+}
+
+rocketmq_java() { # DIRECTORY JAVA-OPTION… CLASS ARGUMENT…
+    local dir=$1; shift
+    mkdir -p "$dir/tmp"
+    JAVA_COMMAND=("$JAVA" -XX:+UseSerialGC -XX:-UsePerfData --add-exports=java.base/jdk.internal.ref=ALL-UNNAMED
+        --add-opens=java.base/jdk.internal.ref=ALL-UNNAMED --add-opens=java.base/sun.nio.ch=ALL-UNNAMED
+        --add-opens=java.base/java.nio=ALL-UNNAMED -Djava.io.tmpdir="$dir/tmp" -Duser.home="$dir" -Drocketmq.home.dir="$dir"
+        -cp "$ROCKETMQ_JARS/loopback:$ROCKETMQ_JARS/*" "$@")
+}
+
+rocketmq_conf() { # NODE DIRECTORY
+    if [[ $1 == namesrv ]]; then
+        printf '%s\n' "listenPort=$(port rocketmq namesrv)" bindAddress=127.0.0.1 "kvConfigPath=$2/kvConfig.json" "configStorePath=$2/namesrv.properties"
+        return
+    fi
+    cat <<END
+brokerClusterName=mqsafe
+brokerName=broker-a
+brokerIP1=127.0.0.1
+brokerIP2=127.0.0.1
+bindAddress=127.0.0.1
+listenPort=$(port rocketmq "$1")
+haListenPort=$(($(port rocketmq "$1") - 1))
+namesrvAddr=127.0.0.1:$(port rocketmq namesrv)
+storePathRootDir=$2/store
+storePathCommitLog=$2/store/commitlog
+# Since 5.0 SYNC_MASTER alone waits for nobody: with both, an acknowledgement means two copies, and a slave
+# that is dead or held gives the weak send statuses that tests ask for.
+inSyncReplicas=2
+flushDiskType=SYNC_FLUSH
+# The smallest that is allowed: how long a restarted name server knows nothing.
+registerNameServerPeriod=10000
+# A broker with the defaults wants gigabytes.
+mappedFileSizeCommitLog=67108864
+mappedFileSizeConsumeQueue=300000
+maxHashSlotNum=50000
+maxIndexNum=200000
+END
+    if [[ $1 == master ]]; then
+        printf '%s\n' brokerId=0 brokerRole=SYNC_MASTER
+    else
+        # Told by the name server it would first ask in vain, because the master starts at the same time.
+        printf '%s\n' brokerId=1 brokerRole=SLAVE "haMasterAddress=127.0.0.1:$(($(port rocketmq master) - 1))"
+    fi
+}
+
+rocketmq_prepare() { # rocketmq NODE…
+    local node dir; shift
+    reserve_ports rocketmq namesrv master slave
+    for node; do
+        dir=$BROKERS_DIR/rocketmq/$node
+        mkdir -p "$dir"
+        rocketmq_conf "$node" "$dir" >"$dir/$node.conf"
+    done
+}
+
+rocketmq_launch() { # rocketmq NODE
+    local dir=$BROKERS_DIR/rocketmq/$2
+    if [[ $2 == namesrv ]]; then
+        rocketmq_java "$dir" -Xmx256m org.apache.rocketmq.namesrv.NamesrvStartup -c "$dir/$2.conf"
+    else
+        rocketmq_java "$dir" -Xmx512m -XX:MaxDirectMemorySize=512m org.apache.rocketmq.broker.BrokerStartup -c "$dir/$2.conf"
+    fi
+    launch rocketmq "$2" "${JAVA_COMMAND[@]}"
+}
+
+# One remoting request without a body, so that waiting costs no JVM; the answer's bytes on stdout.
+rocketmq_ask() { # NODE CODE
+    local header="{\"code\":$2,\"flag\":0,\"language\":\"JAVA\",\"opaque\":1,\"version\":0}" length
+    (
+        exec 3<>"/dev/tcp/127.0.0.1/$(port rocketmq "$1")" || exit 1
+        # shellcheck disable=SC2059 # the format is the frame
+        printf "\\0\\0\\0\\x$(printf %02x $((${#header} + 4)))\\0\\0\\0\\x$(printf %02x ${#header})%s" "$header" >&3
+        length=$(timeout 3 head -c 4 <&3 | od -An -tu1 | awk '{print (($1 * 256 + $2) * 256 + $3) * 256 + $4}')
+        timeout 3 head -c "$length" <&3 | tr -d '\0'
+    ) 2>/dev/null
+}
+
+# 106: who is registered; 907: who replicates. A registered slave whose replication is not yet connected
+# would make the first send of a test fail.
+rocketmq_ready() {
+    local node answer live=()
+    for node in namesrv master slave; do
+        running rocketmq "$node" || continue
+        listens "$(port rocketmq "$node")" || { NOT_YET="$node does not listen"; return 1; }
+        [[ $node == namesrv ]] || live+=("$node")
+    done
+    if ! running rocketmq namesrv; then
+        say "rocketmq: without the name server no registration is waited for"
+        return 0
+    fi
+    answer=$(rocketmq_ask namesrv 106)
+    [[ $answer == *'"code":0'* ]] || { NOT_YET='the name server does not answer'; return 1; }
+    for node in "${live[@]}"; do
+        [[ $answer == *"\"127.0.0.1:$(port rocketmq "$node")\""* ]] || { NOT_YET="$node is not registered at the name server"; return 1; }
+    done
+    [[ ${#live[@]} -eq 2 ]] || return 0
+    [[ $(rocketmq_ask master 907) == *'"inSyncSlaveNums":1'* ]] || { NOT_YET='the slave does not replicate'; return 1; }
+}
+
+rocketmq_logs() { printf '%s\n' "$BROKERS_DIR/rocketmq/$2"/logs/rocketmqlogs/{namesrv,broker}.log; }
+
+rocketmq_print() {
+    local node
+    for node in ${NODES[rocketmq]}; do
+        printf 'ROCKETMQ_%s=127.0.0.1:%s\n' "${node^^}" "$(port rocketmq "$node")"
+        printf 'ROCKETMQ_LOGS_%s=%s\n' "${node^^}" "$BROKERS_DIR/rocketmq/$node/logs/rocketmqlogs"
+    done
+    printf 'ROCKETMQ_CLUSTER=mqsafe\nROCKETMQ_BROKER=broker-a\nROCKETMQ_JARS=%s\n' "$ROCKETMQ_JARS"
+}
