@@ -14,6 +14,8 @@ pub mod command;
 pub mod config;
 #[cfg(feature = "kafka")]
 pub mod connect;
+#[cfg(feature = "kafka")]
+mod hooks;
 pub mod model;
 #[cfg(feature = "kafka")]
 pub mod query;

@@ -1,8 +1,26 @@
 //! What was typed. Words only; no I/O.
 
 mod audit;
+#[cfg(feature = "kafka")]
+mod broker;
+#[cfg(feature = "kafka")]
+mod query_key;
+#[cfg(feature = "kafka")]
+mod send;
+#[cfg(feature = "kafka")]
+mod spool;
+#[cfg(feature = "kafka")]
+mod verify;
 
 pub use audit::{AuditArgs, AuditFormat};
+#[cfg(feature = "kafka")]
+pub use {
+    broker::BrokerArgs,
+    query_key::{QueryFormat, QueryKeyArgs},
+    send::{SendArgs, SpoolArgs},
+    spool::{SpoolAction, SpoolCommand, StatsFormat},
+    verify::{Deny, VerifyArgs, VerifyFormat},
+};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -78,10 +96,48 @@ pub enum LogFormat {
 pub enum Command {
     /// Can this setup lose messages? Lints broker, topic and client configuration
     Audit(AuditArgs),
+    /// Did it really get there? Publishes, waits for the confirmation, and never loses what it accepted
+    #[cfg(feature = "kafka")]
+    Send(SendArgs),
+    /// Where is the message of this key? Finds it, and says whether the whole place was searched
+    #[cfg(feature = "kafka")]
+    QueryKey(QueryKeyArgs),
+    /// Did we lose any? Reads the stamps and names every gap
+    #[cfg(feature = "kafka")]
+    Verify(VerifyArgs),
+    /// What waits for its confirmation
+    #[cfg(feature = "kafka")]
+    Spool(SpoolCommand),
     /// Write shell completions and man pages
     #[command(hide = true)]
     Generate {
         /// The directory that receives them
         dir: PathBuf,
     },
+}
+
+/// Which messages of transactions count.
+#[cfg(feature = "kafka")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Isolation {
+    /// Only those of committed transactions
+    #[default]
+    #[value(name = "read_committed")]
+    ReadCommitted,
+    /// All that are in the log
+    #[value(name = "read_uncommitted")]
+    ReadUncommitted,
+}
+
+/// A length of time: `500ms`, `10s`, `2m`, `1h`, or a bare number of seconds.
+#[cfg(feature = "kafka")]
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Ok(std::time::Duration::from_secs(seconds.into()));
+    }
+    let span: jiff::SignedDuration = text
+        .parse()
+        .map_err(|_| "write it as 500ms, 10s, 2m or 1h".to_owned())?;
+    span.try_into().map_err(|_| "a time cannot be negative".to_owned())
 }

@@ -2,6 +2,18 @@
 
 mod audit;
 mod generate;
+#[cfg(feature = "kafka")]
+mod query_key;
+#[cfg(feature = "kafka")]
+mod resolve;
+#[cfg(feature = "kafka")]
+mod send;
+#[cfg(feature = "kafka")]
+mod spool;
+#[cfg(feature = "kafka")]
+mod stop;
+#[cfg(feature = "kafka")]
+mod verify;
 
 use crate::cli::{Cli, Command};
 use crate::model::{Outcome, Result};
@@ -14,6 +26,14 @@ use crate::ui::Ui;
 pub fn run(cli: Cli, ui: &Ui) -> Result<Outcome> {
     match cli.command {
         Command::Audit(args) => audit::run(args, ui),
+        #[cfg(feature = "kafka")]
+        Command::Send(args) => send::run(args, ui),
+        #[cfg(feature = "kafka")]
+        Command::QueryKey(args) => query_key::run(args, ui),
+        #[cfg(feature = "kafka")]
+        Command::Verify(args) => verify::run(args, ui),
+        #[cfg(feature = "kafka")]
+        Command::Spool(command) => spool::run(command, ui),
         Command::Generate { dir } => generate::run(&dir, ui),
     }
 }

@@ -62,7 +62,11 @@ impl ClientProperties {
                     .because("this command sets it, because it decides what its answer means")
                     .next("leave it out; for the broker list use -b"));
             }
-            let value = if is_secret(key) { secret(key, value, &read_file, &read_env)? } else { value.to_owned() };
+            let value = if is_secret(key) {
+                secret(key, value, &read_file, &read_env)?
+            } else {
+                value.to_owned()
+            };
             properties.insert(key.to_owned(), value);
         }
         Ok(ClientProperties(properties))
@@ -76,8 +80,16 @@ impl ClientProperties {
 
 impl fmt::Debug for ClientProperties {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |k: &str, v: &str| if is_secret(k) { "<secret>".to_owned() } else { v.to_owned() };
-        f.debug_map().entries(self.iter().map(|(k, v)| (k, shown(k, v)))).finish()
+        let shown = |k: &str, v: &str| {
+            if is_secret(k) {
+                "<secret>".to_owned()
+            } else {
+                v.to_owned()
+            }
+        };
+        f.debug_map()
+            .entries(self.iter().map(|(k, v)| (k, shown(k, v))))
+            .finish()
     }
 }
 
@@ -93,17 +105,26 @@ fn secret(
     read_env: impl Fn(&str) -> Option<String>,
 ) -> Result<String> {
     if let Some(path) = value.strip_prefix('@') {
-        let text = read_file(path)
-            .map_err(|e| Problem::usage(format!("cannot read {path} for -X {key}")).because(e).next("check the path"))?;
-        return Ok(text.strip_suffix('\n').map(|t| t.strip_suffix('\r').unwrap_or(t)).unwrap_or(&text).to_owned());
+        let text = read_file(path).map_err(|e| {
+            Problem::usage(format!("cannot read {path} for -X {key}"))
+                .because(e)
+                .next("check the path")
+        })?;
+        return Ok(text
+            .strip_suffix('\n')
+            .map(|t| t.strip_suffix('\r').unwrap_or(t))
+            .unwrap_or(&text)
+            .to_owned());
     }
     if let Some(name) = value.strip_prefix("env:") {
         return read_env(name).ok_or_else(|| {
             Problem::usage(format!("-X {key}: the environment has no {name}")).next(format!("export {name} first"))
         });
     }
-    Err(Problem::usage(format!("-X {key} holds a secret on the command line, where every user of this machine can read it"))
-        .next(format!("write -X {key}=@FILE or -X {key}=env:NAME")))
+    Err(Problem::usage(format!(
+        "-X {key} holds a secret on the command line, where every user of this machine can read it"
+    ))
+    .next(format!("write -X {key}=@FILE or -X {key}=env:NAME")))
 }
 
 #[cfg(test)]
@@ -126,7 +147,12 @@ mod tests {
             assert_eq!(properties.iter().next(), Some(("sasl.password", "hunter2")));
             assert!(!format!("{properties:?}").contains("hunter2"));
         }
-        for bad in ["sasl.password=hunter2", "ssl.key.password=hunter2", "some.new.secret=hunter2", "hunter2"] {
+        for bad in [
+            "sasl.password=hunter2",
+            "ssl.key.password=hunter2",
+            "some.new.secret=hunter2",
+            "hunter2",
+        ] {
             let problem = parse(&[bad]).unwrap_err();
             assert!(!format!("{problem:?}").contains("hunter2"), "{bad}");
         }

@@ -25,7 +25,9 @@ impl BrokerUrl {
                 .next("give them with -X sasl.username=NAME and -X sasl.password=@FILE"));
         }
         match scheme {
-            "kafka" => Ok(BrokerUrl::Kafka { hosts: hosts(rest, 9092)? }),
+            "kafka" => Ok(BrokerUrl::Kafka {
+                hosts: hosts(rest, 9092)?,
+            }),
             "amqp" | "amqps" => Err(not_yet("RabbitMQ", scheme)),
             "rocketmq" => Err(not_yet("RocketMQ", scheme)),
             other => Err(Problem::usage(format!("no broker speaks {other}://"))
@@ -60,7 +62,9 @@ fn hosts(list: &str, default_port: u16) -> Result<Vec<String>> {
     let mut hosts = Vec::new();
     for one in list.split(',').map(str::trim) {
         let bad = |why: &str| {
-            Problem::usage(format!("{one:?} is not HOST:PORT")).because(why).next("write -b kafka://HOST:9092,HOST:9092")
+            Problem::usage(format!("{one:?} is not HOST:PORT"))
+                .because(why)
+                .next("write -b kafka://HOST:9092,HOST:9092")
         };
         let (host, port) = match one.strip_prefix('[') {
             Some(v6) => {
@@ -80,7 +84,11 @@ fn hosts(list: &str, default_port: u16) -> Result<Vec<String>> {
             return Err(bad("a host name holds letters, digits, dots and dashes"));
         }
         let port = match port {
-            Some(port) => port.parse::<u16>().ok().filter(|p| *p > 0).ok_or_else(|| bad("the port is not 1 to 65535"))?,
+            Some(port) => port
+                .parse::<u16>()
+                .ok()
+                .filter(|p| *p > 0)
+                .ok_or_else(|| bad("the port is not 1 to 65535"))?,
             None => default_port,
         };
         hosts.push(format!("{host}:{port}"));
@@ -104,7 +112,9 @@ mod tests {
 
     #[test]
     fn rubbish_is_named_and_secrets_are_not() {
-        for bad in ["", "a:b", "a:0", "a:70000", "::1", "[::1", "http://a", "a,,b", "a b:1", "a/b"] {
+        for bad in [
+            "", "a:b", "a:0", "a:70000", "::1", "[::1", "http://a", "a,,b", "a b:1", "a/b",
+        ] {
             let problem = BrokerUrl::parse(bad).unwrap_err();
             assert!(problem.next.is_some(), "{bad}");
         }

@@ -100,9 +100,18 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { stored, refused, in_doubt, spooled, rejected } = self;
+        let Tally {
+            stored,
+            refused,
+            in_doubt,
+            spooled,
+            rejected,
+        } = self;
         let accepted = self.accepted();
-        write!(f, "accepted {accepted} = stored {stored} + refused {refused} + in doubt {in_doubt} + spooled {spooled}")?;
+        write!(
+            f,
+            "accepted {accepted} = stored {stored} + refused {refused} + in doubt {in_doubt} + spooled {spooled}"
+        )?;
         if *rejected > 0 {
             write!(f, "; rejected {rejected}")?;
         }

@@ -1,6 +1,7 @@
 //! How messages are handed to a broker.
 
 use super::{Delivery, Result};
+use std::time::Duration;
 
 /// One message as a broker's client needs it.
 #[derive(Debug, Clone, Copy)]
@@ -64,4 +65,25 @@ pub trait Publish {
     /// # Errors
     /// When the client cannot be made.
     fn renew(&mut self) -> Result<()>;
+}
+
+/// Where deliveries are reported: the ticket and what became of it. Called on the client's own thread; must not block.
+pub type Report = Box<dyn Fn(u64, Delivery) + Send + Sync>;
+
+/// One topic of one broker, before there is a connection.
+pub trait Endpoint: Send + Sync {
+    /// Asks the broker about the topic. Never creates it.
+    ///
+    /// # Errors
+    /// The last thing that went wrong, when no broker answered within the time.
+    fn topology(&self, timeout: Duration) -> std::result::Result<Topology, String>;
+
+    /// Connects for publishing.
+    ///
+    /// # Errors
+    /// A usage problem when the client refuses its configuration.
+    fn publisher(&self, report: Report) -> Result<Box<dyn Publish>>;
+
+    /// The last thing that went wrong below a publisher, for a person who waits.
+    fn last_error(&self) -> Option<String>;
 }

@@ -17,19 +17,22 @@ pub struct Record<'a> {
     pub key: Option<&'a [u8]>,
     /// The payload.
     pub value: Option<&'a [u8]>,
-    /// Headers in their order; a name may come twice.
-    pub headers: Vec<(&'a str, Option<&'a [u8]>)>,
+    /// Headers in their order; a name may come twice, and is text only by convention.
+    pub headers: Vec<(&'a [u8], Option<&'a [u8]>)>,
 }
 
 impl<'a> Record<'a> {
     /// The value of the first header with this name, where it has one.
     pub fn header(&self, name: &str) -> Option<&'a [u8]> {
-        self.headers.iter().find(|(n, _)| *n == name).and_then(|(_, v)| *v)
+        self.headers
+            .iter()
+            .find(|(n, _)| *n == name.as_bytes())
+            .and_then(|(_, v)| *v)
     }
 
     /// The stamp of this message: `None` when it has none, an error when it has one that cannot be read.
     pub fn stamp(&self) -> Option<Result<Stamp<'a>, CorruptStamp>> {
-        let (_, value) = self.headers.iter().find(|(n, _)| *n == STAMP_HEADER)?;
+        let (_, value) = self.headers.iter().find(|(n, _)| *n == STAMP_HEADER.as_bytes())?;
         Some(value.ok_or(CorruptStamp).and_then(Stamp::parse))
     }
 }

@@ -40,7 +40,11 @@ impl<'a> Stamp<'a> {
         if producer.is_empty() || lane.is_empty() {
             return Err(CorruptStamp);
         }
-        Ok(Stamp { seq: parse_number(seq).ok_or(CorruptStamp)?, producer, lane })
+        Ok(Stamp {
+            seq: parse_number(seq).ok_or(CorruptStamp)?,
+            producer,
+            lane,
+        })
     }
 }
 
@@ -75,7 +79,11 @@ impl Voids {
             let (from, to) = (parse_number(from)?, parse_number(to)?);
             (from <= to).then_some((from, to))
         };
-        text.split(',').map(range).collect::<Option<Vec<_>>>().map(Voids).ok_or(CorruptStamp)
+        text.split(',')
+            .map(range)
+            .collect::<Option<Vec<_>>>()
+            .map(Voids)
+            .ok_or(CorruptStamp)
     }
 
     /// Adds one number and keeps the ranges sorted and joined.
@@ -117,7 +125,11 @@ impl fmt::Display for Voids {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, &(from, to)) in self.0.iter().enumerate() {
             let comma = if i == 0 { "" } else { "," };
-            if from == to { write!(f, "{comma}{from}")? } else { write!(f, "{comma}{from}-{to}")? }
+            if from == to {
+                write!(f, "{comma}{from}")?
+            } else {
+                write!(f, "{comma}{from}-{to}")?
+            }
         }
         Ok(())
     }
@@ -130,12 +142,28 @@ mod tests {
 
     #[test]
     fn the_frozen_format() {
-        let stamp = Stamp { seq: 17, producer: "p7k2", lane: "orders/3" };
+        let stamp = Stamp {
+            seq: 17,
+            producer: "p7k2",
+            lane: "orders/3",
+        };
         assert_eq!(stamp.to_string(), "17 p7k2 orders/3");
         assert_eq!(Stamp::parse(b"17 p7k2 orders/3"), Ok(stamp));
         // A RabbitMQ lane may hold spaces; it is the rest of the text.
         assert_eq!(Stamp::parse(b"1 p ex|a key").map(|s| s.lane), Ok("ex|a key"));
-        for bad in ["", "17", "17 p", "0 p l", "017 p l", "+1 p l", "-1 p l", "1  l", "1 p ", "x p l", "99999999999999999999 p l"] {
+        for bad in [
+            "",
+            "17",
+            "17 p",
+            "0 p l",
+            "017 p l",
+            "+1 p l",
+            "-1 p l",
+            "1  l",
+            "1 p ",
+            "x p l",
+            "99999999999999999999 p l",
+        ] {
             assert_eq!(Stamp::parse(bad.as_bytes()), Err(CorruptStamp), "{bad}");
         }
         assert_eq!(Stamp::parse(b"1 p \xff"), Err(CorruptStamp));

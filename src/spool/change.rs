@@ -5,6 +5,7 @@ use super::{Spool, SpoolError, Target};
 use crate::model::Voids;
 use redb::{ReadableTable, WriteTransaction};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// A message that is to be accepted.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +54,7 @@ pub struct Settled {
     /// The local number.
     pub id: u64,
     /// Who signed it.
-    pub producer: String,
+    pub producer: Arc<str>,
     /// Its partition.
     pub partition: i32,
     /// Its number.
@@ -103,6 +104,10 @@ impl Spool {
         let mut txn = db.begin_write()?;
         // A kill must not cost the next start a scan of the whole file.
         txn.set_quick_repair(true);
+        if crate::hooks::publish_first() && !change.accept.is_empty() {
+            txn.set_quick_repair(false);
+            txn.set_durability(redb::Durability::None)?;
+        }
         let mut lanes = Lanes::new(target);
         let mut got = Vec::with_capacity(change.accept.len() + change.place.len());
         let next_id = accept(&txn, target, change, self.next_id, &mut lanes, &mut got)?;
@@ -111,10 +116,12 @@ impl Spool {
         lanes.store(&txn)?;
         if let Some(input) = change.input {
             let row = (input.offset, input.lines, input.size, input.prefix_sha256.as_slice());
-            txn.open_table(schema::INPUTS)?.insert((target.no, input.path.as_slice()), row)?;
+            txn.open_table(schema::INPUTS)?
+                .insert((target.no, input.path.as_slice()), row)?;
         }
         if next_id != self.next_id {
-            txn.open_table(schema::META)?.insert("next_id", next_id.to_string().as_str())?;
+            txn.open_table(schema::META)?
+                .insert("next_id", next_id.to_string().as_str())?;
         }
         txn.commit()?;
         Ok((got, next_id))
@@ -141,8 +148,17 @@ fn accept(
         };
         let headers: Headers<'_> = m.headers.to_vec();
         let partition = m.partition.unwrap_or(-1);
-        let body: Body<'_> =
-            (partition, seq, change.now_ms, m.line, &target.producer, &voids, m.key, m.value, headers);
+        let body: Body<'_> = (
+            partition,
+            seq,
+            change.now_ms,
+            m.line,
+            &target.producer,
+            &voids,
+            m.key,
+            m.value,
+            headers,
+        );
         pending.insert((target.no, id), body)?;
         got.push(Accepted { id, seq, voids });
         id += 1;
@@ -163,17 +179,30 @@ fn place(
     }
     let mut pending = txn.open_table(schema::PENDING)?;
     for &(id, partition) in wanted {
-        let Some(old) = pending.remove((target.no, id))? else { continue };
+        let Some(old) = pending.remove((target.no, id))? else {
+            continue;
+        };
         let (_, _, time_ms, line, _, _, key, value, headers) = old.value();
         // The lane belongs to the name that the store has now, which is not the one of a store that was copied meanwhile.
         let (seq, voids) = lanes.take(txn, &target.producer, partition)?;
         let (key, value) = (key.map(<[u8]>::to_vec), value.map(<[u8]>::to_vec));
-        let headers: Vec<(String, Option<Vec<u8>>)> =
-            headers.iter().map(|(n, v)| ((*n).to_owned(), v.map(<[u8]>::to_vec))).collect();
+        let headers: Vec<(String, Option<Vec<u8>>)> = headers
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), v.map(<[u8]>::to_vec)))
+            .collect();
         drop(old);
         let headers = headers.iter().map(|(n, v)| (n.as_str(), v.as_deref())).collect();
-        let body: Body<'_> =
-            (partition, seq, time_ms, line, &target.producer, &voids, key.as_deref(), value.as_deref(), headers);
+        let body: Body<'_> = (
+            partition,
+            seq,
+            time_ms,
+            line,
+            &target.producer,
+            &voids,
+            key.as_deref(),
+            value.as_deref(),
+            headers,
+        );
         pending.insert((target.no, id), body)?;
         got.push(Accepted { id, seq, voids });
     }
@@ -192,15 +221,20 @@ fn settle(
     let mut pending = txn.open_table(schema::PENDING)?;
     let mut runs: HashMap<(&str, i32), Vec<(u64, i64)>> = HashMap::new();
     for s in change.settle {
-        let Some(body) = pending.remove((target.no, s.id))? else { continue };
+        let Some(body) = pending.remove((target.no, s.id))? else {
+            continue;
+        };
         match &s.verdict {
             Verdict::Confirmed(offset) => {
-                runs.entry((&s.producer, s.partition)).or_default().push((s.seq, offset.unwrap_or(-1)));
+                runs.entry((&s.producer, s.partition))
+                    .or_default()
+                    .push((s.seq, offset.unwrap_or(-1)));
             }
             Verdict::Failed(reason) => {
                 let body = body.value();
                 let carried = Voids::parse(body.5.as_bytes()).unwrap_or_default();
-                txn.open_table(schema::FAILED)?.insert((target.no, s.id), (reason.as_str(), body))?;
+                txn.open_table(schema::FAILED)?
+                    .insert((target.no, s.id), (reason.as_str(), body))?;
                 lanes.give_back(txn, &s.producer, s.partition, s.seq, &carried)?;
             }
         }
@@ -227,7 +261,10 @@ fn join_run(
     mut offset: i64,
     now_ms: i64,
 ) -> Result<(), redb::Error> {
-    let before = table.range((producer, lane, 0)..(producer, lane, first))?.next_back().transpose()?;
+    let before = table
+        .range((producer, lane, 0)..(producer, lane, first))?
+        .next_back()
+        .transpose()?;
     let before = before.map(|(k, v)| (k.value().2, v.value()));
     if let Some((start, (end, position, _))) = before
         && end + 1 >= first
@@ -251,7 +288,10 @@ struct Lanes<'a> {
 
 impl<'a> Lanes<'a> {
     fn new(target: &'a Target) -> Lanes<'a> {
-        Lanes { target, touched: HashMap::new() }
+        Lanes {
+            target,
+            touched: HashMap::new(),
+        }
     }
 
     fn of(&mut self, txn: &WriteTransaction, producer: &str, partition: i32) -> Result<&mut (u64, Voids), redb::Error> {

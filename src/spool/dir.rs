@@ -31,17 +31,30 @@ impl StoreDir {
                 let mut owner = String::new();
                 // The owner may be writing its words just now; an unreadable owner is still an owner.
                 let _ = lock.take(512).read_to_string(&mut owner);
-                let owner = if owner.trim().is_empty() { "another process".to_owned() } else { owner.trim().to_owned() };
-                return Err(SpoolError::InUse { path: path.to_owned(), owner });
+                let owner = if owner.trim().is_empty() {
+                    "another process".to_owned()
+                } else {
+                    owner.trim().to_owned()
+                };
+                return Err(SpoolError::InUse {
+                    path: path.to_owned(),
+                    owner,
+                });
             }
             Err(TryLockError::Error(e)) => return Err(SpoolError::io(&lock_path, e)),
         }
         // The words in the file are a courtesy to the next one who asks; the lock itself is the kernel's and dies with us.
         let words = format!("process {} since {}\n", std::process::id(), jiff::Timestamp::now());
-        let written = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| lock.write_all(words.as_bytes()));
+        let written = lock
+            .set_len(0)
+            .and_then(|()| lock.rewind())
+            .and_then(|()| lock.write_all(words.as_bytes()));
         // On a full disk the words are missing, and the lock holds all the same.
         drop(written);
-        Ok(StoreDir { path: path.to_owned(), _lock: lock })
+        Ok(StoreDir {
+            path: path.to_owned(),
+            _lock: lock,
+        })
     }
 
     /// The directory.
@@ -115,7 +128,11 @@ fn make_dir(path: &Path) -> Result<(), SpoolError> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
         Err(e) => return Err(SpoolError::io(path, e)),
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| SpoolError::io(path, e))?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|e| SpoolError::io(path, e))?;
     // A store in a directory whose entry is lost in a power cut is lost too.
     for dir in path.ancestors().skip(1).take_while(|p| !p.as_os_str().is_empty()) {
         match File::open(dir).and_then(|d| d.sync_all()) {
@@ -132,8 +149,14 @@ fn make_dir(path: &Path) -> Result<(), SpoolError> {
 fn refuse_open_to_others(path: &Path, meta: &fs::Metadata) -> Result<(), SpoolError> {
     let (mode, sticky) = (meta.permissions().mode(), 0o1000);
     if mode & 0o022 != 0 && mode & sticky == 0 {
-        let why = format!("others may write to this directory (mode {:o}); run chmod 700 on it", mode & 0o7777);
-        return Err(SpoolError::io(path, io::Error::new(io::ErrorKind::PermissionDenied, why)));
+        let why = format!(
+            "others may write to this directory (mode {:o}); run chmod 700 on it",
+            mode & 0o7777
+        );
+        return Err(SpoolError::io(
+            path,
+            io::Error::new(io::ErrorKind::PermissionDenied, why),
+        ));
     }
     Ok(())
 }
@@ -150,6 +173,10 @@ pub(super) fn make_private(path: &Path, mode: u32) -> io::Result<()> {
 /// What a copy of the file does not share with it: device, inode and the moment of birth.
 pub(super) fn identity(path: &Path) -> Result<String, SpoolError> {
     let meta = fs::metadata(path).map_err(|e| SpoolError::io(path, e))?;
-    let born = meta.created().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok()).map_or(0, |d| d.as_nanos());
+    let born = meta
+        .created()
+        .ok()
+        .and_then(|t| t.duration_since(UNIX_EPOCH).ok())
+        .map_or(0, |d| d.as_nanos());
     Ok(format!("{}:{}:{born}", meta.dev(), meta.ino()))
 }

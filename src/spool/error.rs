@@ -46,11 +46,17 @@ pub enum SpoolError {
 
 impl SpoolError {
     pub(super) fn io(path: &Path, source: io::Error) -> SpoolError {
-        SpoolError::Io { path: path.to_owned(), source }
+        SpoolError::Io {
+            path: path.to_owned(),
+            source,
+        }
     }
 
     pub(super) fn database(path: Option<&Path>, source: impl Into<redb::Error>) -> SpoolError {
-        SpoolError::Database { path: path.map(Path::to_owned).unwrap_or_default(), source: Box::new(source.into()) }
+        SpoolError::Database {
+            path: path.map(Path::to_owned).unwrap_or_default(),
+            source: Box::new(source.into()),
+        }
     }
 
     /// The error of the system below, where there is one.
@@ -68,7 +74,8 @@ impl SpoolError {
     /// Whether there is no room left: a full disk, a quota, a file size limit.
     pub fn is_out_of_space(&self) -> bool {
         use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-        self.system().is_some_and(|e| matches!(e.kind(), StorageFull | QuotaExceeded | FileTooLarge))
+        self.system()
+            .is_some_and(|e| matches!(e.kind(), StorageFull | QuotaExceeded | FileTooLarge))
     }
 
     /// What to do about it.
@@ -79,8 +86,12 @@ impl SpoolError {
         match self {
             SpoolError::Io { .. } => "give a directory that you own with --spool DIR, or send with --no-spool",
             SpoolError::InUse { .. } => "wait for it, or give this run its own --spool DIR",
-            SpoolError::Format { .. } => "use the version of mqsafe that wrote it to flush it, or give another --spool DIR",
-            SpoolError::Database { .. } | SpoolError::Closed => "keep the directory as it is, and give another --spool DIR meanwhile",
+            SpoolError::Format { .. } => {
+                "use the version of mqsafe that wrote it to flush it, or give another --spool DIR"
+            }
+            SpoolError::Database { .. } | SpoolError::Closed => {
+                "keep the directory as it is, and give another --spool DIR meanwhile"
+            }
         }
     }
 }

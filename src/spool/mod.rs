@@ -45,7 +45,12 @@ impl Spool {
     pub fn open(dir: StoreDir) -> Result<Spool, SpoolError> {
         let path = dir.database_path();
         let db = create(&path)?;
-        let mut spool = Spool { db: Some(db), id: String::new(), next_id: 0, dir: Some(dir) };
+        let mut spool = Spool {
+            db: Some(db),
+            id: String::new(),
+            next_id: 0,
+            dir: Some(dir),
+        };
         spool.prepare(Some(&dir::identity(&path)?))?;
         Ok(spool)
     }
@@ -59,7 +64,12 @@ impl Spool {
             .set_cache_size(CACHE_BYTES)
             .create_with_backend(redb::backends::InMemoryBackend::new())
             .map_err(|e| SpoolError::database(None, e))?;
-        let mut spool = Spool { db: Some(db), id: String::new(), next_id: 0, dir: None };
+        let mut spool = Spool {
+            db: Some(db),
+            id: String::new(),
+            next_id: 0,
+            dir: None,
+        };
         spool.prepare(None)?;
         Ok(spool)
     }
@@ -85,7 +95,9 @@ impl Spool {
     /// # Errors
     /// [`SpoolError`] as for [`Spool::open`]; the store then stays closed.
     pub fn reopen(&mut self) -> Result<(), SpoolError> {
-        let Some(dir) = &self.dir else { return Err(SpoolError::Closed) };
+        let Some(dir) = &self.dir else {
+            return Err(SpoolError::Closed);
+        };
         let path = dir.database_path();
         self.db = None;
         self.db = Some(create(&path)?);
@@ -111,9 +123,10 @@ impl Spool {
             schema::read_meta(&txn).map_err(|e| self.failed(e))?
         };
         match known {
-            Some(meta) if meta.format != schema::FORMAT => {
-                Err(SpoolError::Format { path: self.file().unwrap_or_default(), found: meta.format })
-            }
+            Some(meta) if meta.format != schema::FORMAT => Err(SpoolError::Format {
+                path: self.file().unwrap_or_default(),
+                found: meta.format,
+            }),
             Some(meta) if identity.is_none_or(|i| i == meta.identity) => {
                 (self.id, self.next_id) = (meta.spool_id, meta.next_id);
                 Ok(())

@@ -61,7 +61,10 @@ impl Pending {
             voids: voids.to_owned(),
             key: key.map(<[u8]>::to_vec),
             value: value.map(<[u8]>::to_vec),
-            headers: headers.into_iter().map(|(n, v)| (n.to_owned(), v.map(<[u8]>::to_vec))).collect(),
+            headers: headers
+                .into_iter()
+                .map(|(n, v)| (n.to_owned(), v.map(<[u8]>::to_vec)))
+                .collect(),
         }
     }
 
@@ -106,7 +109,10 @@ impl Spool {
     /// # Errors
     /// [`SpoolError`] when the store fails.
     pub fn target(&mut self, broker: &str, topic: &str) -> Result<Target, SpoolError> {
-        let known = self.targets()?.into_iter().find(|t| t.broker == broker && t.topic == topic && !t.producer.is_empty());
+        let known = self
+            .targets()?
+            .into_iter()
+            .find(|t| t.broker == broker && t.topic == topic && !t.producer.is_empty());
         if let Some(target) = known {
             return Ok(target);
         }
@@ -138,7 +144,12 @@ impl Spool {
             }
         };
         txn.commit()?;
-        Ok(Target { no, broker: broker.to_owned(), topic: topic.to_owned(), producer })
+        Ok(Target {
+            no,
+            broker: broker.to_owned(),
+            topic: topic.to_owned(),
+            producer,
+        })
     }
 
     /// Every target that the store ever had. The producer name is empty where a copied store has not signed yet.
@@ -154,7 +165,12 @@ impl Spool {
                 let (no, name) = row?;
                 let (broker, topic) = name.value();
                 let producer = producers.get(broker)?.map(|p| p.value().to_owned()).unwrap_or_default();
-                targets.push(Target { no: no.value(), broker: broker.to_owned(), topic: topic.to_owned(), producer });
+                targets.push(Target {
+                    no: no.value(),
+                    broker: broker.to_owned(),
+                    topic: topic.to_owned(),
+                    producer,
+                });
             }
             Ok(targets)
         };
@@ -165,12 +181,21 @@ impl Spool {
     ///
     /// # Errors
     /// [`SpoolError`] when the store fails.
-    pub fn pending(&self, target: &Target, from: u64, messages: usize, bytes: usize) -> Result<Vec<Pending>, SpoolError> {
+    pub fn pending(
+        &self,
+        target: &Target,
+        from: u64,
+        messages: usize,
+        bytes: usize,
+    ) -> Result<Vec<Pending>, SpoolError> {
         let read = || -> Result<Vec<Pending>, redb::Error> {
             let txn = self.db.as_ref().ok_or(redb::Error::PreviousIo)?.begin_read()?;
             let mut found = Vec::new();
             let mut size = 0;
-            for row in txn.open_table(schema::PENDING)?.range((target.no, from)..=(target.no, u64::MAX))? {
+            for row in txn
+                .open_table(schema::PENDING)?
+                .range((target.no, from)..=(target.no, u64::MAX))?
+            {
                 let (key, body) = row?;
                 let pending = Pending::from_body(key.value().1, body.value());
                 size += pending.size();
@@ -211,10 +236,20 @@ impl Spool {
         let read = || -> Result<Option<InputProgress>, redb::Error> {
             let txn = self.db.as_ref().ok_or(redb::Error::PreviousIo)?.begin_read()?;
             let table = txn.open_table(schema::INPUTS)?;
-            let Some(row) = table.get((target.no, path))? else { return Ok(None) };
+            let Some(row) = table.get((target.no, path))? else {
+                return Ok(None);
+            };
             let (offset, lines, size, hash) = row.value();
-            let Ok(prefix_sha256) = hash.try_into() else { return Ok(None) };
-            Ok(Some(InputProgress { path: path.to_owned(), offset, lines, size, prefix_sha256 }))
+            let Ok(prefix_sha256) = hash.try_into() else {
+                return Ok(None);
+            };
+            Ok(Some(InputProgress {
+                path: path.to_owned(),
+                offset,
+                lines,
+                size,
+                prefix_sha256,
+            }))
         };
         read().map_err(|e| self.failed(e))
     }
@@ -227,8 +262,15 @@ impl Spool {
         let read = || -> Result<Stats, redb::Error> {
             let txn = self.db.as_ref().ok_or(redb::Error::PreviousIo)?.begin_read()?;
             let pending = txn.open_table(schema::PENDING)?;
-            let mut stats = Stats { pending: pending.len()?, ..Stats::default() };
-            for no in txn.open_table(schema::TARGETS)?.iter()?.map(|row| row.map(|(no, _)| no.value())) {
+            let mut stats = Stats {
+                pending: pending.len()?,
+                ..Stats::default()
+            };
+            for no in txn
+                .open_table(schema::TARGETS)?
+                .iter()?
+                .map(|row| row.map(|(no, _)| no.value()))
+            {
                 let no = no?;
                 if let Some(first) = pending.range((no, 0)..=(no, u64::MAX))?.next() {
                     let accepted_ms = first?.1.value().2;

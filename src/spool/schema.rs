@@ -10,7 +10,17 @@ pub(super) const FORMAT: &str = "1";
 pub(super) type Headers<'a> = Vec<(&'a str, Option<&'a [u8]>)>;
 
 /// `(partition or -1, number or 0, accepted at in ms since the epoch, input line or 0, producer, voids, key, value, headers)`.
-pub(super) type Body<'a> = (i32, u64, i64, u64, &'a str, &'a str, Option<&'a [u8]>, Option<&'a [u8]>, Headers<'a>);
+pub(super) type Body<'a> = (
+    i32,
+    u64,
+    i64,
+    u64,
+    &'a str,
+    &'a str,
+    Option<&'a [u8]>,
+    Option<&'a [u8]>,
+    Headers<'a>,
+);
 
 /// `(target, local id)` to a message that waits for its acknowledgement.
 pub(super) const PENDING: TableDefinition<(u32, u64), Body<'static>> = TableDefinition::new("pending");
@@ -78,7 +88,11 @@ pub(super) fn producer(txn: &WriteTransaction, spool_id: &str, broker: &str) -> 
         return Ok(name.value().to_owned());
     }
     let others = table.iter()?.count();
-    let name = if others == 0 { spool_id.to_owned() } else { format!("{spool_id}-{}", others + 1) };
+    let name = if others == 0 {
+        spool_id.to_owned()
+    } else {
+        format!("{spool_id}-{}", others + 1)
+    };
     table.insert(broker, name.as_str())?;
     Ok(name)
 }
@@ -87,5 +101,7 @@ pub(super) fn producer(txn: &WriteTransaction, spool_id: &str, broker: &str) -> 
 pub(super) fn fresh_id() -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut rng = rand::rng();
-    (0..10).map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())])).collect()
+    (0..10)
+        .map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())]))
+        .collect()
 }

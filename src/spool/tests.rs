@@ -1,7 +1,13 @@
 use super::*;
 
 fn message<'a>(partition: Option<i32>, value: &'a [u8]) -> NewMessage<'a> {
-    NewMessage { line: 1, partition, key: Some(b"k"), value: Some(value), headers: &[("h", Some(b"v")), ("n", None)] }
+    NewMessage {
+        line: 1,
+        partition,
+        key: Some(b"k"),
+        value: Some(value),
+        headers: &[("h", Some(b"v")), ("n", None)],
+    }
 }
 
 fn open(path: &Path) -> Spool {
@@ -9,16 +15,40 @@ fn open(path: &Path) -> Spool {
 }
 
 fn settled(target: &Target, a: &Accepted, verdict: Verdict) -> Settled {
-    Settled { id: a.id, producer: target.producer.clone(), partition: 0, seq: a.seq, verdict }
+    Settled {
+        id: a.id,
+        producer: target.producer.as_str().into(),
+        partition: 0,
+        seq: a.seq,
+        verdict,
+    }
 }
 
 fn accept(spool: &mut Spool, target: &Target, n: usize) -> Vec<Accepted> {
     let new = vec![message(Some(0), b"x"); n];
-    spool.commit(target, &Change { accept: &new, now_ms: 7, ..Change::default() }).unwrap()
+    spool
+        .commit(
+            target,
+            &Change {
+                accept: &new,
+                now_ms: 7,
+                ..Change::default()
+            },
+        )
+        .unwrap()
 }
 
 fn settle(spool: &mut Spool, target: &Target, settle: &[Settled]) {
-    spool.commit(target, &Change { settle, now_ms: 8, ..Change::default() }).unwrap();
+    spool
+        .commit(
+            target,
+            &Change {
+                settle,
+                now_ms: 8,
+                ..Change::default()
+            },
+        )
+        .unwrap();
 }
 
 #[test]
@@ -29,7 +59,10 @@ fn what_was_accepted_is_there_after_reopening_until_it_is_confirmed() {
         let mut spool = open(&path);
         let target = spool.target("kafka://a:1", "orders").unwrap();
         let got = accept(&mut spool, &target, 3);
-        assert_eq!(got.iter().map(|a| (a.id, a.seq)).collect::<Vec<_>>(), [(0, 1), (1, 2), (2, 3)]);
+        assert_eq!(
+            got.iter().map(|a| (a.id, a.seq)).collect::<Vec<_>>(),
+            [(0, 1), (1, 2), (2, 3)]
+        );
         (spool.id.clone(), target)
     };
     let mut spool = open(&path);
@@ -37,16 +70,39 @@ fn what_was_accepted_is_there_after_reopening_until_it_is_confirmed() {
     assert_eq!(spool.target("kafka://a:1", "orders").unwrap(), target);
     let pending = spool.pending(&target, 0, 100, 1000).unwrap();
     assert_eq!(pending.len(), 3);
-    assert_eq!(pending[1].headers, [("h".to_owned(), Some(b"v".to_vec())), ("n".to_owned(), None)]);
-    assert_eq!((pending[1].seq, pending[1].partition, pending[1].accepted_ms), (2, Some(0), 7));
+    assert_eq!(
+        pending[1].headers,
+        [("h".to_owned(), Some(b"v".to_vec())), ("n".to_owned(), None)]
+    );
+    assert_eq!(
+        (pending[1].seq, pending[1].partition, pending[1].accepted_ms),
+        (2, Some(0), 7)
+    );
     let done: Vec<_> = [1, 2]
-        .map(|seq| settled(&target, &Accepted { id: seq - 1, seq, voids: String::new() }, Verdict::Confirmed(Some(5))))
+        .map(|seq| {
+            settled(
+                &target,
+                &Accepted {
+                    id: seq - 1,
+                    seq,
+                    voids: String::new(),
+                },
+                Verdict::Confirmed(Some(5)),
+            )
+        })
         .into();
     settle(&mut spool, &target, &done);
     assert_eq!(spool.waiting(&target).unwrap(), (1, Some(2)));
     assert_eq!(spool.stats().unwrap().confirmed, 2);
     // A number is never given twice, also when everything was confirmed in between.
-    assert_eq!(accept(&mut spool, &target, 1)[0], Accepted { id: 3, seq: 4, voids: String::new() });
+    assert_eq!(
+        accept(&mut spool, &target, 1)[0],
+        Accepted {
+            id: 3,
+            seq: 4,
+            voids: String::new()
+        }
+    );
 }
 
 #[test]
@@ -54,13 +110,20 @@ fn a_number_refused_for_good_is_carried_by_the_next_message_of_its_lane() {
     let mut spool = Spool::in_memory().unwrap();
     let target = spool.target("kafka://a:1", "orders").unwrap();
     let got = accept(&mut spool, &target, 4);
-    let failed: Vec<_> = got[1..3].iter().map(|a| settled(&target, a, Verdict::Failed("too large".into()))).collect();
+    let failed: Vec<_> = got[1..3]
+        .iter()
+        .map(|a| settled(&target, a, Verdict::Failed("too large".into())))
+        .collect();
     settle(&mut spool, &target, &failed);
     assert_eq!(spool.stats().unwrap().failed, 2);
     let next = &accept(&mut spool, &target, 2);
     assert_eq!((next[0].voids.as_str(), next[1].voids.as_str()), ("2-3", ""));
     // When the carrier is refused too, nobody has read what it carried.
-    settle(&mut spool, &target, &[settled(&target, &next[0], Verdict::Failed("too large".into()))]);
+    settle(
+        &mut spool,
+        &target,
+        &[settled(&target, &next[0], Verdict::Failed("too large".into()))],
+    );
     assert_eq!(accept(&mut spool, &target, 1)[0].voids, "2-3,5");
 }
 
@@ -69,12 +132,31 @@ fn messages_accepted_without_a_lane_get_one_later() {
     let mut spool = Spool::in_memory().unwrap();
     let target = spool.target("kafka://a:1", "orders").unwrap();
     let new = [message(None, b"a"), message(None, b"b")];
-    let got = spool.commit(&target, &Change { accept: &new, ..Change::default() }).unwrap();
+    let got = spool
+        .commit(
+            &target,
+            &Change {
+                accept: &new,
+                ..Change::default()
+            },
+        )
+        .unwrap();
     assert!(got.iter().all(|a| a.seq == 0));
-    let placed = spool.commit(&target, &Change { place: &[(0, 2), (1, 2)], ..Change::default() }).unwrap();
+    let placed = spool
+        .commit(
+            &target,
+            &Change {
+                place: &[(0, 2), (1, 2)],
+                ..Change::default()
+            },
+        )
+        .unwrap();
     assert_eq!(placed.iter().map(|a| a.seq).collect::<Vec<_>>(), [1, 2]);
     let pending = spool.pending(&target, 0, 9, 999).unwrap();
-    assert_eq!((pending[1].partition, pending[1].seq, pending[1].value.as_deref()), (Some(2), 2, Some(&b"b"[..])));
+    assert_eq!(
+        (pending[1].partition, pending[1].seq, pending[1].value.as_deref()),
+        (Some(2), 2, Some(&b"b"[..]))
+    );
 }
 
 #[test]
@@ -83,12 +165,19 @@ fn confirmed_numbers_are_kept_as_runs_in_any_order_of_arrival() {
     let target = spool.target("kafka://a:1", "orders").unwrap();
     let got = accept(&mut spool, &target, 100);
     for i in [0, 2, 1, 99, 50, 51, 49] {
-        settle(&mut spool, &target, &[settled(&target, &got[i], Verdict::Confirmed(Some(i as i64)))]);
+        settle(
+            &mut spool,
+            &target,
+            &[settled(&target, &got[i], Verdict::Confirmed(Some(i as i64)))],
+        );
     }
     let runs = {
         let txn = spool.db().unwrap().begin_read().unwrap();
         let table = txn.open_table(schema::CONFIRMED).unwrap();
-        redb::ReadableTable::iter(&table).unwrap().map(|r| r.map(|(k, v)| (k.value().2, v.value().0, v.value().1)).unwrap()).collect::<Vec<_>>()
+        redb::ReadableTable::iter(&table)
+            .unwrap()
+            .map(|r| r.map(|(k, v)| (k.value().2, v.value().0, v.value().1)).unwrap())
+            .collect::<Vec<_>>()
     };
     assert_eq!(runs, [(1, 3, 0), (50, 52, 49), (100, 100, 99)]);
     assert_eq!(spool.stats().unwrap().confirmed, 7);
@@ -110,11 +199,26 @@ fn a_copy_signs_with_another_name_and_keeps_what_it_has() {
     let again = copy.target("kafka://a:1", "orders").unwrap();
     assert_ne!(again.producer, target.producer);
     assert_eq!(again.no, target.no);
-    assert!(copy.pending(&again, 0, 9, 99).unwrap().iter().all(|p| p.producer == target.producer));
-    assert_eq!(accept(&mut copy, &again, 1)[0], Accepted { id: 2, seq: 1, voids: String::new() });
+    assert!(
+        copy.pending(&again, 0, 9, 99)
+            .unwrap()
+            .iter()
+            .all(|p| p.producer == target.producer)
+    );
+    assert_eq!(
+        accept(&mut copy, &again, 1)[0],
+        Accepted {
+            id: 2,
+            seq: 1,
+            voids: String::new()
+        }
+    );
     drop(copy);
     // The original is still itself.
-    assert_eq!(open(&first).target("kafka://a:1", "orders").unwrap().producer, target.producer);
+    assert_eq!(
+        open(&first).target("kafka://a:1", "orders").unwrap().producer,
+        target.producer
+    );
 }
 
 #[test]
@@ -133,7 +237,10 @@ fn a_second_process_is_told_who_has_it() {
     let path = dir.path().join("s");
     let held = StoreDir::lock(&path).unwrap();
     let refused = StoreDir::lock(&path).unwrap_err();
-    assert!(matches!(&refused, SpoolError::InUse { owner, .. } if owner.contains(&std::process::id().to_string())), "{refused}");
+    assert!(
+        matches!(&refused, SpoolError::InUse { owner, .. } if owner.contains(&std::process::id().to_string())),
+        "{refused}"
+    );
     drop(held);
     assert!(StoreDir::lock(&path).is_ok());
     let root = SpoolRoot::new(dir.path().join("root"));
@@ -151,7 +258,10 @@ fn files_are_private_and_a_directory_open_to_others_is_refused() {
     let path = dir.path().join("deep/er/s");
     drop(open(&path));
     let mode = |p: &Path| std::fs::metadata(p).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode(&path), mode(&path.join("spool.redb")), mode(&path.join("lock"))), (0o700, 0o600, 0o600));
+    assert_eq!(
+        (mode(&path), mode(&path.join("spool.redb")), mode(&path.join("lock"))),
+        (0o700, 0o600, 0o600)
+    );
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o777)).unwrap();
     assert!(StoreDir::lock(&path).is_err());
 }
@@ -166,7 +276,10 @@ fn another_format_is_refused_and_left_alone() {
     txn.commit().unwrap();
     drop(spool);
     let refused = Spool::open(StoreDir::lock(&path).unwrap()).err().unwrap();
-    assert!(matches!(&refused, SpoolError::Format { found, .. } if found == "99"), "{refused}");
+    assert!(
+        matches!(&refused, SpoolError::Format { found, .. } if found == "99"),
+        "{refused}"
+    );
 }
 
 #[test]

@@ -1,0 +1,96 @@
+//! Client configurations. What decides the meaning of an answer is set here and cannot be overridden.
+
+use crate::connect::{BrokerUrl, ClientProperties};
+use crate::model::Problem;
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
+
+/// One topic of one cluster, with what is needed to connect.
+#[derive(Debug, Clone)]
+pub struct KafkaTarget {
+    /// The cluster.
+    pub broker: BrokerUrl,
+    /// The topic.
+    pub topic: String,
+    /// `-X` properties.
+    pub properties: ClientProperties,
+}
+
+/// The largest message that librdkafka may be asked for; the topic's own limit is the broker's to enforce.
+const LARGEST_MESSAGE_BYTES: &str = "100000000";
+
+impl KafkaTarget {
+    fn base(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("client.id", "mqsafe");
+        // Found again fast: a person waits, and a broker that restarts is back in seconds.
+        config.set("reconnect.backoff.max.ms", "1000");
+        config.set("socket.connection.setup.timeout.ms", "10000");
+        config.set("socket.keepalive.enable", "true");
+        for (key, value) in self.properties.iter() {
+            config.set(key, value);
+        }
+        config.set("bootstrap.servers", self.broker.bootstrap());
+        // A topic that does not exist must stay one that does not exist: a typo is not a place to send to.
+        config.set("allow.auto.create.topics", "false");
+        config.set_log_level(RDKafkaLogLevel::Info);
+        config
+    }
+
+    /// Publishing with every guarantee that Kafka has. `batch_bytes` keeps a whole batch below the topic's limit, because a
+    /// batch that is too large is refused as a whole.
+    pub(super) fn producer(&self, batch_bytes: u32, one_by_one: bool) -> ClientConfig {
+        let mut config = self.base();
+        config.set("acks", "all");
+        config.set("enable.idempotence", "true");
+        // The client retries for ever and in order; the deadlines are the pump's, because the spool keeps the message.
+        config.set("message.timeout.ms", "0");
+        config.set("queue.buffering.max.messages", "0");
+        config.set("queue.buffering.max.kbytes", "2097151");
+        config.set("message.max.bytes", LARGEST_MESSAGE_BYTES);
+        config.set("batch.size", batch_bytes.to_string());
+        if one_by_one {
+            config.set("batch.num.messages", "1");
+        }
+        config
+    }
+
+    /// Reading without a trace: own assignment, no commit, an offset that is gone is an error and not a jump.
+    pub(super) fn consumer(&self, read_uncommitted: bool) -> ClientConfig {
+        let mut config = self.base();
+        config.set("group.id", "mqsafe-reader");
+        config.set("enable.auto.commit", "false");
+        config.set("enable.auto.offset.store", "false");
+        config.set("auto.offset.reset", "error");
+        config.set("enable.partition.eof", "true");
+        config.set(
+            "isolation.level",
+            if read_uncommitted {
+                "read_uncommitted"
+            } else {
+                "read_committed"
+            },
+        );
+        config.set("check.crcs", "true");
+        config.set("queued.max.messages.kbytes", "32768");
+        config
+    }
+
+    /// Questions only.
+    pub(super) fn asking(&self) -> ClientConfig {
+        self.base()
+    }
+}
+
+/// A client that refused its configuration: the property is named, its value is not, because it may be a secret.
+pub(super) fn refused(error: &KafkaError) -> Problem {
+    if let KafkaError::ClientConfig(_, reason, key, _) = error {
+        return Problem::usage(format!("the Kafka client refuses the property {key}"))
+            .because(reason)
+            .next("correct it in -X");
+    }
+    Problem::usage("the Kafka client cannot be made")
+        .because(error)
+        .next("check the -X properties")
+}

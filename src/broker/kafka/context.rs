@@ -1,0 +1,130 @@
+//! What librdkafka calls back: its log, its errors, its delivery reports.
+
+use super::delivery;
+use super::raw;
+use crate::model::{Delivery, Report};
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::producer::ProducerContext;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// The last thing that went wrong with a client, in words; shared with whoever must explain a wait.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LastError(Arc<Mutex<Option<String>>>);
+
+impl LastError {
+    pub(super) fn get(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(|e| e.into_inner()).clone()
+    }
+
+    pub(super) fn set(&self, code: RDKafkaErrorCode, reason: &str) {
+        let mut last = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        // "All brokers down" only repeats what the errors of the single brokers said better.
+        if code != RDKafkaErrorCode::AllBrokersDown || last.is_none() {
+            *last = Some(plain(reason));
+        }
+    }
+}
+
+/// librdkafka's reason without its thread name and without the state that it was in.
+fn plain(reason: &str) -> String {
+    let reason = reason.split_once("]: ").map_or(reason, |(_, r)| r);
+    reason.split(" (after ").next().unwrap_or(reason).trim().to_owned()
+}
+
+fn code_of(error: &KafkaError) -> RDKafkaErrorCode {
+    error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown)
+}
+
+fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    use RDKafkaLogLevel::{Alert, Critical, Debug, Emerg, Error, Info, Notice, Warning};
+    match level {
+        Emerg | Alert | Critical | Error | Warning => tracing::warn!(target: "librdkafka", "{facility}: {message}"),
+        Notice | Info => tracing::info!(target: "librdkafka", "{facility}: {message}"),
+        Debug => tracing::debug!(target: "librdkafka", "{facility}: {message}"),
+    }
+}
+
+/// The context of clients that ask and read.
+pub(super) struct Asking {
+    pub(super) last_error: LastError,
+}
+
+impl ClientContext for Asking {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.last_error.set(code_of(&error), reason);
+    }
+}
+
+impl ConsumerContext for Asking {}
+
+/// The context of clients that publish.
+pub(super) struct Publishing {
+    pub(super) last_error: LastError,
+    pub(super) report: Arc<Report>,
+    /// Set when a batch was refused for its size although its messages may be small enough one by one.
+    pub(super) too_large: Arc<AtomicBool>,
+    /// Whether this client already sends one message a batch.
+    pub(super) one_by_one: bool,
+}
+
+impl ClientContext for Publishing {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.last_error.set(code_of(&error), reason);
+    }
+}
+
+impl ProducerContext for Publishing {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, ticket: usize) {
+        let (message, error) = match result {
+            Ok(message) => (message, None),
+            Err((error, message)) => (message, Some(code_of(error))),
+        };
+        let status = raw::persistence(message);
+        let mut outcome = delivery::judge(status, error, message.partition(), message.offset());
+        if let (Delivery::Refused(why), Some(code)) = (&outcome, error)
+            && delivery::is_too_large(code)
+            && !self.one_by_one
+        {
+            self.too_large.store(true, Ordering::Relaxed);
+            outcome = Delivery::NotSent(why.clone());
+        }
+        (self.report)(ticket as u64, outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_lose_the_threads_name() {
+        let text = "[thrd:127.0.0.1:1/bootstrap]: 127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)";
+        assert_eq!(
+            plain(text),
+            "127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused"
+        );
+    }
+
+    #[test]
+    fn the_better_reason_stays() {
+        let last = LastError::default();
+        last.set(RDKafkaErrorCode::BrokerTransportFailure, "refused");
+        last.set(RDKafkaErrorCode::AllBrokersDown, "1/1 brokers are down");
+        assert_eq!(last.get().as_deref(), Some("refused"));
+    }
+}

@@ -1,0 +1,116 @@
+//! `mqsafe query-key`: every message with a key, and how complete the search was.
+
+use super::resolve;
+use super::stop::Asked;
+use crate::broker::kafka::KafkaScan;
+use crate::cli::{Isolation, QueryFormat, QueryKeyArgs};
+use crate::model::{Outcome, Problem, Record, Result, Scan, ScanPlan, Visit};
+use crate::query::{self, Wanted};
+use crate::ui::emit::query as emit;
+use crate::ui::{Progress, Ui, escape};
+use serde_json::Value;
+use std::ops::ControlFlow;
+
+pub(super) fn run(args: QueryKeyArgs, ui: &Ui) -> Result<Outcome> {
+    let target = resolve::target(&args.broker, &args.topic)?;
+    let plan = ScanPlan {
+        partitions: resolve::partitions(args.partitions.as_deref())?,
+        read_uncommitted: args.isolation == Isolation::ReadUncommitted,
+    };
+    let asked = Asked::listen()?;
+    let (broker, topic) = (target.broker.to_string(), args.topic.clone());
+    let mut search = Search {
+        wanted: Wanted {
+            key: args.key.clone().into_bytes(),
+        },
+        broker: &broker,
+        topic: &topic,
+        format: args.format,
+        ui,
+        progress: ui.progress("query-key"),
+        asked: &asked,
+        found: 0,
+        records: Vec::new(),
+        failed: None,
+    };
+    let report = KafkaScan::new(target).scan(&plan, &mut search)?;
+    search.progress.finish();
+    if let Some(problem) = search.failed {
+        return Err(problem);
+    }
+    let (found, coverage) = (search.found, report.coverage());
+    match args.format {
+        QueryFormat::Human => {}
+        QueryFormat::Jsonl => ui.data(&emit::summary(found, &report, None))?,
+        QueryFormat::Json => ui.data(&emit::summary(found, &report, Some(search.records)))?,
+    }
+    for line in emit::coverage_lines(&topic, &report) {
+        ui.say(&line);
+    }
+    let outcome = query::outcome(found, &coverage);
+    let words = match outcome {
+        Outcome::Good => format!("found {found}"),
+        Outcome::Negative => "not found".to_owned(),
+        _ => "not found in what could be read".to_owned(),
+    };
+    ui.summary(&format!("key {}: {words}; {}", escape(&args.key), coverage.word()));
+    Ok(asked
+        .signal()
+        .map_or(outcome, |signal| Outcome::Interrupted(signal).and(outcome)))
+}
+
+struct Search<'a> {
+    wanted: Wanted,
+    broker: &'a str,
+    topic: &'a str,
+    format: QueryFormat,
+    ui: &'a Ui,
+    progress: Progress,
+    asked: &'a Asked,
+    found: u64,
+    records: Vec<Value>,
+    failed: Option<Problem>,
+}
+
+impl Search<'_> {
+    fn show(&mut self, record: &Record<'_>) -> Result<()> {
+        self.found += 1;
+        match self.format {
+            QueryFormat::Human => self.ui.data(emit::human(self.topic, record).as_bytes()),
+            QueryFormat::Jsonl => self
+                .ui
+                .data(&emit::line(&emit::record(self.broker, self.topic, record))),
+            QueryFormat::Json => {
+                self.records.push(emit::record(self.broker, self.topic, record));
+                Ok(())
+            }
+        }
+    }
+
+    fn go_on(&self) -> ControlFlow<()> {
+        if self.failed.is_some() || self.asked.signal().is_some() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+}
+
+impl Visit for Search<'_> {
+    fn batch(&mut self, records: &[Record<'_>]) -> ControlFlow<()> {
+        for record in records {
+            if self.wanted.matches(record)
+                && let Err(problem) = self.show(record)
+            {
+                self.failed = Some(problem);
+            }
+        }
+        self.go_on()
+    }
+
+    fn progress(&mut self, done: u64, total: u64) -> ControlFlow<()> {
+        self.progress.set_total(total);
+        self.progress.set(done, &format!("{} found", self.found));
+        self.go_on()
+    }
+}

@@ -1,0 +1,116 @@
+//! From typed words to what the cores need. The only place that reads the environment for them.
+
+use crate::broker::kafka::KafkaTarget;
+use crate::cli::BrokerArgs;
+use crate::connect::{BrokerUrl, ClientProperties};
+use crate::model::{Problem, Result};
+use crate::spool::{Spool, SpoolError, SpoolRoot, StoreDir};
+use std::path::{Path, PathBuf};
+
+pub(super) fn properties(arguments: &[String]) -> Result<ClientProperties> {
+    ClientProperties::parse(
+        arguments,
+        |path| std::fs::read_to_string(path),
+        |name| std::env::var(name).ok(),
+    )
+}
+
+pub(super) fn target(broker: &BrokerArgs, topic: &str) -> Result<KafkaTarget> {
+    let url = BrokerUrl::parse(&broker.broker)?;
+    Ok(KafkaTarget {
+        broker: url,
+        topic: topic_name(topic)?,
+        properties: properties(&broker.properties)?,
+    })
+}
+
+/// Kafka's own rule for topic names (`Topic.validate`): a name that breaks it can only be a mistake.
+fn topic_name(topic: &str) -> Result<String> {
+    let legal = !topic.is_empty()
+        && topic.len() <= 249
+        && topic != "."
+        && topic != ".."
+        && topic.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    if legal {
+        return Ok(topic.to_owned());
+    }
+    Err(Problem::usage(format!("{topic:?} cannot be a Kafka topic"))
+        .because("a topic name has 1 to 249 letters, digits, dots, dashes and underscores")
+        .next("check -t"))
+}
+
+/// `0,2,5-7` as partitions.
+pub(super) fn partitions(list: Option<&str>) -> Result<Vec<i32>> {
+    let Some(list) = list else { return Ok(Vec::new()) };
+    let bad = || Problem::usage(format!("{list:?} is not a list of partitions")).next("write -p 0,2,5-7");
+    let mut all = Vec::new();
+    for part in list.split(',') {
+        let (from, to) = part.split_once('-').unwrap_or((part, part));
+        let (from, to): (i32, i32) = (
+            from.trim().parse().map_err(|_| bad())?,
+            to.trim().parse().map_err(|_| bad())?,
+        );
+        if from < 0 || to < from || to - from > 100_000 {
+            return Err(bad());
+        }
+        all.extend(from..=to);
+    }
+    all.sort_unstable();
+    all.dedup();
+    Ok(all)
+}
+
+/// Where this user's stores are when no `--spool` is given.
+pub(super) fn spool_root() -> Result<SpoolRoot> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    let state = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
+    state
+        .map(|state| SpoolRoot::new(state.join("mqsafe/spool")))
+        .ok_or_else(|| {
+            Problem::usage("there is no place for the spool: neither XDG_STATE_HOME nor HOME is an absolute path")
+                .next("give one with --spool DIR, or send with --no-spool")
+        })
+}
+
+/// The store for one run: the one that is named, or one below the user's state directory that nobody uses.
+///
+/// To resume a file, the store that knows the file is looked for first.
+pub(super) fn open_spool(named: Option<&Path>, knows: Option<&dyn Fn(&mut Spool) -> Result<bool>>) -> Result<Spool> {
+    if let Some(path) = named {
+        return Ok(Spool::open(StoreDir::lock(path)?)?);
+    }
+    let root = spool_root()?;
+    if let Some(knows) = knows {
+        for path in root.stores()? {
+            match StoreDir::lock(&path) {
+                Ok(dir) => {
+                    let mut spool = Spool::open(dir)?;
+                    if knows(&mut spool)? {
+                        return Ok(spool);
+                    }
+                }
+                // Whoever has it may be sending this very file.
+                Err(e @ SpoolError::InUse { .. }) => {
+                    tracing::info!("{e}");
+                }
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+    Ok(Spool::open(root.lock_any()?)?)
+}
+
+/// Every store that a command about spools means.
+pub(super) fn stores(named: Option<&Path>) -> Result<Vec<PathBuf>> {
+    match named {
+        Some(path) if StoreDir::holds_store(path) => Ok(vec![path.to_owned()]),
+        Some(path) => {
+            let below = SpoolRoot::new(path).stores()?;
+            if below.is_empty() {
+                return Err(Problem::usage(format!("there is no spool in {}", path.display())).next("check --spool"));
+            }
+            Ok(below)
+        }
+        None => Ok(spool_root()?.stores()?),
+    }
+}

@@ -1,0 +1,291 @@
+//! `mqsafe send`: lines to confirmed messages.
+
+use super::{resolve, stop};
+use crate::broker::kafka::KafkaEndpoint;
+use crate::cli::SendArgs;
+use crate::model::{Fate, Outcome, Problem, Result, Tally};
+use crate::send::{Event, Events, InputOptions, Observer, Options, Partitioner, Pump, Receipt, Report, Source, State};
+use crate::spool::{Spool, Target};
+use crate::ui::emit::receipt;
+use crate::ui::{Progress, Ui};
+use std::fs::File;
+use std::io::{BufWriter, IsTerminal, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
+    let kafka = resolve::target(&args.broker, &args.topic)?;
+    let from_stdin = args.file == Path::new("-");
+    if from_stdin && args.resume {
+        return Err(
+            Problem::usage("--resume needs a file; standard input cannot be read again")
+                .next("give the FILE that was being sent, or run `mqsafe spool flush` for what still waits"),
+        );
+    }
+    if from_stdin && std::io::stdin().is_terminal() {
+        ui.say("reading messages from the terminal, one a line; Ctrl-D ends");
+    }
+    // Every file is opened before anything is done, so that a mistake costs nothing.
+    let broker = kafka.broker.to_string();
+    let probe = if from_stdin {
+        None
+    } else {
+        Some(Source::file(&args.file, None)?)
+    };
+    let receipts = args.receipts.as_deref().map(open_receipts).transpose()?;
+    let headers = headers(&args.headers)?;
+    let delimiter = args.key_delimiter.as_ref().map(|d| d.as_bytes().to_vec());
+    if delimiter.as_ref().is_some_and(Vec::is_empty) {
+        return Err(Problem::usage("-K is empty").next("give the text that stands between key and value"));
+    }
+    let path = std::fs::canonicalize(&args.file).ok();
+    let path = path
+        .as_ref()
+        .map(|p| std::os::unix::ffi::OsStrExt::as_bytes(p.as_os_str()));
+    let mut spool = match (args.no_spool, args.resume, path) {
+        (true, _, _) => Spool::in_memory()?,
+        (false, true, Some(path)) => {
+            let knows = |spool: &mut Spool| known_input(spool, &broker, &args.topic, path).map(|row| row.is_some());
+            resolve::open_spool(args.spool.spool.as_deref(), Some(&knows))?
+        }
+        (false, _, _) => resolve::open_spool(args.spool.spool.as_deref(), None)?,
+    };
+    let target = spool.target(&broker, &args.topic)?;
+    let source = match (probe, args.resume, path) {
+        (None, _, _) => Source::stream("standard input", Box::new(std::io::stdin())),
+        (Some(_), true, Some(path)) => {
+            let before = spool.input(&target, path)?;
+            match &before {
+                Some(at) => ui.say(&format!("resuming {} after line {}", args.file.display(), at.lines)),
+                None => ui.say(&format!(
+                    "nothing of {} was accepted before; sending all of it",
+                    args.file.display()
+                )),
+            }
+            Source::file(&args.file, before)?
+        }
+        (Some(source), _, _) => source,
+    };
+    let options = Options {
+        partitioner: args
+            .partition
+            .map_or_else(|| Partitioner::by_key(rand::random()), Partitioner::Fixed),
+        key: args.key.as_ref().map(|k| k.as_bytes().into()),
+        headers: headers.into(),
+        connect_timeout: args.connect_timeout,
+        delivery_timeout: args.delivery_timeout,
+        grace: args.grace,
+    };
+    let input = InputOptions {
+        key_delimiter: delimiter,
+        max_line_bytes: args.max_message_bytes as usize,
+    };
+    let mut teller = Teller::new(ui, receipts);
+    let endpoint = Arc::new(KafkaEndpoint::new(kafka));
+    let report = pump(
+        &mut spool,
+        &target,
+        endpoint,
+        options,
+        Some((source, input)),
+        &mut teller,
+    )?;
+    let receipts = teller.finish(Some(&report.own));
+    let at = spool.path().map(|p| p.display().to_string());
+    tell(ui, &report, &target, at.as_deref(), teller.started.elapsed());
+    Ok(report
+        .outcome
+        .and(receipts.map_or_else(|p| told(ui, p), |()| Outcome::Good)))
+}
+
+fn told(ui: &Ui, problem: Problem) -> Outcome {
+    ui.problem(&problem);
+    problem.outcome
+}
+
+/// One run to one target, with Ctrl-C and TERM as its events. Shared with `spool flush`.
+pub(super) fn pump(
+    spool: &mut Spool,
+    target: &Target,
+    endpoint: Arc<KafkaEndpoint>,
+    options: Options,
+    input: Option<(Source, InputOptions)>,
+    observer: &mut dyn Observer,
+) -> Result<Report> {
+    let events = Events::default();
+    let sender = events.sender.clone();
+    stop::on_signal(move |signal| drop(sender.send(Event::Stop(signal))))?;
+    Pump::new(spool, target.clone(), endpoint, options, input, observer, events)?.run()
+}
+
+/// What a store knows of a file for this broker and topic, without making a target of them.
+fn known_input(spool: &mut Spool, broker: &str, topic: &str, path: &[u8]) -> Result<Option<u64>> {
+    let target = spool
+        .targets()?
+        .into_iter()
+        .find(|t| t.broker == broker && t.topic == topic);
+    let row = target.map(|target| spool.input(&target, path)).transpose()?.flatten();
+    Ok(row.map(|row| row.offset))
+}
+
+fn headers(arguments: &[String]) -> Result<Vec<(String, Option<Vec<u8>>)>> {
+    let split = |argument: &String| {
+        let (name, value) = argument
+            .split_once('=')
+            .filter(|(name, _)| !name.is_empty())
+            .ok_or_else(|| Problem::usage(format!("-H {argument:?} is not NAME=VALUE")).next("write -H source=shop"))?;
+        if name.starts_with("mqsafe-") {
+            return Err(
+                Problem::usage(format!("-H {name} cannot be set")).because("the stamp's headers belong to mqsafe")
+            );
+        }
+        if name.contains('\0') {
+            return Err(Problem::usage("a header name cannot hold a NUL"));
+        }
+        Ok((name.to_owned(), Some(value.as_bytes().to_vec())))
+    };
+    arguments.iter().map(split).collect()
+}
+
+fn open_receipts(path: &Path) -> Result<Option<BufWriter<File>>> {
+    if path == Path::new("-") {
+        return Ok(None);
+    }
+    let file = File::create(path).map_err(|e| {
+        Problem::usage(format!("cannot write receipts to {}", path.display()))
+            .because(e)
+            .next("give a path that you may write to")
+    })?;
+    Ok(Some(BufWriter::new(file)))
+}
+
+/// Tells a person and the receipts what happens.
+pub(super) struct Teller<'a> {
+    ui: &'a Ui,
+    progress: Progress,
+    pub(super) started: Instant,
+    shown: Instant,
+    trouble: Option<String>,
+    /// `Some(None)` is standard output.
+    receipts: Option<Option<BufWriter<File>>>,
+    failed: Option<Problem>,
+}
+
+impl<'a> Teller<'a> {
+    pub(super) fn new(ui: &'a Ui, receipts: Option<Option<BufWriter<File>>>) -> Teller<'a> {
+        let now = Instant::now();
+        Teller {
+            ui,
+            progress: ui.progress("send"),
+            started: now,
+            shown: now,
+            trouble: None,
+            receipts,
+            failed: None,
+        }
+    }
+
+    fn write(&mut self, line: &[u8]) {
+        let written = match &mut self.receipts {
+            None => return,
+            Some(None) => self.ui.data(line),
+            Some(Some(file)) => file.write_all(line).map_err(receipts_broken),
+        };
+        // The messages matter more than their receipts: the work goes on, and the exit tells.
+        if let Err(problem) = written {
+            self.failed.get_or_insert(problem);
+        }
+    }
+
+    /// Ends the display and the receipts, whose last line holds the counts.
+    pub(super) fn finish(&mut self, tally: Option<&Tally>) -> Result<()> {
+        self.progress.finish();
+        if let Some(tally) = tally {
+            self.write(&receipt::summary(tally));
+        }
+        if let Some(Some(file)) = &mut self.receipts
+            && let Err(e) = file.flush().and_then(|()| file.get_ref().sync_all())
+        {
+            self.failed.get_or_insert(receipts_broken(e));
+        }
+        self.failed.take().map_or(Ok(()), Err)
+    }
+}
+
+fn receipts_broken(e: std::io::Error) -> Problem {
+    Problem::unknown("the receipts are incomplete")
+        .because(e)
+        .next("the summary below counts every message all the same")
+}
+
+impl Observer for Teller<'_> {
+    fn receipt(&mut self, receipt: &Receipt<'_>) {
+        if self.receipts.is_some() {
+            self.write(&receipt::line(receipt));
+        }
+        if receipt.fate == Fate::Rejected {
+            let why = receipt.reason.unwrap_or_default();
+            self.ui.warn(&format!("line {} was rejected: {why}", receipt.line));
+        }
+    }
+
+    fn state(&mut self, state: &State) {
+        if self.shown.elapsed() < Duration::from_millis(200) {
+            return;
+        }
+        self.shown = Instant::now();
+        let State {
+            accepted,
+            stored,
+            in_flight,
+            waiting,
+            trouble,
+        } = state;
+        self.progress.set(
+            *stored,
+            &format!("of {accepted} accepted, {in_flight} in flight, {waiting} waiting"),
+        );
+        if *trouble != self.trouble {
+            match (trouble, &self.trouble) {
+                (Some(now), None) => self.ui.say(&format!("waiting: {now}")),
+                (None, Some(_)) => self.ui.say("going on"),
+                (Some(_), Some(_)) | (None, None) => {}
+            }
+            self.trouble.clone_from(trouble);
+        }
+    }
+}
+
+/// The words after a run: what broke, what to do, and last the counts.
+pub(super) fn tell(ui: &Ui, report: &Report, target: &Target, spool: Option<&str>, took: Duration) {
+    for trouble in &report.troubles {
+        ui.problem(trouble);
+    }
+    let left = report.own.in_doubt + report.own.spooled + report.earlier.in_doubt + report.earlier.spooled;
+    if let Some(why) = &report.why {
+        ui.say(&format!("stopped after line {}: {why}", report.lines));
+    }
+    if left > 0 {
+        match spool {
+            Some(at) => ui.say(&format!(
+                "{left} messages are safe in {at}\n  next: mqsafe spool flush --spool {at}"
+            )),
+            None => ui.say(&format!(
+                "{left} messages were not confirmed and are not kept (--no-spool)"
+            )),
+        }
+    }
+    if report.own.refused + report.earlier.refused > 0 && spool.is_some() {
+        ui.say("refused messages are kept as failed in the spool; --receipts FILE tells why for each");
+    }
+    if report.earlier != Tally::default() {
+        ui.say(&format!("left by earlier runs: {}", report.earlier));
+    }
+    let (seconds, stored) = (took.as_secs_f64(), report.own.stored + report.earlier.stored);
+    let rate = if seconds > 0.0 { stored as f64 / seconds } else { 0.0 };
+    ui.summary(&format!(
+        "{}: {} ({seconds:.1} s, {rate:.0}/s)",
+        target.topic, report.own
+    ));
+}

@@ -1,0 +1,167 @@
+//! `mqsafe spool`: what waits for its confirmation.
+
+use super::resolve;
+use super::send::{self, Teller};
+use crate::broker::kafka::{KafkaEndpoint, KafkaTarget};
+use crate::cli::{SpoolAction, SpoolCommand, StatsFormat};
+use crate::connect::{BrokerUrl, ClientProperties};
+use crate::model::{Outcome, Result};
+use crate::send::{Options, Partitioner};
+use crate::spool::{Spool, SpoolError, Stats, StoreDir};
+use crate::ui::emit::spool_stats;
+use crate::ui::{Table, Ui};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) fn run(command: SpoolCommand, ui: &Ui) -> Result<Outcome> {
+    match command.action {
+        SpoolAction::Stats { spool, format } => stats(&resolve::stores(spool.spool.as_deref())?, format, ui),
+        SpoolAction::Flush {
+            spool,
+            properties,
+            connect_timeout,
+            delivery_timeout,
+            grace,
+        } => {
+            let properties = resolve::properties(&properties)?;
+            let how = How {
+                properties,
+                connect_timeout,
+                delivery_timeout,
+                grace,
+            };
+            flush(&resolve::stores(spool.spool.as_deref())?, &how, ui)
+        }
+    }
+}
+
+struct How {
+    properties: ClientProperties,
+    connect_timeout: Duration,
+    delivery_timeout: Duration,
+    grace: Duration,
+}
+
+/// Opens a store, or says that another process is at work there.
+fn open(path: &Path, ui: &Ui) -> Result<Option<Spool>> {
+    match StoreDir::lock(path) {
+        Ok(dir) => Ok(Some(Spool::open(dir)?)),
+        Err(e @ SpoolError::InUse { .. }) => {
+            ui.warn(&format!("{e}; it was left to that process"));
+            Ok(None)
+        }
+        Err(e) => Err(e.into()),
+    }
+}
+
+fn stats(stores: &[PathBuf], format: StatsFormat, ui: &Ui) -> Result<Outcome> {
+    let mut outcome = Outcome::Good;
+    let mut sum = Stats::default();
+    let mut table = Table::new(
+        &["spool", "pending", "failed", "confirmed", "oldest", "bytes"],
+        ui.width(),
+    );
+    table.numbers([1, 2, 3, 5]);
+    for path in stores {
+        let Some(spool) = open(path, ui)? else {
+            outcome = Outcome::Unknown;
+            continue;
+        };
+        let stats = spool.stats()?;
+        sum = sum.plus(stats);
+        let oldest = stats.oldest_ms.map_or_else(|| "-".to_owned(), spool_stats::time);
+        let counts = [stats.pending, stats.failed, stats.confirmed].map(|n| n.to_string());
+        let [pending, failed, confirmed] = counts;
+        table.row([
+            path.display().to_string(),
+            pending,
+            failed,
+            confirmed,
+            oldest,
+            stats.bytes.to_string(),
+        ]);
+    }
+    match format {
+        StatsFormat::Json => ui.data(&spool_stats::json(&sum))?,
+        StatsFormat::Human if stores.is_empty() => {}
+        StatsFormat::Human => ui.data(table.render().as_bytes())?,
+    }
+    let Stats {
+        pending,
+        failed,
+        confirmed,
+        ..
+    } = sum;
+    ui.summary(&format!(
+        "{} spools: pending {pending}, failed {failed}, confirmed {confirmed}",
+        stores.len()
+    ));
+    Ok(outcome)
+}
+
+fn flush(stores: &[PathBuf], how: &How, ui: &Ui) -> Result<Outcome> {
+    let mut outcomes = Vec::new();
+    let mut flushed = 0;
+    for path in stores {
+        let Some(mut spool) = open(path, ui)? else {
+            outcomes.push(Outcome::Unknown);
+            continue;
+        };
+        for target in spool.targets()? {
+            if spool.waiting(&target)?.0 == 0 {
+                continue;
+            }
+            // A copied store signs with a name of its own from now on.
+            let target = spool.target(&target.broker, &target.topic)?;
+            let broker = BrokerUrl::parse(&target.broker)?;
+            let kafka = KafkaTarget {
+                broker,
+                topic: target.topic.clone(),
+                properties: how.properties.clone(),
+            };
+            let options = Options {
+                partitioner: Partitioner::by_key(rand::random()),
+                key: None,
+                headers: Arc::new([]),
+                connect_timeout: how.connect_timeout,
+                delivery_timeout: how.delivery_timeout,
+                grace: how.grace,
+            };
+            let mut teller = Teller::new(ui, None);
+            let run = send::pump(
+                &mut spool,
+                &target,
+                Arc::new(KafkaEndpoint::new(kafka)),
+                options,
+                None,
+                &mut teller,
+            );
+            teller.finish(None)?;
+            flushed += 1;
+            match run {
+                Ok(report) => {
+                    send::tell(
+                        ui,
+                        &report,
+                        &target,
+                        Some(&path.display().to_string()),
+                        teller.started.elapsed(),
+                    );
+                    outcomes.push(report.outcome);
+                    if let Outcome::Interrupted(_) = report.outcome {
+                        return Ok(Outcome::combine(outcomes));
+                    }
+                }
+                Err(problem) => {
+                    ui.problem(&problem);
+                    outcomes.push(Outcome::Spooled);
+                }
+            }
+        }
+    }
+    if flushed == 0 && outcomes.is_empty() {
+        ui.summary("nothing waits");
+    }
+    Ok(Outcome::combine(outcomes))
+}

@@ -1,0 +1,70 @@
+//! Ctrl-C and TERM, as calls.
+
+use crate::model::{Problem, Result, Signal};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Calls `heard` for each SIGINT and SIGTERM from now on, on a thread of its own.
+///
+/// # Errors
+/// When the system refuses the handlers.
+pub(super) fn on_signal(heard: impl Fn(Signal) + Send + 'static) -> Result<()> {
+    let failed = |e: std::io::Error| Problem::usage("cannot listen for Ctrl-C").because(e);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .map_err(failed)?;
+    // The handlers are in place before this returns: an early Ctrl-C must not find the default one.
+    let (mut interrupt, mut terminate) = {
+        let _context = runtime.enter();
+        (
+            signal(SignalKind::interrupt()).map_err(failed)?,
+            signal(SignalKind::terminate()).map_err(failed)?,
+        )
+    };
+    let listen = async move {
+        loop {
+            tokio::select! {
+                Some(()) = interrupt.recv() => heard(Signal::Interrupt),
+                Some(()) = terminate.recv() => heard(Signal::Terminate),
+            }
+        }
+    };
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || runtime.block_on(listen))
+        .map_err(failed)?;
+    Ok(())
+}
+
+/// Whether a reading command was asked to stop, and by what.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Asked(Arc<AtomicU8>);
+
+impl Asked {
+    pub(super) fn listen() -> Result<Asked> {
+        let asked = Asked::default();
+        let set = Arc::clone(&asked.0);
+        on_signal(move |signal| {
+            let code = match signal {
+                Signal::Interrupt => 1,
+                Signal::Terminate => 2,
+            };
+            if set.swap(code, Ordering::SeqCst) != 0 {
+                // Asked twice: nothing that a reader holds is worth a wait.
+                #[expect(clippy::exit, reason = "a second Ctrl-C ends a reader at once")]
+                std::process::exit(crate::model::Outcome::Interrupted(signal).exit_code().into());
+            }
+        })?;
+        Ok(asked)
+    }
+
+    pub(super) fn signal(&self) -> Option<Signal> {
+        match self.0.load(Ordering::SeqCst) {
+            0 => None,
+            1 => Some(Signal::Interrupt),
+            _ => Some(Signal::Terminate),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Marks how far messages came, outside the process, so that a crash test can tell in which phase its kill fell.
+//!
+//! Without the feature `test-hooks` all of it is nothing.
+
+/// The phases of a message, in order.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Phase {
+    Read,
+    Synced,
+    Sent,
+    Acknowledged,
+    Committed,
+}
+
+#[cfg(feature = "test-hooks")]
+mod marks {
+    use super::Phase;
+    use std::fs::{File, OpenOptions};
+    use std::os::unix::fs::FileExt;
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    static COUNTS: [AtomicU64; 5] = [const { AtomicU64::new(0) }; 5];
+    static FILE: OnceLock<Option<File>> = OnceLock::new();
+
+    /// Adds to the count of a phase in the file that `MQSAFE_TEST_PHASES` names: five little-endian u64.
+    pub(crate) fn mark(phase: Phase, messages: u64) {
+        let file = FILE.get_or_init(|| {
+            let path = std::env::var_os("MQSAFE_TEST_PHASES")?;
+            OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .open(path)
+                .ok()
+        });
+        let slot = phase as usize;
+        let count = COUNTS[slot].fetch_add(messages, Ordering::SeqCst) + messages;
+        if let Some(file) = file {
+            // The page cache outlives a killed process, which is all that this must survive.
+            let _ = file.write_all_at(&count.to_le_bytes(), slot as u64 * 8);
+        }
+    }
+
+    /// The planted fault: publish before the store has the message on disk.
+    pub(crate) fn publish_first() -> bool {
+        static PLANTED: OnceLock<bool> = OnceLock::new();
+        *PLANTED.get_or_init(|| std::env::var_os("MQSAFE_TEST_PUBLISH_FIRST").is_some())
+    }
+}
+
+#[cfg(not(feature = "test-hooks"))]
+mod marks {
+    use super::Phase;
+
+    #[inline(always)]
+    pub(crate) fn mark(phase: Phase, messages: u64) {
+        let _ = (phase as usize, messages);
+    }
+
+    #[inline(always)]
+    pub(crate) fn publish_first() -> bool {
+        false
+    }
+}
+
+pub(crate) use marks::{mark, publish_first};

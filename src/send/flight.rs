@@ -1,0 +1,62 @@
+//! Messages that are with the client.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// One message that was handed over and not reported yet.
+#[derive(Debug, Clone)]
+pub(super) struct Flight {
+    pub(super) line: u64,
+    pub(super) seq: u64,
+    pub(super) partition: i32,
+    pub(super) producer: Arc<str>,
+    pub(super) accepted_ms: i64,
+    pub(super) bytes: usize,
+    pub(super) attempts: u32,
+}
+
+/// All of them, with their size.
+#[derive(Debug, Default)]
+pub(super) struct Flights {
+    by_id: HashMap<u64, Flight>,
+    bytes: usize,
+}
+
+/// More than any broker needs in flight to be busy, and little enough to keep memory flat.
+const WINDOW_MESSAGES: usize = 50_000;
+const WINDOW_BYTES: usize = 32 << 20;
+
+impl Flights {
+    pub(super) fn has_room(&self) -> bool {
+        self.by_id.len() < WINDOW_MESSAGES && self.bytes < WINDOW_BYTES
+    }
+
+    /// Whether enough landed that reading more from the store is worth a look.
+    pub(super) fn is_half_empty(&self) -> bool {
+        self.by_id.len() < WINDOW_MESSAGES / 2 && self.bytes < WINDOW_BYTES / 2
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    pub(super) fn add(&mut self, id: u64, flight: Flight) {
+        self.bytes += flight.bytes;
+        self.by_id.insert(id, flight);
+    }
+
+    pub(super) fn land(&mut self, id: u64) -> Option<Flight> {
+        let flight = self.by_id.remove(&id)?;
+        self.bytes -= flight.bytes;
+        Some(flight)
+    }
+
+    pub(super) fn take_all(&mut self) -> impl Iterator<Item = u64> {
+        self.bytes = 0;
+        std::mem::take(&mut self.by_id).into_keys()
+    }
+}
