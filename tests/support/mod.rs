@@ -26,7 +26,10 @@ pub fn skip(test: &str, reason: &str) {
 pub fn address(test: &str, name: &str) -> Option<String> {
     let value = std::env::var(name).ok().filter(|value| !value.is_empty());
     if value.is_none() {
-        skip(test, &format!("needs {name}, which tests/run or tests/brokers/up gives"));
+        skip(
+            test,
+            &format!("needs {name}, which tests/run or tests/brokers/up gives"),
+        );
     }
     value
 }
@@ -44,5 +47,7 @@ pub fn full() -> bool {
 /// Whether this is root on Linux.
 pub fn root() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status.lines().any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0"))
+    status
+        .lines()
+        .any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0"))
 }
