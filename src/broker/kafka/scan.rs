@@ -195,11 +195,8 @@ impl<'a> Run<'a> {
                     heard = Instant::now();
                     self.message(&message, visit);
                 }
-                Some(Err(e)) => {
-                    if self.error(&e) {
-                        heard = Instant::now();
-                    }
-                }
+                Some(Err(e)) if self.error(&e) => heard = Instant::now(),
+                Some(Err(_)) => {}
                 None => {}
             }
             if told.elapsed() >= PROGRESS {
