@@ -1,6 +1,8 @@
 //! Output formats: pure functions from a result to bytes.
 
 #[cfg(feature = "kafka")]
+pub mod drill;
+#[cfg(feature = "kafka")]
 pub mod query;
 #[cfg(feature = "kafka")]
 pub mod receipt;
