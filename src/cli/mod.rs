@@ -2,7 +2,7 @@
 
 mod audit;
 
-pub use audit::{AuditArgs, AuditFormat};
+pub use audit::{AuditArgs, AuditFormat, DialectName, FailOn};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;

@@ -32,7 +32,7 @@ impl Span {
 }
 
 /// Where a person finds a byte: line and column, both from 1, the column in characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Spot {
     /// The line, from 1.
     pub line: usize,
