@@ -14,7 +14,7 @@ mod spool;
 #[cfg(feature = "kafka")]
 mod verify;
 
-pub use audit::{AuditArgs, AuditFormat};
+pub use audit::{AuditArgs, AuditFormat, DialectName, FailOn};
 #[cfg(feature = "kafka")]
 pub use {
     broker::BrokerArgs,
