@@ -116,6 +116,14 @@ fn judge(unit: &Unit, source: &SourceFile, masks: &Masks, profile: &Profile, rep
         }
         let mut judge = Judge::new(rule, unit, profile);
         (rule.check)(&mut judge);
+        if judge.unlisted > 0 {
+            report.notes.push(Note {
+                file: unit.file.clone(),
+                line: None,
+                what: format!("{} more findings of {} are not listed", judge.unlisted, rule.code),
+                verbose: false,
+            });
+        }
         report
             .findings
             .extend(judge.hits.into_iter().map(|hit| finding(hit, shown)));

@@ -133,3 +133,20 @@ fn many_objects_take_no_quadratic_time() {
     assert_eq!(s.run(&["d.json"]).code, 0);
     assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
 }
+
+#[test]
+fn many_findings_are_counted_and_not_all_listed() {
+    let s = Setup::new();
+    let lines: String = (0..20_000).map(|i| format!("flushDiskTypo{i}=x\n")).collect();
+    s.write("broker.conf", format!("brokerName=a\n{lines}").as_bytes());
+    s.write(
+        "many.conf",
+        format!("brokerName=a\n{}", "x\n".repeat(300_000)).as_bytes(),
+    );
+    let ran = s.run(&["broker.conf"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("10000 more findings of RMB007"), "{}", ran.stderr);
+    let many = s.run(&["many.conf"]);
+    assert_eq!(many.code, 3);
+    assert!(many.stderr.contains("more settings than are read"), "{}", many.stderr);
+}
