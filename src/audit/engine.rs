@@ -11,7 +11,6 @@ use super::rule::Rule;
 use super::secret::Masks;
 use crate::config::Profile;
 use crate::text::SourceFile;
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,7 +29,7 @@ pub fn audit(paths: &[PathBuf], options: &Options<'_>, mut progress: impl FnMut(
     let mut report = Report {
         profile: options.profile.name.clone(),
         errors: inputs.errors,
-        passed: inputs.passed,
+        not_opened: inputs.not_opened,
         ..Report::default()
     };
     let total = inputs.files.len();
@@ -117,6 +116,14 @@ fn judge(unit: &Unit, source: &SourceFile, masks: &Masks, profile: &Profile, rep
         }
         let mut judge = Judge::new(rule, unit, profile);
         (rule.check)(&mut judge);
+        if judge.unlisted > 0 {
+            report.notes.push(Note {
+                file: unit.file.clone(),
+                line: None,
+                what: format!("{} more findings of {} are not listed", judge.unlisted, rule.code),
+                verbose: false,
+            });
+        }
         report
             .findings
             .extend(judge.hits.into_iter().map(|hit| finding(hit, shown)));
@@ -170,29 +177,31 @@ fn applies_to_a_client(rule: &Rule) -> bool {
 
 /// A setting that comes twice with two values, or that a byte order mark hides, is worth a word whatever it is.
 fn notes_on_dead_settings(unit: &Unit, report: &mut Report) {
-    let mut told = HashSet::new();
-    for fact in unit.facts.iter().filter(|_| unit.subjects.is_empty()) {
+    let json = unit.dialect == Dialect::RabbitmqDefinitions;
+    // What comes twice in a template stands in branches of which one is taken.
+    if unit.fragment.is_some() && !json {
+        return;
+    }
+    for fact in &unit.facts {
+        let key = &fact.key;
         let what = match fact.effect {
             Effect::Live => continue,
-            Effect::Overridden { .. } if unit.live(&fact.key).is_some_and(|live| live.value == fact.value) => continue,
+            Effect::Overridden { .. } if json => {
+                format!("`{key}` comes twice in one object; the last is judged, and readers differ on that")
+            }
+            Effect::Overridden { .. } if unit.live(key).is_some_and(|live| live.value == fact.value) => continue,
             Effect::Overridden { by_line } => {
-                format!(
-                    "`{}` is given again on line {by_line}; this value has no effect",
-                    fact.key
-                )
+                format!("`{key}` is given again on line {by_line}; this value has no effect")
             }
             Effect::ByteOrderMark => format!(
-                "a byte order mark stands before `{}`; Java takes it for a part of the name, so the setting has no effect",
-                fact.key
+                "a byte order mark stands before `{key}`; Java takes it for a part of the name, so the setting has no effect"
             ),
         };
-        if told.insert(fact.place.spot) {
-            report.notes.push(Note {
-                file: unit.file.clone(),
-                line: Some(fact.place.spot.line),
-                what,
-                verbose: false,
-            });
-        }
+        report.notes.push(Note {
+            file: unit.file.clone(),
+            line: Some(fact.place.spot.line),
+            what,
+            verbose: false,
+        });
     }
 }

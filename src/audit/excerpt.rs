@@ -52,6 +52,9 @@ pub(super) fn cut(source: &SourceFile, masks: &Masks, span: Span) -> Option<Exce
 
 /// The text of a span with every secret in it blanked.
 fn masked(source: &SourceFile, masks: &Masks, span: Span) -> String {
+    if span.start >= span.end {
+        return String::new();
+    }
     let bytes = |from: usize, to: usize| source.decode(source.bytes().get(from..to).unwrap_or_default());
     let mut out = String::new();
     let mut at = span.start;

@@ -24,13 +24,15 @@ pub(super) struct Input {
 pub(super) struct Inputs {
     pub files: Vec<Input>,
     pub errors: Vec<ReadError>,
-    /// Files that a walk passed by their names.
-    pub passed: usize,
+    /// Files that a walk did not open, because no reader knows their kind.
+    pub not_opened: usize,
     seen: HashSet<PathBuf>,
 }
 
+/// A path as it is shown. What is found below `.` is shown without it, as a report is read from where it was made.
 fn shown(path: &Path) -> Arc<str> {
-    Arc::from(path.to_string_lossy().as_ref())
+    let bare = path.strip_prefix(".").ok().filter(|rest| !rest.as_os_str().is_empty());
+    Arc::from(bare.unwrap_or(path).to_string_lossy().as_ref())
 }
 
 /// Resolves paths to files, each once, however often it is reached.
@@ -98,7 +100,7 @@ impl Inputs {
                     if read::is_looked_into(path) {
                         self.add(path.to_owned(), false);
                     } else {
-                        self.passed += 1;
+                        self.not_opened += 1;
                     }
                 }
             }

@@ -6,6 +6,9 @@ use super::rule::Rule;
 use crate::config::{Profile, Severity};
 use std::collections::BTreeSet;
 
+/// How many findings of one rule in one file are listed. Whoever has more of them reads the first and the number.
+const MAX_HITS: usize = 10_000;
+
 /// The words of a hit.
 #[derive(Debug, Clone)]
 pub struct Say {
@@ -60,6 +63,8 @@ pub struct Judge<'a> {
     pub profile: &'a Profile,
     rule: &'static Rule,
     pub(super) hits: Vec<Hit>,
+    /// Hits that are counted and not listed.
+    pub(super) unlisted: usize,
     pub(super) undecided: BTreeSet<String>,
     pub(super) notes: BTreeSet<String>,
 }
@@ -71,6 +76,7 @@ impl<'a> Judge<'a> {
             profile,
             rule,
             hits: Vec::new(),
+            unlisted: 0,
             undecided: BTreeSet::new(),
             notes: BTreeSet::new(),
         }
@@ -191,6 +197,10 @@ impl<'a> Judge<'a> {
         };
         if at.inferred {
             severity = severity.lowered();
+        }
+        if self.hits.len() == MAX_HITS {
+            self.unlisted += 1;
+            return;
         }
         self.hits.push(Hit {
             rule: self.rule,

@@ -92,7 +92,7 @@ const OTHER_PROGRAMS: [(&str, &[&str]); 17] = [
         &["brokerConfigPaths", "brokerContainerIP"],
     ),
     (
-        "rabbitmq.conf",
+        "a RabbitMQ node (rabbitmq.conf)",
         &[
             "listeners.tcp.*",
             "listeners.ssl.*",
@@ -154,7 +154,7 @@ pub(super) fn properties(entries: &[Entry], file_name: &str) -> Recognition {
     let is_client = any(&kafka::CLIENT);
     if has("}") || has("})") || has("{") {
         return if is_client {
-            Recognition::NotYet("a file of nested blocks")
+            Recognition::NotYet("a program with nested blocks")
         } else {
             Recognition::NotMessaging
         };
@@ -164,7 +164,7 @@ pub(super) fn properties(entries: &[Entry], file_name: &str) -> Recognition {
         .any(|e| !e.has_separator && e.key.starts_with('[') && e.key.ends_with(']') && e.value.is_empty());
     if sections {
         return if is_client {
-            Recognition::NotYet("an INI file with sections")
+            Recognition::NotYet("a program with INI sections")
         } else {
             Recognition::NotMessaging
         };
@@ -191,7 +191,15 @@ pub(super) fn properties(entries: &[Entry], file_name: &str) -> Recognition {
     {
         return Recognition::NotYet("a consumer of the Scala client that Kafka removed in 2.0");
     }
-    if any(&kafka::BROKER) && !is_client {
+    let strong = kafka::BROKER.iter().any(|k| has(k) && !kafka::BROKER_WEAK.contains(k));
+    // Producers' files are full of topic settings that have no effect there.
+    let clients = is_client
+        || kafka::PRODUCER
+            .iter()
+            .chain(&kafka::CONSUMER)
+            .any(|k| has(k) && !kafka::WEAK.contains(k));
+    let decisive = any(&["broker.id", "node.id", "process.roles", "log.dirs"]);
+    if decisive || (strong && !is_client) || (any(&kafka::BROKER) && !clients) {
         let automq = keys
             .iter()
             .any(|k| k.starts_with("elasticstream.") || k.starts_with("s3.wal.") || *k == "s3.data.buckets");
@@ -214,8 +222,8 @@ fn matches_sign(keys: &HashSet<&str>, sign: &str) -> bool {
 
 fn client(keys: &HashSet<&str>, is_client: bool, file_name: &str) -> Recognition {
     let counts = |key: &&str| keys.contains(*key) && (is_client || !kafka::WEAK.contains(key));
-    let mut producer = kafka::PRODUCER.iter().any(|k| counts(k)) || is_client && keys.contains("retries");
-    let mut consumer = kafka::CONSUMER.iter().any(|k| counts(k));
+    let mut producer = kafka::PRODUCER.iter().any(counts) || is_client && keys.contains("retries");
+    let mut consumer = kafka::CONSUMER.iter().any(counts);
     if !producer && !consumer {
         if !is_client {
             return Recognition::NotMessaging;
@@ -250,7 +258,9 @@ fn client(keys: &HashSet<&str>, is_client: bool, file_name: &str) -> Recognition
 /// A `.properties` file is Java's unless a key says otherwise.
 fn client_component(keys: &HashSet<&str>) -> Component {
     let java = keys.iter().any(|k| kafka::JAVA_ONLY.contains(k));
-    let librdkafka = keys.iter().any(|k| kafka::is_librdkafka_only(k));
+    // The Scala client had this name too, and it is left over in many a file of the Java client.
+    let left_over = |k: &str| java && k == "compression.codec";
+    let librdkafka = keys.iter().any(|k| kafka::is_librdkafka_only(k) && !left_over(k));
     match (java, librdkafka) {
         (_, false) => Component::KafkaClients,
         (false, true) => Component::Librdkafka,
@@ -282,13 +292,12 @@ const DEFINITIONS: [&str; 8] = [
     "policies",
 ];
 
-/// Whether bytes look enough like RabbitMQ's definitions that failing to parse them must be told.
-pub(super) fn looks_like_definitions(bytes: &[u8]) -> bool {
-    let found = DEFINITIONS
+/// How much bytes look like RabbitMQ's definitions: how many names of its top level stand in them.
+pub(super) fn definitions_names(bytes: &[u8]) -> usize {
+    DEFINITIONS
         .iter()
         .filter(|name| contains(bytes, &format!("\"{name}\"")))
-        .count();
-    found >= 2
+        .count()
 }
 
 /// Whether a parsed object is RabbitMQ's definitions: the names and the shapes.
@@ -394,6 +403,9 @@ mod tests {
                 recognise(text)
             );
         }
+        assert_eq!(dialects("acks=all\nmin.insync.replicas=2"), ["kafka-producer"]);
+        assert_eq!(dialects("min.insync.replicas=2"), ["kafka-broker"]);
+        assert_eq!(dialects("broker.id=1\nbootstrap.servers=a"), ["kafka-broker"]);
         for text in [
             "log4j.rootLogger=INFO, stdout\nlog4j.appender.stdout=x",
             "greeting=Hello\ngroup.id=Gruppe",

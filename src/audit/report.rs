@@ -129,8 +129,10 @@ pub struct Report {
     pub notes: Vec<Note>,
     /// Findings that were silenced on purpose.
     pub ignored: usize,
-    /// Files that a walk passed because nothing says that they are about messaging.
+    /// Files that a walk opened, and that nothing in them says to be about messaging.
     pub passed: usize,
+    /// Files that a walk did not open, because no reader knows their kind.
+    pub not_opened: usize,
 }
 
 impl Report {

@@ -77,7 +77,8 @@ fn list_rules(ui: &Ui) -> Result<Outcome> {
         .chain(BUILT_IN.iter().map(|(name, _)| *name))
         .chain(["finds"])
         .collect();
-    let mut table = Table::new(&titles, ui.width().max(100));
+    // One line for each rule, however narrow the terminal: names must stay whole to be searched for.
+    let mut table = Table::new(&titles, usize::MAX);
     for rule in RULES {
         let levels = profiles.iter().map(|p| level(p, rule.code).to_owned());
         table.row(
@@ -169,7 +170,11 @@ fn tell(report: &Report, ui: &Ui) {
             || error.file.to_string(),
             |s| format!("{}:{}:{}", error.file, s.line, s.column),
         );
-        ui.problem(&Problem::unknown(format!("cannot read {place}")).because(&error.what));
+        let problem = Problem::unknown(format!("cannot read {place}")).because(&error.what);
+        ui.problem(&match error.spot {
+            Some(_) => problem.next("correct the file there; nothing in it was judged"),
+            None => problem,
+        });
     }
 }
 
@@ -211,6 +216,7 @@ fn summary(report: &Report, outcome: Outcome, fail_on: Severity) -> String {
         (report.errors.len(), "not readable"),
         (report.undecided.len(), "undecided"),
         (report.passed, "not about messaging"),
+        (report.not_opened, "of kinds not read"),
     ] {
         if count > 0 {
             rest.push_str(&format!(", {count} {what}"));

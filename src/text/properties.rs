@@ -6,6 +6,9 @@
 
 use super::{SourceFile, Span};
 
+/// How many settings a file may hold. The longest real one, a dump of every setting of a broker, has some hundred.
+pub const MAX_ENTRIES: usize = 200_000;
+
 /// One setting as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -23,7 +26,7 @@ pub struct Entry {
     pub has_separator: bool,
 }
 
-/// What makes Java refuse the whole file.
+/// What makes Java refuse the whole file, or this reader stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed {
     /// Where it is.
@@ -50,6 +53,13 @@ pub fn parse(source: &SourceFile) -> Properties {
     let mut out = Properties::default();
     let mut line = Vec::new();
     while lines.next(&mut line) {
+        if out.entries.len() == MAX_ENTRIES {
+            out.malformed.get_or_insert(Malformed {
+                offset: line.first().map_or(0, |(_, at)| *at),
+                what: "more settings than are read",
+            });
+            break;
+        }
         let (entry, malformed) = split(source, &line);
         out.entries.push(entry);
         out.malformed = out.malformed.or(malformed);

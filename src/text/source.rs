@@ -46,6 +46,15 @@ pub struct SourceFile {
     bytes: Vec<u8>,
     utf8: bool,
     line_starts: Vec<usize>,
+    /// How many characters begin before every [`MARK_EVERY`]th byte: a definitions file is often one line of megabytes.
+    char_marks: Vec<usize>,
+}
+
+const MARK_EVERY: usize = 4096;
+
+/// How many characters begin in these bytes of UTF-8.
+fn chars_in(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|b| (**b & 0xC0) != 0x80).count()
 }
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -59,10 +68,15 @@ impl SourceFile {
                 line_starts.push(i + 1);
             }
         }
+        let mut char_marks = vec![0];
+        for chunk in bytes.chunks(MARK_EVERY) {
+            char_marks.push(char_marks.last().copied().unwrap_or(0) + chars_in(chunk));
+        }
         SourceFile {
             utf8: std::str::from_utf8(&bytes).is_ok(),
             bytes,
             line_starts,
+            char_marks,
         }
     }
 
@@ -105,16 +119,21 @@ impl SourceFile {
         if line == 1 {
             start = start.max(self.byte_order_mark()).min(offset);
         }
-        let before = self.bytes.get(start..offset).unwrap_or_default();
         let column = if self.utf8 {
-            before.iter().filter(|b| (**b & 0xC0) != 0x80).count()
+            self.chars_before(offset) - self.chars_before(start)
         } else {
-            before.len()
+            offset - start
         };
         Spot {
             line,
             column: column + 1,
         }
+    }
+
+    fn chars_before(&self, offset: usize) -> usize {
+        let mark = offset / MARK_EVERY;
+        let rest = self.bytes.get(mark * MARK_EVERY..offset).unwrap_or_default();
+        self.char_marks.get(mark).copied().unwrap_or(0) + chars_in(rest)
     }
 
     /// The bytes of the line that holds `offset`, without its end and without a byte order mark.
@@ -147,6 +166,14 @@ mod tests {
         assert_eq!(f.line_span(10).range(), 9..12);
         assert_eq!(f.line_span(4).range(), 3..7);
         assert_eq!(f.spot(9999).line, 4);
+    }
+
+    #[test]
+    fn columns_of_a_very_long_line() {
+        let f = SourceFile::new("ż".repeat(10_000).into_bytes());
+        for n in [0, 1, 2047, 2048, 2049, 9_999] {
+            assert_eq!(f.spot(n * 2), Spot { line: 1, column: n + 1 });
+        }
     }
 
     #[test]

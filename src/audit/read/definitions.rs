@@ -4,6 +4,7 @@ use crate::audit::fact::{Component, Dialect, Effect, Fact, FactValue, Layer, Pla
 use crate::audit::secret::{Masks, is_secret_name, is_secret_text};
 use crate::text::json::{Object, ObjectProp, Value, get, get_str};
 use crate::text::{SourceFile, Span};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 struct Reader<'s> {
@@ -91,6 +92,7 @@ impl Reader<'_> {
                 _ => {}
             }
         }
+        self.mark_repeated(first);
         self.subjects.push(Subject {
             layer,
             vhost: get_str(object, "vhost").map(str::to_owned),
@@ -98,6 +100,22 @@ impl Reader<'_> {
             place: self.place(named_at),
             facts: first..self.facts.len(),
         });
+    }
+
+    /// Marks every fact of the last object whose key comes again in it. An object that is judged has few keys.
+    fn mark_repeated(&mut self, first: usize) {
+        let Some(facts) = self.facts.get_mut(first..) else {
+            return;
+        };
+        let mut last: HashMap<String, usize> = HashMap::new();
+        for fact in facts.iter_mut().rev() {
+            match last.get(&fact.key) {
+                Some(line) => fact.effect = Effect::Overridden { by_line: *line },
+                None => {
+                    last.insert(fact.key.clone(), fact.place.spot.line);
+                }
+            }
+        }
     }
 
     fn fact(&mut self, layer: Layer, key: String, prop: &ObjectProp<'_>) {

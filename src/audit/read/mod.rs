@@ -68,7 +68,7 @@ pub(super) fn is_looked_into(path: &Path) -> bool {
 pub(super) fn read(file: &Arc<str>, path: &Path, source: &SourceFile, declared: Option<Dialect>) -> Reading {
     if let Some(dialect) = declared {
         return match dialect {
-            Dialect::RabbitmqDefinitions => read_definitions(file, source, true),
+            Dialect::RabbitmqDefinitions => read_definitions(file, source, &file_name(path), true),
             _ => properties::read(file, source, &file_name(path), Some(dialect)),
         };
     }
@@ -94,7 +94,7 @@ pub(super) fn read(file: &Arc<str>, path: &Path, source: &SourceFile, declared: 
         .find(|w| w[0] == b'{')
         .is_some_and(|w| matches!(w[1], b'{' | b'%' | b'#'));
     if extension == "json" || (matches!(first, Some(b'{' | b'[')) && !template && extension != "ini") {
-        let json = read_definitions(file, source, false);
+        let json = read_definitions(file, source, &file_name(path), false);
         if extension == "json" || !matches!(json, Reading::NotMessaging(_)) || matches!(first, Some(b'{')) {
             return json;
         }
@@ -108,14 +108,22 @@ fn file_name(path: &Path) -> String {
         .unwrap_or_default()
 }
 
-fn read_definitions(file: &Arc<str>, source: &SourceFile, declared: bool) -> Reading {
+fn read_definitions(file: &Arc<str>, source: &SourceFile, name: &str, declared: bool) -> Reading {
     const OTHER: Reading = Reading::NotMessaging("it is JSON, but not RabbitMQ definitions");
-    if !declared && !recognise::looks_like_definitions(source.bytes()) {
+    let names = recognise::definitions_names(source.bytes());
+    // Two of its names, or one and the name of the file: what cannot be parsed then was meant to be definitions.
+    let meant = declared || names >= 2 || names == 1 && name.to_lowercase().contains("definition");
+    if !declared && names == 0 {
         return OTHER;
     }
-    let malformed = |offset: usize, what: String| Reading::Malformed {
-        spot: source.spot(offset),
-        what,
+    let malformed = |offset: usize, what: String| {
+        if !meant {
+            return OTHER;
+        }
+        Reading::Malformed {
+            spot: source.spot(offset),
+            what,
+        }
     };
     let text = match source.utf8() {
         Ok(text) => text,

@@ -19,7 +19,7 @@ pub(super) fn read(file: &Arc<str>, source: &SourceFile, name: &str, declared: O
     };
     let roles = match recognition {
         Recognition::Judged(roles) => roles,
-        Recognition::NotYet(what) => return Reading::NotYet(format!("{what}: not judged yet")),
+        Recognition::NotYet(what) => return Reading::NotYet(format!("it belongs to {what}, which is not judged yet")),
         Recognition::NotMessaging => {
             return Reading::NotMessaging("no key in it tells a Kafka, RabbitMQ or RocketMQ configuration");
         }
@@ -72,6 +72,8 @@ fn unit(
         .entries
         .iter()
         .enumerate()
+        // A line of a pasted key reads as a setting whose name is the secret.
+        .filter(|(_, e)| !masks.touch(e.key_span))
         .map(|(i, e)| Fact {
             key: e.key.clone(),
             value: value(e, masks),
@@ -102,7 +104,7 @@ fn unit(
 }
 
 fn value(e: &Entry, masks: &Masks) -> FactValue {
-    if masks.touch(e.value_span) || masks.touch(e.key_span) {
+    if masks.touch(e.value_span) {
         FactValue::Secret
     } else {
         FactValue::Text(e.value.clone())

@@ -35,6 +35,15 @@ pub(crate) const BROKER: [&str; 29] = [
     "zookeeper.connect",
 ];
 
+/// Of the broker's keys, those that people also write where they have no effect.
+pub(crate) const BROKER_WEAK: [&str; 5] = [
+    "auto.create.topics.enable",
+    "default.replication.factor",
+    "min.insync.replicas",
+    "num.partitions",
+    "unclean.leader.election.enable",
+];
+
 /// Keys that only a producer has. `retries` counts only beside brokers, because other programs have it too.
 pub(crate) const PRODUCER: [&str; 31] = [
     "acks",

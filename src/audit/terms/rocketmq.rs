@@ -88,30 +88,33 @@ pub(crate) fn known(key: &str) -> Option<Known> {
     KEYS.get(key).copied()
 }
 
-/// The key that was probably meant: the same in another case, or the one nearest in spelling.
-pub(crate) fn meant(key: &str) -> Option<&'static str> {
-    if key.len() > 64 {
-        return None;
-    }
-    let same = KEYS.keys().copied().filter(|k| k.eq_ignore_ascii_case(key)).min();
-    same.or_else(|| {
-        let allowed = match key.len() {
-            0..6 => 0,
-            6..12 => 1,
-            _ => 2,
-        };
-        KEYS.keys()
-            .copied()
-            .map(|k| (distance(key, k), k))
-            .filter(|(d, _)| *d <= allowed)
-            .min()
-            .map(|(_, k)| k)
-    })
+static LOWER: LazyLock<HashMap<String, &'static str>> =
+    LazyLock::new(|| KEYS.keys().map(|k| (k.to_ascii_lowercase(), *k)).collect());
+
+/// The key that is the same but for the case of its letters.
+pub(crate) fn same_in_another_case(key: &str) -> Option<&'static str> {
+    LOWER.get(&key.to_ascii_lowercase()).copied()
+}
+
+/// The key that was probably meant: the one nearest in spelling, if any is near.
+pub(crate) fn nearest(key: &str) -> Option<&'static str> {
+    let allowed = match key.len() {
+        0..6 | 65.. => return None,
+        6..12 => 1,
+        _ => 2,
+    };
+    let lower = key.to_ascii_lowercase();
+    LOWER
+        .iter()
+        .filter(|(known, _)| known.len().abs_diff(lower.len()) <= allowed)
+        .map(|(known, name)| (distance(lower.as_bytes(), known.as_bytes()), *name))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min()
+        .map(|(_, name)| name)
 }
 
 /// How many letters must be inserted, deleted, replaced or swapped with their neighbour.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.to_lowercase().chars().collect(), b.to_lowercase().chars().collect());
+fn distance(a: &[u8], b: &[u8]) -> usize {
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();
     for (i, ca) in a.iter().enumerate() {
@@ -191,11 +194,12 @@ mod tests {
 
     #[test]
     fn what_was_meant() {
-        assert_eq!(meant("flushdisktype"), Some("flushDiskType"));
-        assert_eq!(meant("flushDiskTyp"), Some("flushDiskType"));
-        assert_eq!(meant("inSyncReplica"), Some("inSyncReplicas"));
-        assert_eq!(meant("borkerRole"), Some("brokerRole"));
-        assert_eq!(meant("somethingElse"), None);
+        assert_eq!(same_in_another_case("flushdisktype"), Some("flushDiskType"));
+        assert_eq!(same_in_another_case("flushDiskTyp"), None);
+        assert_eq!(nearest("flushDiskTyp"), Some("flushDiskType"));
+        assert_eq!(nearest("inSyncReplica"), Some("inSyncReplicas"));
+        assert_eq!(nearest("borkerRole"), Some("brokerRole"));
+        assert_eq!(nearest("somethingElse"), None);
     }
 
     #[test]

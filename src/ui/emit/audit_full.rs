@@ -1,6 +1,6 @@
 //! Findings for people, in the look of rustc.
 
-use crate::audit::{Finding, Report, ShownPlace};
+use crate::audit::{Finding, Places, Report, ShownPlace};
 use crate::config::Severity;
 use crate::ui::escape;
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
@@ -16,7 +16,10 @@ pub fn audit_full(report: &Report, color: bool, width: usize) -> String {
         if color { Renderer::styled() } else { Renderer::plain() }.term_width(width.max(*TEXT_WIDTH.start()));
     let mut out = String::new();
     for finding in &report.findings {
-        out.push_str(&renderer.render(&[group(finding, width)]));
+        out.push_str(&with_columns(
+            renderer.render(&[group(finding, width)]),
+            &finding.places,
+        ));
         out.push_str("\n\n");
     }
     out
@@ -32,14 +35,9 @@ fn group(finding: &Finding, width: usize) -> Group<'static> {
         .with_name(finding.severity.name())
         .primary_title(escape(&finding.headline))
         .id(finding.rule.code);
+    let related = finding.places.related.iter();
     let mut elements = vec![shown(&finding.places.primary, AnnotationKind::Primary)];
-    elements.extend(
-        finding
-            .places
-            .related
-            .iter()
-            .map(|place| shown(place, AnnotationKind::Context)),
-    );
+    elements.extend(related.map(|place| shown(place, AnnotationKind::Context)));
     let text_width = width.clamp(*TEXT_WIDTH.start(), *TEXT_WIDTH.end()) - INDENT;
     let sentence = |level: Level<'static>, name: &'static str, text: &str| {
         Element::from(level.with_name(name).message(wrap(&escape(text), text_width)))
@@ -65,6 +63,25 @@ fn shown(place: &ShownPlace, kind: AnnotationKind) -> Element<'static> {
         .path(path)
         .annotation(kind.span(span).label(escape(&place.label)));
     Element::from(snippet)
+}
+
+/// Puts the real columns into the headers. The renderer counts them in what it is given, and that begins in the middle of a long line.
+fn with_columns(mut text: String, places: &Places) -> String {
+    let mut from = 0;
+    for place in std::iter::once(&places.primary).chain(&places.related) {
+        let header = format!("{}:{}:", escape(&place.file), place.spot.line);
+        let Some(at) = text.get(from..).and_then(|rest| rest.find(&header)) else {
+            continue;
+        };
+        let start = from + at + header.len();
+        let digits = text
+            .get(start..)
+            .map_or(0, |rest| rest.bytes().take_while(u8::is_ascii_digit).count());
+        let column = place.spot.column.to_string();
+        text.replace_range(start..start + digits, &column);
+        from = start + column.len();
+    }
+    text
 }
 
 /// Breaks a sentence at spaces so that no line is wider than `width` characters, where words allow.

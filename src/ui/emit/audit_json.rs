@@ -17,6 +17,7 @@ struct Document<'a> {
     notes: Vec<JsonNote<'a>>,
     ignored: usize,
     passed: usize,
+    not_opened: usize,
 }
 
 #[derive(Serialize)]
@@ -131,6 +132,7 @@ pub fn audit_json(report: &Report) -> String {
             .collect(),
         ignored: report.ignored,
         passed: report.passed,
+        not_opened: report.not_opened,
     };
     // Structs of text and numbers always serialise.
     let text = serde_json::to_string_pretty(&document).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! KC001: positions are committed on a timer.
 
+use super::group_is_set_elsewhere;
 use crate::audit::fact::Dialect;
 use crate::audit::judge::{Judge, Say};
 use crate::audit::rule::{Evidence, rule};
@@ -34,9 +35,7 @@ fn check(judge: &mut Judge<'_>) {
         return;
     }
     let absent = commit.given.is_none();
-    // The group, too, may be set in code; then so may this be.
-    let no_group = absent && judge.setting("group.id").given.is_none();
-    let at = judge.at(&commit).inferred(no_group);
+    let at = judge.at(&commit).inferred(absent && group_is_set_elsewhere(judge));
     judge.hit(
         at,
         Say {

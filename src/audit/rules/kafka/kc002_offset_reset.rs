@@ -1,6 +1,6 @@
 //! KC002: a consumer without a position starts at the end.
 
-use super::CONSUMERS;
+use super::{CONSUMERS, group_is_set_elsewhere};
 use crate::audit::judge::{Judge, Say};
 use crate::audit::rule::{Evidence, rule};
 
@@ -35,7 +35,8 @@ fn check(judge: &mut Judge<'_>) {
         "earliest" | "smallest" | "beginning" | "none" | "error" => {}
         by_duration if by_duration.starts_with("by_duration:") => {}
         "latest" | "largest" | "end" => {
-            let at = judge.at(&reset);
+            let absent = reset.given.is_none();
+            let at = judge.at(&reset).inferred(absent && group_is_set_elsewhere(judge));
             judge.hit(
                 at,
                 Say {
@@ -77,6 +78,10 @@ mod tests {
         assert_eq!(
             found("KC002", file, "bootstrap.servers=a\ngroup.id=g"),
             ["high 1:1 auto.offset.reset=(absent)"]
+        );
+        assert_eq!(
+            found("KC002", file, "isolation.level=x"),
+            ["medium 1:1 auto.offset.reset=(absent)"]
         );
     }
 

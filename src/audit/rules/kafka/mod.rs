@@ -16,8 +16,14 @@ pub(crate) mod kp005_delivery_reports;
 pub(crate) mod kp007_max_block;
 
 use crate::audit::fact::Dialect;
+use crate::audit::judge::Judge;
 
 /// Files of producers, whatever their language.
 const PRODUCERS: &[Dialect] = &[Dialect::KafkaProducer, Dialect::LibrdkafkaProducer];
 /// Files of consumers, whatever their language.
 const CONSUMERS: &[Dialect] = &[Dialect::KafkaConsumer, Dialect::LibrdkafkaConsumer];
+
+/// Whether a consumer's file leaves the group to the code. Then the code may set what else is absent, so that proves less.
+fn group_is_set_elsewhere(judge: &Judge<'_>) -> bool {
+    judge.setting("group.id").given.is_none()
+}

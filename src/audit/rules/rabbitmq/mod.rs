@@ -5,9 +5,9 @@ pub(crate) mod rqt004_transient_exchange;
 
 use crate::audit::fact::{FactValue, Subject, Unit};
 
-/// Names that the broker gives; it refuses or skips them in an import.
+/// Names that the broker gives, and refuses or skips in an import; and the queue that its own health check leaves behind.
 fn is_reserved(name: &str) -> bool {
-    name.is_empty() || name.starts_with("amq.")
+    name.is_empty() || name.starts_with("amq.") || name == "aliveness-test"
 }
 
 /// Whether a queue is replicated by its type and cannot be transient.

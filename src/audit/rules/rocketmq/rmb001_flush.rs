@@ -45,7 +45,10 @@ fn check(judge: &mut Judge<'_>) {
         .ok()
         .and_then(|v| v.parse::<i64>().ok())
         .unwrap_or(1);
-    let replicated = judge.setting("brokerRole").value.as_deref() == Ok("SYNC_MASTER") && copies >= 2;
+    let replicated = matches!(
+        judge.setting("brokerRole").value.as_deref(),
+        Ok("SYNC_MASTER" | "SLAVE")
+    ) && copies >= 2;
     let at = judge.at(&flush);
     judge.hit_as(
         replicated.then_some("replicated"),
@@ -100,7 +103,7 @@ mod tests {
         assert!(found("RMB001", file, "brokerName=a\nflushDiskType=SYNC_FLUSH").is_empty());
         assert!(found("RMB001", file, "brokerName=a\nenableDLegerCommitLog=true").is_empty());
         assert_eq!(
-            found("RMB001", file, "brokerRole=SYNC_MASTER\ninSyncReplicas=2"),
+            found("RMB001", file, "brokerRole=SLAVE\ninSyncReplicas=2"),
             ["low 1:1 flushDiskType=(absent)"]
         );
     }

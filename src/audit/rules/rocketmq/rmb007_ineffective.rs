@@ -4,7 +4,7 @@ use crate::audit::fact::{Dialect, Effect, Fact, FactValue};
 use crate::audit::judge::{Judge, Say};
 use crate::audit::resolve::is_placeholder;
 use crate::audit::rule::{Evidence, rule};
-use crate::audit::terms::rocketmq::{DURABILITY, Kind, Taken, known, meant, take};
+use crate::audit::terms::rocketmq::{DURABILITY, Kind, Taken, known, nearest, same_in_another_case, take};
 
 rule! {
     /// # What it finds
@@ -33,7 +33,11 @@ rule! {
     };
 }
 
+/// How many unknown keys are compared with every known one. A broker knows some five hundred keys in all.
+const MAX_GUESSES: usize = 1000;
+
 fn check(judge: &mut Judge<'_>) {
+    let mut guesses = 0;
     let unit = judge.unit;
     for fact in unit.facts.iter().filter(|f| !is_markup(f)) {
         if matches!(fact.effect, Effect::Overridden { .. }) {
@@ -57,7 +61,10 @@ fn check(judge: &mut Judge<'_>) {
             continue;
         }
         match known(&fact.key) {
-            None => unknown_key(judge, fact),
+            None => {
+                guesses += 1;
+                unknown_key(judge, fact, guesses <= MAX_GUESSES);
+            }
             Some(known) => value(judge, fact, known.kind),
         }
     }
@@ -69,8 +76,8 @@ fn is_markup(fact: &Fact) -> bool {
     fact.key.is_empty() || !fact.key.chars().all(plain)
 }
 
-fn unknown_key(judge: &mut Judge<'_>, fact: &Fact) {
-    let meant = meant(&fact.key);
+fn unknown_key(judge: &mut Judge<'_>, fact: &Fact, guess: bool) {
+    let meant = same_in_another_case(&fact.key).or_else(|| if guess { nearest(&fact.key) } else { None });
     let matters = meant.is_some_and(|m| DURABILITY.contains(&m));
     let (headline, fix) = match meant {
         Some(m) if m.eq_ignore_ascii_case(&fact.key) => (
