@@ -105,13 +105,13 @@ fn finish(producer: &BaseProducer<Context>, target: &KafkaTarget, habits: Habits
     let deadline = Instant::now() + FLUSH;
     loop {
         // An error says that something is left; the loop ends by its own deadline.
-        let flushed = producer.flush(Duration::from_secs(1));
+        let flushed = producer.flush(Duration::from_secs(1)).is_ok();
         let failed = std::mem::take(&mut producer.context().0.lock().unwrap_or_else(|e| e.into_inner()).failed);
-        if habits.unread || Instant::now() >= deadline {
+        if Instant::now() >= deadline || (flushed && (habits.unread || failed.is_empty())) {
             return Ok(());
         }
-        if flushed.is_ok() && failed.is_empty() {
-            return Ok(());
+        if habits.unread {
+            continue;
         }
         for number in failed {
             offer(producer, &target.topic, number)?;
