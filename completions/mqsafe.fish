@@ -1,0 +1,156 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_mqsafe_global_optspecs
+    string join \n color= no-progress q/quiet v/verbose log-format= h/help V/version
+end
+
+function __fish_mqsafe_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_mqsafe_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_mqsafe_using_subcommand
+    set -l cmd (__fish_mqsafe_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c mqsafe -n "__fish_mqsafe_needs_command" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c mqsafe -n "__fish_mqsafe_needs_command" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
+json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_needs_command" -l no-progress -d 'Show no progress bar and no progress lines'
+complete -c mqsafe -n "__fish_mqsafe_needs_command" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
+complete -c mqsafe -n "__fish_mqsafe_needs_command" -s v -l verbose -d 'More about what is done; up to three times'
+complete -c mqsafe -n "__fish_mqsafe_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mqsafe -n "__fish_mqsafe_needs_command" -s V -l version -d 'Print version'
+complete -c mqsafe -n "__fish_mqsafe_needs_command" -f -a "audit" -d 'Can this setup lose messages? Lints broker, topic and client configuration'
+complete -c mqsafe -n "__fish_mqsafe_needs_command" -f -a "send" -d 'Did it really get there? Publishes, waits for the confirmation, and never loses what it accepted'
+complete -c mqsafe -n "__fish_mqsafe_needs_command" -f -a "query-key" -d 'Where is the message of this key? Finds it, and says whether the whole place was searched'
+complete -c mqsafe -n "__fish_mqsafe_needs_command" -f -a "verify" -d 'Did we lose any? Reads the stamps and names every gap'
+complete -c mqsafe -n "__fish_mqsafe_needs_command" -f -a "spool" -d 'What waits for its confirmation'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l profile -d 'What "safe" means here: finance, orders, logs, or the path of a profile' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l format -d 'How findings are written' -r -f -a "full\t'With the source line, the failure story and the fix'
+json\t'One JSON object (mqsafe.audit/1)'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l fail-on -d 'The lowest severity that makes the exit code 1' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l dialect -d 'Read every given file as this dialect instead of recognising it' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l explain -d 'Explain one rule and stop' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
+json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l list-rules -d 'List the rules and stop'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l no-progress -d 'Show no progress bar and no progress lines'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -s v -l verbose -d 'More about what is done; up to three times'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s b -l broker -d 'The broker: kafka://HOST:PORT,HOST:PORT or a bare HOST:PORT' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s X -d 'A client property (can be repeated); secrets as KEY=@FILE or KEY=env:NAME' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s t -l topic -d 'The topic; it is never created by accident' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s k -l key -d 'The key of every message' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s K -l key-delimiter -d 'Split each line into key and value at the first DELIM' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s H -l header -d 'A header of every message (can be repeated)' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s p -l partition -d 'The partition; by default it is chosen by key as the Java client does' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l receipts -d 'Write what became of each message, one JSON object a line; - is standard output' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l spool -d 'The directory of the spool; by default a store below the user\'s state directory that no other process uses' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l connect-timeout -d 'How long the broker may take to answer for the first time' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l delivery-timeout -d 'How long to go on without any message being confirmed' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l grace -d 'How long the first Ctrl-C waits for what is in flight' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l max-message-bytes -d 'Reject lines longer than this' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
+json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l resume -d 'Go on after the last accepted line of FILE'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l no-spool -d 'Send without a spool: what is not confirmed when this ends is not kept'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l no-progress -d 'Show no progress bar and no progress lines'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s v -l verbose -d 'More about what is done; up to three times'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s b -l broker -d 'The broker: kafka://HOST:PORT,HOST:PORT or a bare HOST:PORT' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s X -d 'A client property (can be repeated); secrets as KEY=@FILE or KEY=env:NAME' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s t -l topic -d 'The topic' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s p -l partitions -d 'Only these partitions: 0,2,5-7' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l isolation -d 'Whether messages of open or aborted transactions count' -r -f -a "read_committed\t'Only those of committed transactions'
+read_uncommitted\t'All that are in the log'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l format -d 'How messages are written' -r -f -a "human\t'For people'
+jsonl\t'One JSON object a line: the records, then the summary (mqsafe.query/1)'
+json\t'One JSON object (mqsafe.query/1)'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
+json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l no-progress -d 'Show no progress bar and no progress lines'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s v -l verbose -d 'More about what is done; up to three times'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -s b -l broker -d 'The broker: kafka://HOST:PORT,HOST:PORT or a bare HOST:PORT' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -s X -d 'A client property (can be repeated); secrets as KEY=@FILE or KEY=env:NAME' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -s t -l topic -d 'The topic' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -s p -l partitions -d 'Only these partitions: 0,2,5-7' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -l deny -d 'Also call these anomalies: exit 1' -r -f -a "duplicate\t'One id at two positions of its lane'
+reordered\t'A number read after a larger one of its lane'
+moved\t'A stamp read outside its lane'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -l isolation -d 'Whether messages of open or aborted transactions count' -r -f -a "read_committed\t'Only those of committed transactions'
+read_uncommitted\t'All that are in the log'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -l format -d 'How the verdict is written' -r -f -a "human\t'A table'
+json\t'One JSON object (mqsafe.verify/1)'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
+json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -l no-progress -d 'Show no progress bar and no progress lines'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -s v -l verbose -d 'More about what is done; up to three times'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from flush stats" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from flush stats" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
+json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from flush stats" -l no-progress -d 'Show no progress bar and no progress lines'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from flush stats" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from flush stats" -s v -l verbose -d 'More about what is done; up to three times'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from flush stats" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from flush stats" -f -a "flush" -d 'Deliver everything that waits'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from flush stats" -f -a "stats" -d 'Say how much waits, failed and was confirmed'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l spool -d 'The directory of the spool; by default a store below the user\'s state directory that no other process uses' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -s X -d 'A client property (can be repeated); secrets as KEY=@FILE or KEY=env:NAME' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l connect-timeout -d 'How long the broker may take to answer for the first time' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l delivery-timeout -d 'How long to go on without any message being confirmed' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l grace -d 'How long the first Ctrl-C waits for what is in flight' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
+json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l no-progress -d 'Show no progress bar and no progress lines'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -s v -l verbose -d 'More about what is done; up to three times'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from stats" -l spool -d 'The directory of the spool; by default a store below the user\'s state directory that no other process uses' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from stats" -l format -d 'How it is written' -r -f -a "human\t'A table'
+json\t'One JSON object (mqsafe.spool/1)'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from stats" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from stats" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
+json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from stats" -l no-progress -d 'Show no progress bar and no progress lines'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from stats" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from stats" -s v -l verbose -d 'More about what is done; up to three times'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from stats" -s h -l help -d 'Print help (see more with \'--help\')'
