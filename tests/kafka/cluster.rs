@@ -18,7 +18,9 @@ pub(crate) struct Cluster {
     bootstrap: String,
     admin: AdminClient<DefaultClientContext>,
     runtime: tokio::runtime::Runtime,
-    _hold: Hold,
+    test: String,
+    since: Instant,
+    hold: Hold,
 }
 
 #[expect(dead_code, reason = "the guards are held, not read")]
@@ -68,7 +70,9 @@ impl Cluster {
             bootstrap,
             admin,
             runtime,
-            _hold: hold,
+            test: test.to_owned(),
+            since: Instant::now(),
+            hold,
         };
         cluster.await_in_sync();
         Some(cluster)
@@ -188,18 +192,22 @@ impl Cluster {
         if let Some(key) = key {
             kcat.arg("-k").arg(std::ffi::OsStr::from_bytes(key));
         }
-        // A delimiter that no value holds: the input is one message, whatever its bytes.
-        kcat.args(["-D", "\\x01\\x02\\x03"]);
-        let mut kcat = kcat.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        kcat.stdin.take().unwrap().write_all(value).unwrap();
-        let done = kcat.wait_with_output().unwrap();
+        // A file is one message, whatever its bytes.
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(value).unwrap();
+        let done = kcat.arg(file.path()).stdin(Stdio::null()).output().unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        if let Hold::Alone(_) = self._hold {
+        println!(
+            "{}: {:.1?} without the wait for others",
+            self.test,
+            self.since.elapsed()
+        );
+        if let Hold::Alone(_) = self.hold {
             // Starts what is dead and wakes what is stopped; a test that failed in the middle must not fail the next one.
             let up = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/brokers/up");
             let _ = Command::new(up).arg("kafka").stdin(Stdio::null()).output();
