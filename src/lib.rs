@@ -15,6 +15,8 @@ pub mod config;
 #[cfg(feature = "kafka")]
 pub mod connect;
 #[cfg(feature = "kafka")]
+pub mod drill;
+#[cfg(feature = "kafka")]
 mod hooks;
 pub mod model;
 #[cfg(feature = "kafka")]

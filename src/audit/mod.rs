@@ -1,1 +1,23 @@
-//! To be written.
+//! Can this setup lose messages? From files to facts to findings.
+//!
+//! A reader turns a file into facts, [`resolve`] turns facts into what the component does, a rule compares that with a profile. Rules
+//! see no parser and no client, so that one rule serves files and live clusters.
+
+mod engine;
+mod excerpt;
+pub mod fact;
+mod input;
+mod judge;
+mod read;
+mod recognise;
+pub mod registry;
+mod report;
+pub mod resolve;
+pub mod rule;
+mod rules;
+mod secret;
+mod terms;
+
+pub use engine::{Options, audit, audit_bytes};
+pub use excerpt::Excerpt;
+pub use report::{Finding, Judged, Note, Places, ReadError, Report, ShownPlace, Undecided, Unrecognised};

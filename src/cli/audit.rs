@@ -19,11 +19,11 @@ pub struct AuditArgs {
     #[arg(long, value_enum, default_value_t)]
     pub format: AuditFormat,
     /// The lowest severity that makes the exit code 1
-    #[arg(long, value_name = "SEVERITY", default_value = "medium")]
-    pub fail_on: String,
+    #[arg(long, value_enum, value_name = "SEVERITY", default_value_t)]
+    pub fail_on: FailOn,
     /// Read every given file as this dialect instead of recognising it
-    #[arg(long, value_name = "DIALECT")]
-    pub dialect: Option<String>,
+    #[arg(long, value_enum, value_name = "DIALECT")]
+    pub dialect: Option<DialectName>,
     /// Explain one rule and stop
     #[arg(long, value_name = "CODE")]
     pub explain: Option<String>,
@@ -40,4 +40,37 @@ pub enum AuditFormat {
     Full,
     /// One JSON object (mqsafe.audit/1)
     Json,
+}
+
+/// Severities, the worst first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Acknowledged data can vanish on one ordinary failure
+    Critical,
+    /// As critical, when something else goes wrong as well
+    High,
+    /// Under a rare or partly known condition
+    #[default]
+    Medium,
+    /// Advice
+    Low,
+}
+
+/// Dialects that a file can be declared to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DialectName {
+    /// server.properties of a broker or controller
+    KafkaBroker,
+    /// Settings of a Java producer
+    KafkaProducer,
+    /// Settings of a Java consumer
+    KafkaConsumer,
+    /// Settings of a librdkafka producer
+    LibrdkafkaProducer,
+    /// Settings of a librdkafka consumer
+    LibrdkafkaConsumer,
+    /// definitions.json
+    RabbitmqDefinitions,
+    /// broker.conf
+    RocketmqBroker,
 }

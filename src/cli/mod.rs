@@ -4,6 +4,8 @@ mod audit;
 #[cfg(feature = "kafka")]
 mod broker;
 #[cfg(feature = "kafka")]
+mod drill;
+#[cfg(feature = "kafka")]
 mod query_key;
 #[cfg(feature = "kafka")]
 mod send;
@@ -12,10 +14,11 @@ mod spool;
 #[cfg(feature = "kafka")]
 mod verify;
 
-pub use audit::{AuditArgs, AuditFormat};
+pub use audit::{AuditArgs, AuditFormat, DialectName, FailOn};
 #[cfg(feature = "kafka")]
 pub use {
     broker::BrokerArgs,
+    drill::{CarelessArgs, DrillArgs, DrillFormat, DrillRun, Habit},
     query_key::{QueryFormat, QueryKeyArgs},
     send::{SendArgs, SpoolArgs},
     spool::{SpoolAction, SpoolCommand, StatsFormat},
@@ -108,6 +111,13 @@ pub enum Command {
     /// What waits for its confirmation
     #[cfg(feature = "kafka")]
     Spool(SpoolCommand),
+    /// See messages die, and not die: careless producers and `send`, under the same faults
+    #[cfg(feature = "kafka")]
+    Drill(DrillArgs),
+    /// The careless application of a drill
+    #[cfg(feature = "kafka")]
+    #[command(hide = true)]
+    DrillCareless(CarelessArgs),
     /// Write shell completions and man pages
     #[command(hide = true)]
     Generate {

@@ -1,6 +1,8 @@
 //! One file for each command: typed words, a resolved plan, the core, a result. The only room that wires the others.
 
 mod audit;
+#[cfg(feature = "kafka")]
+mod drill;
 mod generate;
 #[cfg(feature = "kafka")]
 mod query_key;
@@ -34,6 +36,10 @@ pub fn run(cli: Cli, ui: &Ui) -> Result<Outcome> {
         Command::Verify(args) => verify::run(args, ui),
         #[cfg(feature = "kafka")]
         Command::Spool(command) => spool::run(command, ui),
+        #[cfg(feature = "kafka")]
+        Command::Drill(args) => drill::run(args, ui),
+        #[cfg(feature = "kafka")]
+        Command::DrillCareless(args) => drill::careless(&args, ui),
         Command::Generate { dir } => generate::run(&dir, ui),
     }
 }

@@ -1,1 +1,7 @@
-//! To be written.
+//! Source files as bytes with places. Nothing here knows a broker, a rule or the terminal.
+
+pub mod json;
+pub mod properties;
+mod source;
+
+pub use source::{SourceFile, Span, Spot};

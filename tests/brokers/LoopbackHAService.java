@@ -13,6 +13,11 @@ public class LoopbackHAService extends DefaultHAService {
     @Override
     public void init(DefaultMessageStore store) throws IOException {
         super.init(store);
+        // 5.3.3 hands the setting over before there is a client to take it, and a slave then never replicates.
+        String master = store.getMessageStoreConfig().getHaMasterAddress();
+        if (getHAClient() != null && master != null) {
+            updateHaMasterAddress(master);
+        }
         int port = store.getMessageStoreConfig().getHaListenPort();
         try {
             Field address = AcceptSocketService.class.getDeclaredField("socketAddressListen");

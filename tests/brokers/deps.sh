@@ -82,9 +82,10 @@ fetch_jars() { # DIRECTORY FINISH GROUP:ARTIFACT:VERSION…
         rm -rf "${dir%/*}"/new.*
         new=$(mktemp -d "${dir%/*}/new.XXXXXX") || die 3 "cannot write to ${dir%/*}"
         pom "$@" >"$new/pom.xml"
+        # Java takes the home from the user data base, where the user of a container may have none.
         # The lock stays with a Maven that outlives its script: two at once spoil the shared local repository.
         {
-            (cd "$new" && mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
+            (cd "$new" && MAVEN_OPTS="${MAVEN_OPTS:-} -Duser.home=${HOME:-$new}" mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
                 -DoutputDirectory="$new/jars") && "$finish" "$new/jars"
         } >"$new/mvn.log" 2>&1 </dev/null || { tail -n 20 "$new/mvn.log" >&2; rm -rf "$new"; die 3 'the jars could not be fetched'; }
         mv "$new/jars" "$dir" && rm -rf "$new"

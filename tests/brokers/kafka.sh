@@ -95,7 +95,7 @@ kafka_ready() {
     local node other live=() answer
     for node in ${NODES[kafka]}; do ! running kafka "$node" || live+=("$node"); done
     if [[ ${#live[@]} -lt 2 ]]; then
-        say "kafka: one node of three is no quorum, so it is not waited for"
+        ANSWER='is not waited for (one node of three is no quorum)'
         return 0
     fi
     for node in "${live[@]}"; do listens "$(port kafka "broker$node")" || { NOT_YET="node $node does not listen"; return 1; }; done

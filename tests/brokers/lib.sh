@@ -108,12 +108,8 @@ in_state() { node_state "$2" "$3"; [[ $STATE == "$1" ]]; }
 running() { in_state running "$@"; }
 gone() { ! alive "$1" "$2"; }
 
-# TERM goes to the process alone (Erlang's port programs must outlive it); the others to all of its group.
 send_signal() { # SIGNAL BROKER NODE
-    alive "$2" "$3" || return 0
-    [[ $1 == TERM ]] || kill -s "$1" -- "-$PID" 2>/dev/null || kill -s "$1" "$PID" 2>/dev/null
-    [[ $1 != TERM ]] || kill -s TERM "$PID" 2>/dev/null
-    return 0
+    ! alive "$2" "$3" || kill -s "$1" "$PID" 2>/dev/null || :
 }
 
 await() { # SECONDS TEST…
@@ -207,11 +203,11 @@ listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 # --- start and wait
 start_nodes() { # BROKER NODE…: what is dead is started, what SIGSTOP holds goes on
     local broker=$1 node dead=(); shift
-    for node; do
+    for node in ${HELPERS[$broker]:-} "$@"; do
         node_state "$broker" "$node"
         case $STATE in
             running) ;;
-            stopped) say "continuing $broker $node"; send_signal CONT "$broker" "$node" ;;
+            stopped) say "continuing $broker $node"; send_signal CONT "$broker" "$node"; await 10 running "$broker" "$node" ;;
             *) dead+=("$node") ;;
         esac
     done
@@ -219,7 +215,7 @@ start_nodes() { # BROKER NODE…: what is dead is started, what SIGSTOP holds go
     for node in "${dead[@]}"; do call launch "$broker" "$node"; done
 }
 
-NOT_YET=
+NOT_YET='' ANSWER=''
 await_ready() { # BROKER…
     local broker node pending=("$@") rest end=$((SECONDS + WAIT))
     while :; do
@@ -228,8 +224,8 @@ await_ready() { # BROKER…
             for node in $(chosen_nodes "$broker"); do
                 running "$broker" "$node" || give_up "$broker" "$node is $STATE"
             done
-            NOT_YET='no answer yet'
-            if call ready "$broker"; then say "$broker answers after $SECONDS s"; else rest+=("$broker"); fi
+            NOT_YET='no answer yet' ANSWER=answers
+            if call ready "$broker"; then say "$broker $ANSWER after $SECONDS s"; else rest+=("$broker"); fi
         done
         pending=("${rest[@]}")
         [[ ${#pending[@]} -gt 0 ]] || return 0

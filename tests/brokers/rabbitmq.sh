@@ -21,10 +21,11 @@ rabbitmq_fetch() { # BROKER
     hold "$parent/lock" 1800
     if [[ ! -d $RABBITMQ4_TREE ]]; then
         say "making a Debian tree with RabbitMQ 4 in $RABBITMQ4_TREE"
-        rm -rf "$parent"/new.*
+        rm -rf --one-file-system "$parent"/new.*
         new=$(mktemp -d "$parent/new.XXXXXX") || die 3 "cannot write to $parent"
+        # In a mount namespace, so that what it mounts never outlives it.
         # shellcheck disable=SC2046 # no mirror is no argument
-        debootstrap --variant=minbase --include=rabbitmq-server trixie "$new/tree" $(debian_mirror) >"$new/log" 2>&1 </dev/null ||
+        unshare --mount --propagation private debootstrap --variant=minbase --include=rabbitmq-server trixie "$new/tree" $(debian_mirror) >"$new/log" 2>&1 </dev/null ||
             { tail -n 20 "$new/log" >&2; die 3 'debootstrap failed'; }
         echo '127.0.0.1 localhost' >"$new/tree/etc/hosts"
         mkdir -p "$new/tree/mqsafe"
@@ -71,8 +72,11 @@ rabbitmq_launch() { # BROKER NODE
     local broker=$1 root ENTER
     root=$(rabbitmq_root "$broker")
     rabbitmq_enter "$broker"
-    # Ours, on a port of its own: the one that Erlang starts by itself is shared with every Erlang on the machine.
-    running "$broker" epmd || launch "$broker" epmd "${ENTER[@]}" epmd -port "$(port "$broker" epmd)" -address 127.0.0.1
+    if [[ $2 == epmd ]]; then
+        # On a port of its own: the one that Erlang starts by itself is shared with every Erlang on the machine.
+        launch "$broker" epmd "${ENTER[@]}" epmd -port "$(port "$broker" epmd)" -address 127.0.0.1
+        return
+    fi
     await 10 listens "$(port "$broker" epmd)" || give_up "$broker" 'epmd does not listen'
     # A clean environment: the server reads every RABBITMQ_ variable, also those that we print for tests.
     # "detached" makes its script become the Erlang machine, so that the recorded pid is the server's.
@@ -91,16 +95,19 @@ rabbitmq_http() { # BROKER METHOD PATH [BODY]: the status code on stdout
         ${4:+-d "$4"} "http://127.0.0.1:$(port "$1" management)$3"
 }
 rabbitmq_ready() { # BROKER
-    local code
+    local code name
     code=$(rabbitmq_http "$1" PUT /api/queues/%2F/mqsafe-brokers-probe '{"durable":true}')
     [[ $code == 20? ]] || { NOT_YET="declaring a queue answers $code"; return 1; }
     code=$(rabbitmq_http "$1" DELETE /api/queues/%2F/mqsafe-brokers-probe)
     [[ $code == 20? ]] || { NOT_YET="deleting a queue answers $code"; return 1; }
-    NOT_YET='AMQP or streams do not listen'
-    listens "$(port "$1" amqp)" && listens "$(port "$1" stream)"
+    # Asked of the server, because its HTTP answers before its ports are open, or found to be a stranger's.
+    for name in amqp stream; do
+        code=$(rabbitmq_http "$1" GET "/api/health/checks/port-listener/$(port "$1" "$name")")
+        [[ $code == 200 ]] || { NOT_YET="it does not listen for $name ($code)"; return 1; }
+    done
 }
 
-rabbitmq_logs() { printf '%s\n' "$BROKERS_DIR/$1/server/log/$1@localhost.log"; }
+rabbitmq_logs() { [[ $2 == epmd ]] || printf '%s\n' "$BROKERS_DIR/$1/server/log/$1@localhost.log"; }
 
 rabbitmq_print() { # BROKER
     local name=${1^^}

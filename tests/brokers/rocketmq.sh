@@ -17,18 +17,33 @@ rocketmq_loopback() { # JARS
         echo LoopbackHAService >"$1/loopback/META-INF/service/org.apache.rocketmq.store.ha.HAService"
 }
 
-rocketmq_java() { # DIRECTORY JAVA-OPTION… CLASS ARGUMENT…
-    local dir=$1; shift
+# All that a node says, in one file; without one of our own, the broker's logging set-up also fills stdout with
+# words about itself, in every mqadmin command too.
+rocketmq_logging() { # LEVEL
+    local package=org.apache.rocketmq.logging.ch.qos.logback.core
+    cat <<END
+<configuration>
+  <appender name="OUT" class="$package.ConsoleAppender"><encoder><pattern>%d{HH:mm:ss.SSS} %p %t %logger - %m%n</pattern></encoder></appender>
+  <logger name="RocketmqRemoting" level="WARN"/>
+  <root level="$1"><appender-ref ref="OUT"/></root>
+</configuration>
+END
+}
+
+rocketmq_java() { # DIRECTORY LEVEL JAVA-OPTION… CLASS ARGUMENT…
+    local dir=$1 level=$2; shift 2
     mkdir -p "$dir/tmp"
+    rocketmq_logging "$level" >"$dir/logback.xml"
     JAVA_COMMAND=("$JAVA" -XX:+UseSerialGC -XX:-UsePerfData --add-exports=java.base/jdk.internal.ref=ALL-UNNAMED
         --add-opens=java.base/jdk.internal.ref=ALL-UNNAMED --add-opens=java.base/sun.nio.ch=ALL-UNNAMED
         --add-opens=java.base/java.nio=ALL-UNNAMED -Djava.io.tmpdir="$dir/tmp" -Duser.home="$dir" -Drocketmq.home.dir="$dir"
+        -Drmq.logback.configurationFile="$dir/logback.xml"
         -cp "$ROCKETMQ_JARS/loopback:$ROCKETMQ_JARS/*" "$@")
 }
 
 rocketmq_conf() { # NODE DIRECTORY
     if [[ $1 == namesrv ]]; then
-        printf '%s\n' "listenPort=$(port rocketmq namesrv)" bindAddress=127.0.0.1 "kvConfigPath=$2/kvConfig.json" "configStorePath=$2/namesrv.properties"
+        printf '%s\n' "listenPort=$(port rocketmq namesrv)" bindAddress=127.0.0.1 "kvConfigPath=$2/kvConfig.json"
         return
     fi
     cat <<END
@@ -57,7 +72,7 @@ END
     if [[ $1 == master ]]; then
         printf '%s\n' brokerId=0 brokerRole=SYNC_MASTER
     else
-        # Told by the name server it would first ask in vain, because the master starts at the same time.
+        # Asked for at the name server, the address of a master that starts at the same time costs up to 20 s.
         printf '%s\n' brokerId=1 brokerRole=SLAVE "haMasterAddress=127.0.0.1:$(($(port rocketmq master) - 1))"
     fi
 }
@@ -75,9 +90,9 @@ rocketmq_prepare() { # rocketmq NODE…
 rocketmq_launch() { # rocketmq NODE
     local dir=$BROKERS_DIR/rocketmq/$2
     if [[ $2 == namesrv ]]; then
-        rocketmq_java "$dir" -Xmx256m org.apache.rocketmq.namesrv.NamesrvStartup -c "$dir/$2.conf"
+        rocketmq_java "$dir" INFO -Xmx256m org.apache.rocketmq.namesrv.NamesrvStartup -c "$dir/$2.conf"
     else
-        rocketmq_java "$dir" -Xmx512m -XX:MaxDirectMemorySize=512m org.apache.rocketmq.broker.BrokerStartup -c "$dir/$2.conf"
+        rocketmq_java "$dir" INFO -Xmx512m -XX:MaxDirectMemorySize=512m org.apache.rocketmq.broker.BrokerStartup -c "$dir/$2.conf"
     fi
     launch rocketmq "$2" "${JAVA_COMMAND[@]}"
 }
@@ -104,7 +119,7 @@ rocketmq_ready() {
         [[ $node == namesrv ]] || live+=("$node")
     done
     if ! running rocketmq namesrv; then
-        say "rocketmq: without the name server no registration is waited for"
+        ANSWER='listens, but registration is not waited for (the name server does not run)'
         return 0
     fi
     answer=$(rocketmq_ask namesrv 106)
@@ -116,13 +131,13 @@ rocketmq_ready() {
     [[ $(rocketmq_ask master 907) == *'"inSyncSlaveNums":1'* ]] || { NOT_YET='the slave does not replicate'; return 1; }
 }
 
-rocketmq_logs() { printf '%s\n' "$BROKERS_DIR/rocketmq/$2"/logs/rocketmqlogs/{namesrv,broker}.log; }
+rocketmq_logs() { :; }
 
 rocketmq_print() {
     local node
     for node in ${NODES[rocketmq]}; do
         printf 'ROCKETMQ_%s=127.0.0.1:%s\n' "${node^^}" "$(port rocketmq "$node")"
-        printf 'ROCKETMQ_LOGS_%s=%s\n' "${node^^}" "$BROKERS_DIR/rocketmq/$node/logs/rocketmqlogs"
+        printf 'ROCKETMQ_OUT_%s=%s\n' "${node^^}" "$BROKERS_DIR/rocketmq/$node/out.log"
     done
     printf 'ROCKETMQ_CLUSTER=mqsafe\nROCKETMQ_BROKER=broker-a\nROCKETMQ_JARS=%s\n' "$ROCKETMQ_JARS"
 }

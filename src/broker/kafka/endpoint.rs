@@ -10,13 +10,14 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{IsError, RDKafkaErrorCode};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// A batch may hold this much when the topic's limit is not known; librdkafka's own default, below every broker's default.
 const BATCH_BYTES: u32 = 1_000_000;
 /// Room for the batch header below the topic's limit (KIP-98: 61 bytes, and the length fields around it).
 const BATCH_OVERHEAD_BYTES: u32 = 1024;
+/// How long the question for a setting may take; the answer helps, and nothing depends on it.
+const SETTINGS: Duration = Duration::from_secs(2);
 /// How long a topic may stay unknown before that is the answer: a topic made a moment ago is not on every broker yet.
 const PROPAGATION: Duration = Duration::from_secs(2);
 
@@ -25,34 +26,18 @@ pub struct KafkaEndpoint {
     target: KafkaTarget,
     last_error: LastError,
     asking: Mutex<Option<BaseConsumer<Asking>>>,
-    batch_bytes: AtomicU32,
 }
 
 impl KafkaEndpoint {
     /// An endpoint; nothing is connected yet.
     pub fn new(target: KafkaTarget) -> KafkaEndpoint {
-        let (last_error, asking) = (LastError::default(), Mutex::new(None));
-        KafkaEndpoint {
-            target,
-            last_error,
-            asking,
-            batch_bytes: AtomicU32::new(BATCH_BYTES),
-        }
+        KafkaEndpoint { target, last_error: LastError::default(), asking: Mutex::new(None) }
     }
 
-    /// The topic's own limit on a batch, where the user may read it; the default otherwise.
-    fn learn_batch_limit(&self, timeout: Duration) {
-        let limit = topic_config(&self.target, &["max.message.bytes"], timeout);
-        if let Some(bytes) = limit
-            .into_iter()
-            .flatten()
-            .next()
-            .flatten()
-            .and_then(|v| v.parse::<u32>().ok())
-        {
-            let batch = bytes.saturating_sub(BATCH_OVERHEAD_BYTES).clamp(1024, BATCH_BYTES);
-            self.batch_bytes.store(batch, Ordering::Relaxed);
-        }
+    /// What a batch may hold: below the topic's own limit, where the user may read it.
+    fn batch_bytes(&self) -> u32 {
+        let limit = topic_config(&self.target, "max.message.bytes").and_then(|bytes| bytes.parse::<u32>().ok());
+        limit.map_or(BATCH_BYTES, |bytes| bytes.saturating_sub(BATCH_OVERHEAD_BYTES).clamp(1024, BATCH_BYTES))
     }
 }
 
@@ -109,11 +94,7 @@ impl Endpoint for KafkaEndpoint {
             };
             match answer {
                 Some(Topology::NoSuchTopic) if start.elapsed() < PROPAGATION.min(timeout) => {}
-                Some(known @ Topology::Known { .. }) => {
-                    self.learn_batch_limit(Duration::from_secs(3));
-                    return Ok(known);
-                }
-                Some(other) => return Ok(other),
+                Some(known) => return Ok(known),
                 None if start.elapsed() >= timeout => {
                     return Err(self.last_error().unwrap_or_else(|| "no broker answered".to_owned()));
                 }
@@ -124,8 +105,7 @@ impl Endpoint for KafkaEndpoint {
     }
 
     fn publisher(&self, report: Report) -> Result<Box<dyn Publish>> {
-        let batch_bytes = self.batch_bytes.load(Ordering::Relaxed);
-        let publisher = KafkaPublisher::new(self.target.clone(), batch_bytes, self.last_error.clone(), report)?;
+        let publisher = KafkaPublisher::new(self.target.clone(), self.batch_bytes(), self.last_error.clone(), report)?;
         Ok(Box::new(publisher))
     }
 
@@ -134,23 +114,14 @@ impl Endpoint for KafkaEndpoint {
     }
 }
 
-/// Values of topic settings in the order of `names`; `None` when the broker would not say (DESCRIBE_CONFIGS is a right of its own).
-pub(super) fn topic_config(target: &KafkaTarget, names: &[&str], timeout: Duration) -> Option<Vec<Option<String>>> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .ok()?;
+/// The value of a topic setting; `None` when the broker would not say (DESCRIBE_CONFIGS is a right of its own), or not in time:
+/// whoever asks must do without.
+pub(super) fn topic_config(target: &KafkaTarget, name: &str) -> Option<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().ok()?;
     let admin: AdminClient<DefaultClientContext> = target.asking().create().ok()?;
-    let options = AdminOptions::new().request_timeout(Some(timeout));
+    let options = AdminOptions::new().request_timeout(Some(SETTINGS));
     let topic = [ResourceSpecifier::Topic(&target.topic)];
-    let asked =
-        runtime.block_on(async { tokio::time::timeout(timeout, admin.describe_configs(&topic, &options)).await });
-    let described = asked.ok()?.ok()?;
-    let resource = described.into_iter().next()?.ok()?;
-    Some(
-        names
-            .iter()
-            .map(|name| resource.get(name).and_then(|entry| entry.value.clone()))
-            .collect(),
-    )
+    let asked = runtime.block_on(async { tokio::time::timeout(SETTINGS, admin.describe_configs(&topic, &options)).await });
+    let described = asked.ok()?.ok()?.into_iter().next()?.ok()?;
+    described.get(name)?.value.clone()
 }

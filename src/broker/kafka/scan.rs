@@ -84,10 +84,12 @@ impl Scan for KafkaScan {
         let all = client(true)?;
         let mut run = Run::start(&self.target.topic, &consumer, &all, &wanted);
         drop(all);
-        run.read(visit, &last_error);
-        let compacted = topic_config(&self.target, &["cleanup.policy"], OFFSETS)
-            .and_then(|values| values.into_iter().next().flatten())
-            .map(|policy| policy.contains("compact"));
+        let policy = std::thread::scope(|scope| {
+            let policy = scope.spawn(|| topic_config(&self.target, "cleanup.policy"));
+            run.read(visit, &last_error);
+            policy.join().ok().flatten()
+        });
+        let compacted = policy.map(|policy| policy.contains("compact"));
         Ok(ScanReport {
             partitions: run.states.into_iter().map(|s| s.read).collect(),
             compacted,

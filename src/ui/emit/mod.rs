@@ -1,5 +1,9 @@
 //! Output formats: pure functions from a result to bytes.
 
+mod audit_full;
+mod audit_json;
+#[cfg(feature = "kafka")]
+pub mod drill;
 #[cfg(feature = "kafka")]
 pub mod query;
 #[cfg(feature = "kafka")]
@@ -8,6 +12,9 @@ pub mod receipt;
 pub mod spool_stats;
 #[cfg(feature = "kafka")]
 pub mod verify;
+
+pub use audit_full::audit_full;
+pub use audit_json::audit_json;
 
 /// A moment as RFC 3339 in UTC; the number itself where it is outside every calendar.
 #[cfg(feature = "kafka")]

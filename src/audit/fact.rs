@@ -1,0 +1,316 @@
+//! Facts: what a configuration says, and where it says it. All that a rule ever sees.
+
+use crate::text::{Span, Spot};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What kind of setup a set of facts describes. One file may describe two, as a client file shared by a producer and a consumer does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Dialect {
+    /// Kafka's `server.properties`, of a broker, a controller or both.
+    KafkaBroker,
+    /// Settings of a Java producer.
+    KafkaProducer,
+    /// Settings of a Java consumer.
+    KafkaConsumer,
+    /// Settings of a librdkafka producer.
+    LibrdkafkaProducer,
+    /// Settings of a librdkafka consumer.
+    LibrdkafkaConsumer,
+    /// A Kafka client file that names brokers and security only: producer or consumer, nothing tells.
+    KafkaClient,
+    /// RabbitMQ's exported definitions.
+    RabbitmqDefinitions,
+    /// RocketMQ's `broker.conf`.
+    RocketmqBroker,
+}
+
+impl Dialect {
+    /// Every dialect that a file can be declared to be.
+    pub const NAMED: [Dialect; 7] = [
+        Dialect::KafkaBroker,
+        Dialect::KafkaProducer,
+        Dialect::KafkaConsumer,
+        Dialect::LibrdkafkaProducer,
+        Dialect::LibrdkafkaConsumer,
+        Dialect::RabbitmqDefinitions,
+        Dialect::RocketmqBroker,
+    ];
+
+    /// The name in flags and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Dialect::KafkaBroker => "kafka-broker",
+            Dialect::KafkaProducer => "kafka-producer",
+            Dialect::KafkaConsumer => "kafka-consumer",
+            Dialect::LibrdkafkaProducer => "librdkafka-producer",
+            Dialect::LibrdkafkaConsumer => "librdkafka-consumer",
+            Dialect::KafkaClient => "kafka-client",
+            Dialect::RabbitmqDefinitions => "rabbitmq-definitions",
+            Dialect::RocketmqBroker => "rocketmq-broker",
+        }
+    }
+
+    /// The dialect of this name, of those in [`Dialect::NAMED`].
+    pub fn from_name(name: &str) -> Option<Dialect> {
+        Dialect::NAMED.into_iter().find(|d| d.name() == name)
+    }
+}
+
+/// The program that will read the configuration: it decides what an absent key means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Component {
+    /// An Apache Kafka broker or controller.
+    KafkaBroker,
+    /// A Kafka broker that keeps its log in object storage, where replication factors do not count copies.
+    AutoMq,
+    /// The Java client of Apache Kafka.
+    KafkaClients,
+    /// librdkafka, in whatever language.
+    Librdkafka,
+    /// A Kafka client with settings that only Java knows beside others that only librdkafka knows.
+    UnknownKafkaClient,
+    /// A RabbitMQ node.
+    RabbitMq,
+    /// A RocketMQ broker.
+    RocketMq,
+}
+
+impl Component {
+    /// The name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Component::KafkaBroker => "kafka",
+            Component::AutoMq => "automq",
+            Component::KafkaClients => "kafka-clients",
+            Component::Librdkafka => "librdkafka",
+            Component::UnknownKafkaClient => "unknown",
+            Component::RabbitMq => "rabbitmq",
+            Component::RocketMq => "rocketmq",
+        }
+    }
+}
+
+/// The part of a setup that a fact is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Layer {
+    /// A broker or controller.
+    Broker,
+    /// A topic.
+    Topic,
+    /// A producer.
+    Producer,
+    /// A consumer.
+    Consumer,
+    /// A queue or stream.
+    Queue,
+    /// An exchange.
+    Exchange,
+    /// A binding, named by its source exchange.
+    Binding,
+    /// A policy.
+    Policy,
+}
+
+impl Layer {
+    /// The word in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Layer::Broker => "broker",
+            Layer::Topic => "topic",
+            Layer::Producer => "producer",
+            Layer::Consumer => "consumer",
+            Layer::Queue => "queue",
+            Layer::Exchange => "exchange",
+            Layer::Binding => "binding",
+            Layer::Policy => "policy",
+        }
+    }
+}
+
+/// Where a fact stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file as it was named.
+    pub file: Arc<str>,
+    /// The bytes to point at; empty when the fact is that something is absent.
+    pub span: Span,
+    /// Line and column of the first of them.
+    pub spot: Spot,
+}
+
+/// The value of a fact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FactValue {
+    /// Text as written, or a number in the digits that it was written in.
+    Text(String),
+    /// A JSON boolean.
+    Bool(bool),
+    /// JSON null.
+    Null,
+    /// A list or an object.
+    Composite,
+    /// Something that looks like a secret. It is dropped when the file is read, so nothing after that can show it.
+    Secret,
+}
+
+impl FactValue {
+    /// The value as it may be shown.
+    pub fn show(&self) -> String {
+        match self {
+            FactValue::Text(text) => text.clone(),
+            FactValue::Bool(b) => b.to_string(),
+            FactValue::Null => "null".to_owned(),
+            FactValue::Composite => "…".to_owned(),
+            FactValue::Secret => "***".to_owned(),
+        }
+    }
+
+    /// The text, when it is one.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            FactValue::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// Whether the component ever sees what is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It does.
+    Live,
+    /// The same key comes again later; Java keeps the last.
+    Overridden {
+        /// The line of the one that counts.
+        by_line: usize,
+    },
+    /// A byte order mark stands before the key, and Java takes it for a part of the name.
+    ByteOrderMark,
+}
+
+/// One setting: what, where, and of which part. Dialect, component and version are those of its [`Unit`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
+    /// The key as written.
+    pub key: String,
+    /// Its value.
+    pub value: FactValue,
+    /// Where it stands, from the key to the end of the value.
+    pub place: Place,
+    /// The part that it is about.
+    pub layer: Layer,
+    /// Whether it counts.
+    pub effect: Effect,
+}
+
+/// A named thing inside a unit: a queue, an exchange, a binding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// What it is.
+    pub layer: Layer,
+    /// Its virtual host; `None` in the export of a single one.
+    pub vhost: Option<String>,
+    /// Its name; for a binding that of its source.
+    pub name: String,
+    /// Where it is named.
+    pub place: Place,
+    /// Which of the unit's facts are about it.
+    pub facts: Range<usize>,
+}
+
+/// What is known of the version of the component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// Nothing.
+    Unknown,
+    /// RocketMQ 5.0 or later.
+    RocketMq5,
+}
+
+/// One setup as one dialect sees it: the facts that share a dialect, a component and a version.
+#[derive(Debug, Clone)]
+pub struct Unit {
+    /// The file as it was named.
+    pub file: Arc<str>,
+    /// The dialect.
+    pub dialect: Dialect,
+    /// The program that reads it.
+    pub component: Component,
+    /// What is known of that program's version.
+    pub version: Version,
+    /// Why the file may hold less than what the component will read: it is a template. Then nothing is known of absent keys.
+    pub fragment: Option<&'static str>,
+    /// The settings in the order of the file.
+    pub facts: Vec<Fact>,
+    /// The named things.
+    pub subjects: Vec<Subject>,
+    by_key: HashMap<String, Vec<usize>>,
+}
+
+impl Unit {
+    /// Puts a unit together.
+    pub fn new(
+        file: Arc<str>,
+        dialect: Dialect,
+        component: Component,
+        facts: Vec<Fact>,
+        subjects: Vec<Subject>,
+    ) -> Unit {
+        let mut by_key: HashMap<String, Vec<usize>> = HashMap::new();
+        if subjects.is_empty() {
+            for (i, fact) in facts.iter().enumerate() {
+                by_key.entry(fact.key.clone()).or_default().push(i);
+            }
+        }
+        Unit {
+            file,
+            dialect,
+            component,
+            version: Version::Unknown,
+            fragment: None,
+            facts,
+            subjects,
+            by_key,
+        }
+    }
+
+    /// Every time a key is written, in the order of the file. Of no use for the facts of subjects.
+    pub fn all(&self, key: &str) -> impl Iterator<Item = &Fact> {
+        self.by_key
+            .get(key)
+            .into_iter()
+            .flatten()
+            .filter_map(|i| self.facts.get(*i))
+    }
+
+    /// The setting that counts: the last one that the component sees.
+    pub fn live(&self, key: &str) -> Option<&Fact> {
+        self.all(key).filter(|f| f.effect == Effect::Live).last()
+    }
+
+    /// The facts about one subject.
+    pub fn facts_of(&self, subject: &Subject) -> &[Fact] {
+        self.facts.get(subject.facts.clone()).unwrap_or_default()
+    }
+
+    /// What a subject says under a key: the last time it says it.
+    pub fn of(&self, subject: &Subject, key: &str) -> Option<&Fact> {
+        self.facts_of(subject).iter().rev().find(|f| f.key == key)
+    }
+
+    /// The subjects of one kind.
+    pub fn subjects_of(&self, layer: Layer) -> impl Iterator<Item = &Subject> {
+        self.subjects.iter().filter(move |s| s.layer == layer)
+    }
+
+    /// The place of what is not there: the first line.
+    pub fn top(&self) -> Place {
+        Place {
+            file: self.file.clone(),
+            span: Span::default(),
+            spot: Spot { line: 1, column: 1 },
+        }
+    }
+}

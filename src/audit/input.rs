@@ -1,0 +1,133 @@
+//! Which files: those that were named, and those below a directory that was.
+
+use super::read;
+use super::report::ReadError;
+use std::collections::HashSet;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The largest file that is read. A definitions file of this size describes some hundred thousand queues.
+pub(super) const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// A file to look into.
+pub(super) struct Input {
+    pub path: PathBuf,
+    /// As it is shown.
+    pub name: Arc<str>,
+    /// Whether it was named, and not found on a walk.
+    pub named: bool,
+}
+
+/// What the paths came to.
+#[derive(Default)]
+pub(super) struct Inputs {
+    pub files: Vec<Input>,
+    pub errors: Vec<ReadError>,
+    /// Files that a walk did not open, because no reader knows their kind.
+    pub not_opened: usize,
+    seen: HashSet<PathBuf>,
+}
+
+/// A path as it is shown. What is found below `.` is shown without it, as a report is read from where it was made.
+fn shown(path: &Path) -> Arc<str> {
+    let bare = path.strip_prefix(".").ok().filter(|rest| !rest.as_os_str().is_empty());
+    Arc::from(bare.unwrap_or(path).to_string_lossy().as_ref())
+}
+
+/// Resolves paths to files, each once, however often it is reached.
+pub(super) fn collect(paths: &[PathBuf]) -> Inputs {
+    let mut inputs = Inputs::default();
+    let (dirs, files): (Vec<_>, Vec<_>) = paths.iter().partition(|p| p.is_dir());
+    // Files first: what is named stays named even when a directory given beside it holds it too.
+    for path in files {
+        match std::fs::metadata(path) {
+            Ok(_) => inputs.add(path.clone(), true),
+            Err(e) => inputs.error(path, e),
+        }
+    }
+    for dir in dirs {
+        inputs.walk(dir);
+    }
+    inputs
+}
+
+impl Inputs {
+    fn add(&mut self, path: PathBuf, named: bool) {
+        let identity = path.canonicalize().unwrap_or_else(|_| path.clone());
+        if self.seen.insert(identity) {
+            self.files.push(Input {
+                name: shown(&path),
+                path,
+                named,
+            });
+        }
+    }
+
+    fn error(&mut self, path: &Path, why: impl std::fmt::Display) {
+        self.errors.push(ReadError {
+            file: shown(path),
+            spot: None,
+            what: why.to_string(),
+        });
+    }
+
+    fn walk(&mut self, dir: &Path) {
+        let walk = ignore::WalkBuilder::new(dir)
+            .hidden(false)
+            .ignore(false)
+            .git_global(false)
+            .require_git(false)
+            .filter_entry(|e| e.file_name() != ".git")
+            .sort_by_file_name(|a, b| a.cmp(b))
+            .build();
+        for entry in walk {
+            match entry {
+                Err(e) => {
+                    let path = path_of(&e).unwrap_or_else(|| dir.to_owned());
+                    let why = e.io_error().map_or_else(|| e.to_string(), ToString::to_string);
+                    self.error(&path, why);
+                }
+                Ok(entry) => {
+                    let path = entry.path();
+                    // A mounted ConfigMap is made of links; links to directories are not followed.
+                    let is_file = entry
+                        .file_type()
+                        .is_some_and(|t| t.is_file() || t.is_symlink() && path.is_file());
+                    if !is_file {
+                        continue;
+                    }
+                    if read::is_looked_into(path) {
+                        self.add(path.to_owned(), false);
+                    } else {
+                        self.not_opened += 1;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn path_of(error: &ignore::Error) -> Option<PathBuf> {
+    match error {
+        ignore::Error::WithPath { path, .. } => Some(path.clone()),
+        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => path_of(err),
+        _ => None,
+    }
+}
+
+/// The bytes of a file.
+///
+/// # Errors
+/// When it cannot be read, or is larger than [`MAX_FILE_BYTES`].
+pub(super) fn bytes_of(path: &Path) -> Result<Vec<u8>, String> {
+    let file = std::fs::File::open(path).map_err(|e| e.to_string())?;
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| e.to_string())?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(format!("larger than {} MiB", MAX_FILE_BYTES / (1024 * 1024)));
+    }
+    Ok(bytes)
+}

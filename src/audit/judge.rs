@@ -1,0 +1,247 @@
+//! What a rule holds in its hands while it judges one unit: facts in, hits out.
+
+use super::fact::{Effect, Fact, Place, Subject, Unit};
+use super::resolve::{self, Setting};
+use super::rule::Rule;
+use crate::config::{Profile, Severity};
+use std::collections::BTreeSet;
+
+/// How many findings of one rule in one file are listed. Whoever has more of them reads the first and the number.
+const MAX_HITS: usize = 10_000;
+
+/// The words of a hit.
+#[derive(Debug, Clone)]
+pub struct Say {
+    /// What is set, and what that means, in a few words.
+    pub headline: String,
+    /// A word at the arrow.
+    pub label: String,
+    /// How a message is lost because of it.
+    pub story: String,
+    /// What to write instead.
+    pub fix: String,
+}
+
+/// What a hit points at.
+#[derive(Debug, Clone)]
+pub struct At {
+    key: String,
+    value: Option<String>,
+    place: Place,
+    subject: Option<String>,
+    /// Whether it follows from an absent key whose default is not the same in every version.
+    inferred: bool,
+    related: Vec<(Place, String)>,
+}
+
+/// A hit of a rule, before its lines are shown.
+#[derive(Debug, Clone)]
+pub(super) struct Hit {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// How bad the profile says it is.
+    pub severity: Severity,
+    /// The key, as written; the canonical one when it is absent.
+    pub key: String,
+    /// The value; `None` when the key is absent.
+    pub value: Option<String>,
+    /// The queue, exchange or other named thing that it is about.
+    pub subject: Option<String>,
+    /// Where.
+    pub place: Place,
+    /// Where else, and why that matters.
+    pub related: Vec<(Place, String)>,
+    /// The words.
+    pub say: Say,
+}
+
+/// One rule judging one unit.
+pub struct Judge<'a> {
+    /// The unit.
+    pub unit: &'a Unit,
+    /// What "safe" means.
+    pub profile: &'a Profile,
+    rule: &'static Rule,
+    pub(super) hits: Vec<Hit>,
+    /// Hits that are counted and not listed.
+    pub(super) unlisted: usize,
+    pub(super) undecided: BTreeSet<String>,
+    pub(super) notes: BTreeSet<String>,
+}
+
+impl<'a> Judge<'a> {
+    pub(super) fn new(rule: &'static Rule, unit: &'a Unit, profile: &'a Profile) -> Judge<'a> {
+        Judge {
+            unit,
+            profile,
+            rule,
+            hits: Vec::new(),
+            unlisted: 0,
+            undecided: BTreeSet::new(),
+            notes: BTreeSet::new(),
+        }
+    }
+
+    /// The effective value of a key.
+    pub fn setting(&self, key: &'static str) -> Setting<'a> {
+        resolve::setting(self.unit, key)
+    }
+
+    /// The value as text; when it is not known, that is recorded as undecided.
+    pub fn text(&mut self, setting: &Setting<'_>) -> Option<String> {
+        match &setting.value {
+            Ok(value) => {
+                if let Some(versions) = setting.assumes {
+                    self.note(format!(
+                        "{}: no `{}` in the file; assumes {versions}",
+                        self.rule.code, setting.key
+                    ));
+                }
+                Some(value.clone())
+            }
+            Err(why) => {
+                self.undecided(why.clone());
+                None
+            }
+        }
+    }
+
+    /// The value as a whole number.
+    pub fn int(&mut self, setting: &Setting<'_>) -> Option<i64> {
+        let text = self.text(setting)?;
+        let parsed = text.parse().ok();
+        if parsed.is_none() {
+            self.undecided(format!("`{}` is not a number; the component refuses it", setting.key));
+        }
+        parsed
+    }
+
+    /// The value as a truth.
+    pub fn truth(&mut self, setting: &Setting<'_>) -> Option<bool> {
+        let text = self.text(setting)?.to_ascii_lowercase();
+        match text.as_str() {
+            "true" => Some(true),
+            "false" => Some(false),
+            // librdkafka takes these too; the Java client refuses them.
+            "1" | "t" if self.unit.component == super::fact::Component::Librdkafka => Some(true),
+            "0" | "f" if self.unit.component == super::fact::Component::Librdkafka => Some(false),
+            _ => {
+                self.undecided(format!(
+                    "`{}` is neither true nor false; the component refuses it",
+                    setting.key
+                ));
+                None
+            }
+        }
+    }
+
+    /// Records that the rule cannot tell, and why.
+    pub fn undecided(&mut self, why: impl Into<String>) {
+        self.undecided.insert(why.into());
+    }
+
+    /// Records what an answer rests on.
+    pub fn note(&mut self, what: impl Into<String>) {
+        self.notes.insert(what.into());
+    }
+
+    /// Points at a setting: where it is written, or at the first line when it is not.
+    pub fn at(&self, setting: &Setting<'_>) -> At {
+        let fact = setting.given.or(setting.ineffective);
+        let related = self
+            .unit
+            .all(fact.map_or(setting.key, |f| f.key.as_str()))
+            .filter(|f| fact.is_some_and(|shown| shown.place != f.place))
+            .filter_map(|f| match f.effect {
+                Effect::Overridden { by_line } => {
+                    Some((f.place.clone(), format!("has no effect: given again on line {by_line}")))
+                }
+                _ => None,
+            })
+            .collect();
+        At {
+            key: fact.map_or_else(|| setting.key.to_owned(), |f| f.key.clone()),
+            value: fact.map(|f| f.value.show()),
+            place: fact.map_or_else(|| self.unit.top(), |f| f.place.clone()),
+            subject: None,
+            inferred: setting.given.is_none() && !setting.is_certain(),
+            related,
+        }
+    }
+
+    /// Points at a fact.
+    pub fn at_fact(&self, fact: &Fact) -> At {
+        At {
+            key: fact.key.clone(),
+            value: Some(fact.value.show()),
+            place: fact.place.clone(),
+            subject: None,
+            inferred: false,
+            related: Vec::new(),
+        }
+    }
+
+    /// Records a hit under the rule's own severity.
+    pub fn hit(&mut self, at: At, say: Say) {
+        self.hit_as(None, at, say);
+    }
+
+    /// Records a hit under the severity of one of the rule's variants.
+    pub fn hit_as(&mut self, variant: Option<&'static str>, at: At, say: Say) {
+        let name = match variant {
+            Some(variant) => format!("{}/{variant}", self.rule.code),
+            None => self.rule.code.to_owned(),
+        };
+        let Some(mut severity) = self.profile.severity(&name) else {
+            return;
+        };
+        if at.inferred {
+            severity = severity.lowered();
+        }
+        if self.hits.len() == MAX_HITS {
+            self.unlisted += 1;
+            return;
+        }
+        self.hits.push(Hit {
+            rule: self.rule,
+            severity,
+            key: at.key,
+            value: at.value,
+            subject: at.subject,
+            place: at.place,
+            related: at.related,
+            say,
+        });
+    }
+}
+
+impl At {
+    /// The same, about a named thing.
+    #[must_use]
+    pub fn of(mut self, subject: &Subject) -> At {
+        self.subject = Some(describe(subject));
+        self
+    }
+
+    /// The same, with another place that matters.
+    #[must_use]
+    pub fn related(mut self, place: &Place, why: impl Into<String>) -> At {
+        self.related.push((place.clone(), why.into()));
+        self
+    }
+
+    /// The same, one step less severe: it holds in some versions only.
+    #[must_use]
+    pub fn inferred(mut self, inferred: bool) -> At {
+        self.inferred |= inferred;
+        self
+    }
+}
+
+/// A named thing as a person says it.
+pub(super) fn describe(subject: &Subject) -> String {
+    match &subject.vhost {
+        Some(vhost) => format!("{} `{}` in virtual host `{vhost}`", subject.layer.name(), subject.name),
+        None => format!("{} `{}`", subject.layer.name(), subject.name),
+    }
+}

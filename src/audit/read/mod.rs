@@ -1,0 +1,148 @@
+//! Readers: from the bytes of a file to the facts in it. A new dialect is a new reader; no rule changes.
+
+mod definitions;
+mod properties;
+
+use super::fact::{Dialect, Unit};
+use super::recognise;
+use super::secret::Masks;
+use crate::text::{SourceFile, Spot, json};
+use std::path::Path;
+use std::sync::Arc;
+
+/// What reading a file came to.
+#[derive(Debug)]
+pub(super) enum Reading {
+    /// Facts, one unit for each dialect.
+    Units {
+        /// The units.
+        units: Vec<Unit>,
+        /// What must not be shown of the file.
+        masks: Masks,
+    },
+    /// It is one of the dialects, and cannot be read as one.
+    Malformed {
+        /// Where.
+        spot: Spot,
+        /// Why; nothing of the file's own text.
+        what: String,
+    },
+    /// About messaging, of a kind that is not judged yet.
+    NotYet(String),
+    /// Nothing says that it is about messaging.
+    NotMessaging(&'static str),
+}
+
+/// Name endings of files that are looked into when a directory is walked. They may stand anywhere after the first dot, as in
+/// `server.properties.j2`.
+const LOOKED_INTO: [&str; 7] = ["properties", "conf", "cfg", "cnf", "config", "json", "ini"];
+
+/// Name endings that say that a file is in a language that no reader knows.
+const OTHER_LANGUAGES: [(&str, &str); 14] = [
+    ("yaml", "YAML"),
+    ("yml", "YAML"),
+    ("toml", "TOML"),
+    ("tf", "Terraform"),
+    ("xml", "XML"),
+    ("md", "Markdown"),
+    ("java", "source code"),
+    ("py", "source code"),
+    ("go", "source code"),
+    ("rs", "source code"),
+    ("js", "source code"),
+    ("ts", "source code"),
+    ("cs", "source code"),
+    ("sh", "source code"),
+];
+
+/// Whether a file that was found on a walk is worth opening.
+pub(super) fn is_looked_into(path: &Path) -> bool {
+    let name = path
+        .file_name()
+        .map(|n| n.to_string_lossy().to_lowercase())
+        .unwrap_or_default();
+    name.split('.').skip(1).any(|part| LOOKED_INTO.contains(&part))
+}
+
+/// Reads a file as `declared`, or as what it turns out to be.
+pub(super) fn read(file: &Arc<str>, path: &Path, source: &SourceFile, declared: Option<Dialect>) -> Reading {
+    if let Some(dialect) = declared {
+        return match dialect {
+            Dialect::RabbitmqDefinitions => read_definitions(file, source, &file_name(path), true),
+            _ => properties::read(file, source, &file_name(path), Some(dialect)),
+        };
+    }
+    let extension = path
+        .extension()
+        .map(|e| e.to_string_lossy().to_lowercase())
+        .unwrap_or_default();
+    if let Some((_, language)) = OTHER_LANGUAGES.iter().find(|(e, _)| *e == extension) {
+        return Reading::NotYet(format!("{language} is not read yet"));
+    }
+    if source.bytes().contains(&0) {
+        return Reading::NotMessaging("it is not a text file");
+    }
+    let first = source
+        .bytes()
+        .iter()
+        .skip(source.byte_order_mark())
+        .find(|b| !b.is_ascii_whitespace());
+    // A template also begins with a brace: `{{ …` or `{% …`.
+    let template = source
+        .bytes()
+        .windows(2)
+        .find(|w| w[0] == b'{')
+        .is_some_and(|w| matches!(w[1], b'{' | b'%' | b'#'));
+    if extension == "json" || (matches!(first, Some(b'{' | b'[')) && !template && extension != "ini") {
+        let json = read_definitions(file, source, &file_name(path), false);
+        if extension == "json" || !matches!(json, Reading::NotMessaging(_)) || matches!(first, Some(b'{')) {
+            return json;
+        }
+    }
+    properties::read(file, source, &file_name(path), None)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name()
+        .map(|n| n.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+fn read_definitions(file: &Arc<str>, source: &SourceFile, name: &str, declared: bool) -> Reading {
+    const OTHER: Reading = Reading::NotMessaging("it is JSON, but not RabbitMQ definitions");
+    let names = recognise::definitions_names(source.bytes());
+    // Two of its names, or one and the name of the file: what cannot be parsed then was meant to be definitions.
+    let meant = declared || names >= 2 || names == 1 && name.to_lowercase().contains("definition");
+    if !declared && names == 0 {
+        return OTHER;
+    }
+    let malformed = |offset: usize, what: String| {
+        if !meant {
+            return OTHER;
+        }
+        Reading::Malformed {
+            spot: source.spot(offset),
+            what,
+        }
+    };
+    let text = match source.utf8() {
+        Ok(text) => text,
+        Err(offset) => return malformed(offset, "JSON must be UTF-8".to_owned()),
+    };
+    let skip = source.byte_order_mark();
+    let value = match json::parse(text.get(skip..).unwrap_or_default()) {
+        Ok(value) => value,
+        Err(e) => return malformed(skip + e.offset, e.what),
+    };
+    match value.as_object() {
+        Some(root) if declared || recognise::is_definitions(root) => {
+            let (unit, masks) = definitions::read(file, source, root, skip);
+            Reading::Units {
+                units: vec![unit],
+                masks,
+            }
+        }
+        None if declared => malformed(skip, "RabbitMQ definitions are one JSON object".to_owned()),
+        _ => OTHER,
+    }
+}

@@ -1,0 +1,87 @@
+//! Every rule, one line each.
+
+use super::rule::Rule;
+use super::rules::{kafka, rabbitmq, rocketmq};
+
+/// Every rule, in the order in which they are listed.
+pub static RULES: [&Rule; 19] = [
+    &kafka::kp001_acks::RULE,
+    &kafka::kp002_idempotence::RULE,
+    &kafka::kp003_retries::RULE,
+    &kafka::kp004_delivery_timeout::RULE,
+    &kafka::kp005_delivery_reports::RULE,
+    &kafka::kp007_max_block::RULE,
+    &kafka::kb000_single_broker::RULE,
+    &kafka::kb001_replication_factor::RULE,
+    &kafka::kb002_min_insync::RULE,
+    &kafka::kb003_unclean_election::RULE,
+    &kafka::kc001_auto_commit::RULE,
+    &kafka::kc002_offset_reset::RULE,
+    &kafka::kc003_offset_store::RULE,
+    &rabbitmq::rqt001_transient_queue::RULE,
+    &rabbitmq::rqt004_transient_exchange::RULE,
+    &rocketmq::rmb001_flush::RULE,
+    &rocketmq::rmb002_role::RULE,
+    &rocketmq::rmb003_in_sync_replicas::RULE,
+    &rocketmq::rmb007_ineffective::RULE,
+];
+
+/// The rule of this code or name, in any case.
+pub fn find(code_or_name: &str) -> Option<&'static Rule> {
+    RULES
+        .into_iter()
+        .find(|r| r.code.eq_ignore_ascii_case(code_or_name) || r.name.eq_ignore_ascii_case(code_or_name))
+}
+
+/// Every name that a profile may give a severity to: codes, and codes with a variant.
+pub fn profile_names() -> Vec<String> {
+    let of = |r: &&'static Rule| {
+        let variants = r.variants.iter().map(|v| format!("{}/{v}", r.code));
+        std::iter::once(r.code.to_owned()).chain(variants).collect::<Vec<_>>()
+    };
+    RULES.iter().flat_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{BUILT_IN, Profile};
+
+    #[test]
+    fn codes_and_names_are_unique_and_every_explanation_is_whole() {
+        let mut codes: Vec<_> = RULES.iter().map(|r| r.code).collect();
+        let mut names: Vec<_> = RULES.iter().map(|r| r.name).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!((codes.len(), names.len()), (RULES.len(), RULES.len()));
+        for rule in RULES {
+            let text = rule.explanation();
+            for heading in ["# What it finds", "# How messages are lost", "# Instead", "# Source"] {
+                assert!(text.contains(heading), "{} has no {heading}", rule.code);
+            }
+            assert!(
+                rule.name
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+            );
+            assert!(!rule.applies.is_empty() && !rule.evidence.is_empty());
+        }
+    }
+
+    #[test]
+    fn every_rule_and_variant_stands_in_every_profile() {
+        let names = profile_names();
+        for (name, _) in BUILT_IN {
+            match Profile::built_in(name, &names) {
+                Ok(Some(profile)) => {
+                    for rule in &names {
+                        assert!(profile.names(rule), "{rule} is not in {name}");
+                    }
+                }
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+    }
+}

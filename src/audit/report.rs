@@ -1,0 +1,192 @@
+//! What an audit came to, as data.
+
+use super::excerpt::Excerpt;
+use super::fact::{Component, Dialect};
+use super::rule::Rule;
+use crate::config::Severity;
+use crate::model::Outcome;
+use crate::text::Spot;
+use std::sync::Arc;
+
+/// A place with the line that stands there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownPlace {
+    /// The file as it was named.
+    pub file: Arc<str>,
+    /// Line and column.
+    pub spot: Spot,
+    /// The line; `None` for what is absent.
+    pub excerpt: Option<Excerpt>,
+    /// Why it matters.
+    pub label: String,
+}
+
+/// Places, at least one: the first is what the finding points at.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// What the finding points at.
+    pub primary: ShownPlace,
+    /// What else matters.
+    pub related: Vec<ShownPlace>,
+}
+
+/// One way to lose messages.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// The rule that found it.
+    pub rule: &'static Rule,
+    /// How bad the profile says it is.
+    pub severity: Severity,
+    /// Where.
+    pub places: Places,
+    /// The key as written, or the canonical one when it is absent.
+    pub key: String,
+    /// The value as written; `None` when the key is absent.
+    pub value: Option<String>,
+    /// The queue, exchange or other named thing that it is about.
+    pub subject: Option<String>,
+    /// What is set and what that means, in a few words.
+    pub headline: String,
+    /// How a message is lost.
+    pub story: String,
+    /// What to write instead.
+    pub fix: String,
+}
+
+/// A file that was judged, once for each dialect in it.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// The file.
+    pub file: Arc<str>,
+    /// What it was read as.
+    pub dialect: Dialect,
+    /// What reads it in earnest.
+    pub component: Component,
+}
+
+/// A file that was not judged.
+#[derive(Debug, Clone)]
+pub struct Unrecognised {
+    /// The file.
+    pub file: Arc<str>,
+    /// Why.
+    pub reason: String,
+    /// Whether it was named, and not found on a walk.
+    pub named: bool,
+}
+
+/// A path that could not be read, or a file that is not what it seems to be.
+#[derive(Debug, Clone)]
+pub struct ReadError {
+    /// The path.
+    pub file: Arc<str>,
+    /// Where in the file, when it could be opened.
+    pub spot: Option<Spot>,
+    /// Why.
+    pub what: String,
+}
+
+/// A rule that could not tell.
+#[derive(Debug, Clone)]
+pub struct Undecided {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// The file.
+    pub file: Arc<str>,
+    /// Why.
+    pub reason: String,
+}
+
+/// Something that is no finding and yet should be known.
+#[derive(Debug, Clone)]
+pub struct Note {
+    /// The file.
+    pub file: Arc<str>,
+    /// The line that it is about, when it is about one.
+    pub line: Option<usize>,
+    /// What.
+    pub what: String,
+    /// Whether only somebody who asks for more needs it.
+    pub verbose: bool,
+}
+
+/// What an audit came to.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// The name of the profile.
+    pub profile: String,
+    /// By file, line, column and code.
+    pub findings: Vec<Finding>,
+    /// What was judged, by file.
+    pub files: Vec<Judged>,
+    /// What was not judged although it was named, or is about messaging.
+    pub unrecognised: Vec<Unrecognised>,
+    /// What could not be read.
+    pub errors: Vec<ReadError>,
+    /// What could not be told.
+    pub undecided: Vec<Undecided>,
+    /// What else should be known.
+    pub notes: Vec<Note>,
+    /// Findings that were silenced on purpose.
+    pub ignored: usize,
+    /// Files that a walk opened, and that nothing in them says to be about messaging.
+    pub passed: usize,
+    /// Files that a walk did not open, because no reader knows their kind.
+    pub not_opened: usize,
+}
+
+impl Report {
+    /// How many findings are at least this bad.
+    pub fn at_least(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|f| f.severity >= severity).count()
+    }
+
+    /// How many different files were judged.
+    pub fn judged_files(&self) -> usize {
+        let mut names: Vec<&str> = self.files.iter().map(|j| &*j.file).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.len()
+    }
+
+    /// Whether a finding at least as bad as `fail_on` exists, or something stayed unknown.
+    pub fn outcome(&self, fail_on: Severity) -> Outcome {
+        let unknown = self.files.is_empty()
+            || !self.errors.is_empty()
+            || !self.undecided.is_empty()
+            || self.unrecognised.iter().any(|u| u.named);
+        Outcome::combine([
+            if self.at_least(fail_on) > 0 {
+                Outcome::Negative
+            } else {
+                Outcome::Good
+            },
+            if unknown { Outcome::Unknown } else { Outcome::Good },
+        ])
+    }
+
+    /// Puts everything in an order that does not depend on the order of reading.
+    pub(super) fn sort(&mut self) {
+        self.findings.sort_by(|a, b| {
+            let key = |f: &Finding| {
+                (
+                    f.places.primary.file.clone(),
+                    f.places.primary.spot,
+                    f.rule.code,
+                    f.subject.clone(),
+                )
+            };
+            key(a).cmp(&key(b))
+        });
+        self.files
+            .sort_by(|a, b| (&a.file, a.dialect).cmp(&(&b.file, b.dialect)));
+        self.unrecognised.sort_by(|a, b| a.file.cmp(&b.file));
+        self.errors.sort_by(|a, b| (&a.file, a.spot).cmp(&(&b.file, b.spot)));
+        self.undecided
+            .sort_by(|a, b| (&a.file, a.rule.code, &a.reason).cmp(&(&b.file, b.rule.code, &b.reason)));
+        self.notes
+            .sort_by(|a, b| (&a.file, a.line, &a.what).cmp(&(&b.file, b.line, &b.what)));
+        self.notes
+            .dedup_by(|a, b| a.file == b.file && a.line == b.line && a.what == b.what);
+    }
+}

@@ -1,0 +1,64 @@
+//! How many brokers a `server.properties` speaks of, as far as one file can tell.
+
+use crate::audit::fact::{Component, Fact, Unit};
+use crate::audit::judge::Judge;
+
+/// Settings that only make sense with several brokers when they are larger than 1.
+const COUNTS: [&str; 6] = [
+    "default.replication.factor",
+    "min.insync.replicas",
+    "offsets.topic.replication.factor",
+    "transaction.state.log.replication.factor",
+    "transaction.state.log.min.isr",
+    "share.coordinator.state.topic.replication.factor",
+];
+
+/// The setting that shows that broker and controller are one process and the quorum is that process alone, when nothing else in the
+/// file speaks of more brokers.
+pub(super) fn single_broker(unit: &Unit) -> Option<&Fact> {
+    let text = |key: &str| unit.live(key).and_then(|f| f.value.text()).map(str::trim);
+    let roles: Vec<&str> = text("process.roles")?.split(',').map(str::trim).collect();
+    if !roles.contains(&"broker") || !roles.contains(&"controller") {
+        return None;
+    }
+    let many = COUNTS
+        .iter()
+        .any(|key| text(key).and_then(|v| v.parse::<i64>().ok()).is_some_and(|n| n > 1));
+    let rack = text("broker.rack").is_some_and(|r| !r.is_empty() && r != "null");
+    if many || rack {
+        return None;
+    }
+    let quorum = |key: &'static str| {
+        unit.live(key)
+            .zip(text(key))
+            .filter(|(_, v)| !v.is_empty() && *v != "null")
+    };
+    match (
+        quorum("controller.quorum.voters"),
+        quorum("controller.quorum.bootstrap.servers"),
+    ) {
+        (Some((fact, voters)), _) => (is_one(voters)).then_some(fact),
+        // A list to find the quorum by may be shorter than the quorum, but no other node can use this one's loopback address.
+        (None, Some((fact, servers))) => (is_one(servers) && is_loopback(servers)).then_some(fact),
+        (None, None) => None,
+    }
+}
+
+fn is_one(list: &str) -> bool {
+    !crate::audit::resolve::is_placeholder(list) && list.split(',').filter(|v| !v.trim().is_empty()).count() == 1
+}
+
+fn is_loopback(server: &str) -> bool {
+    ["localhost:", "127.", "[::1]:"]
+        .iter()
+        .any(|host| server.trim().starts_with(host))
+}
+
+/// Records that replication settings say nothing where the log lies in object storage; true when they do not.
+pub(super) fn copies_are_elsewhere(judge: &mut Judge<'_>) -> bool {
+    let elsewhere = judge.unit.component == Component::AutoMq;
+    if elsewhere {
+        judge.undecided("AutoMQ keeps its log in object storage, so replication settings do not count copies");
+    }
+    elsewhere
+}

@@ -1,0 +1,283 @@
+//! What tells a Kafka file's role and component, and what an absent key means to each.
+
+use crate::audit::fact::{Component, Dialect};
+
+/// Keys that only a broker or controller has.
+pub(crate) const BROKER: [&str; 29] = [
+    "advertised.listeners",
+    "auto.create.topics.enable",
+    "broker.id",
+    "broker.rack",
+    "controller.listener.names",
+    "controller.quorum.bootstrap.servers",
+    "controller.quorum.voters",
+    "default.replication.factor",
+    "inter.broker.listener.name",
+    "listener.security.protocol.map",
+    "log.cleanup.policy",
+    "log.dir",
+    "log.dirs",
+    "log.flush.interval.messages",
+    "log.retention.bytes",
+    "log.retention.hours",
+    "log.retention.ms",
+    "log.segment.bytes",
+    "metadata.log.dir",
+    "min.insync.replicas",
+    "node.id",
+    "num.network.threads",
+    "num.partitions",
+    "num.replica.fetchers",
+    "offsets.topic.replication.factor",
+    "process.roles",
+    "transaction.state.log.replication.factor",
+    "unclean.leader.election.enable",
+    "zookeeper.connect",
+];
+
+/// Of the broker's keys, those that people also write where they have no effect.
+pub(crate) const BROKER_WEAK: [&str; 5] = [
+    "auto.create.topics.enable",
+    "default.replication.factor",
+    "min.insync.replicas",
+    "num.partitions",
+    "unclean.leader.election.enable",
+];
+
+/// Keys that only a producer has. `retries` counts only beside brokers, because other programs have it too.
+pub(crate) const PRODUCER: [&str; 31] = [
+    "acks",
+    "batch.num.messages",
+    "batch.size",
+    "buffer.memory",
+    "compression.codec",
+    "compression.type",
+    "delivery.report.only.error",
+    "delivery.timeout.ms",
+    "dotnet.producer.enable.background.poll",
+    "dotnet.producer.enable.delivery.reports",
+    "enable.gapless.guarantee",
+    "enable.idempotence",
+    "key.serializer",
+    "linger.ms",
+    "max.block.ms",
+    "max.in.flight",
+    "max.in.flight.requests.per.connection",
+    "max.request.size",
+    "message.send.max.retries",
+    "message.timeout.ms",
+    "partitioner.class",
+    "partitioner.ignore.keys",
+    "queue.buffering.max.kbytes",
+    "queue.buffering.max.messages",
+    "queue.buffering.max.ms",
+    "queuing.strategy",
+    "request.required.acks",
+    "sticky.partitioning.linger.ms",
+    "transaction.timeout.ms",
+    "transactional.id",
+    "value.serializer",
+];
+
+/// Keys that only a consumer has.
+pub(crate) const CONSUMER: [&str; 24] = [
+    "auto.commit.enable",
+    "auto.commit.interval.ms",
+    "auto.offset.reset",
+    "consume.callback.max.messages",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "enable.partition.eof",
+    "exclude.internal.topics",
+    "fetch.max.wait.ms",
+    "fetch.min.bytes",
+    "fetch.wait.max.ms",
+    "group.id",
+    "group.instance.id",
+    "group.protocol",
+    "isolation.level",
+    "key.deserializer",
+    "max.partition.fetch.bytes",
+    "max.poll.interval.ms",
+    "max.poll.records",
+    "partition.assignment.strategy",
+    "queued.max.messages.kbytes",
+    "queued.min.messages",
+    "session.timeout.ms",
+    "value.deserializer",
+];
+
+/// Of the client keys, those too common elsewhere to tell anything when no broker address stands beside them.
+pub(crate) const WEAK: [&str; 8] = [
+    "batch.size",
+    "compression.codec",
+    "compression.type",
+    "group.id",
+    "max.in.flight",
+    "max.request.size",
+    "retries",
+    "session.timeout.ms",
+];
+
+/// Keys that tell a Kafka client of either role.
+pub(crate) const CLIENT: [&str; 2] = ["bootstrap.servers", "metadata.broker.list"];
+
+/// Keys that only the Java client reads.
+pub(crate) const JAVA_ONLY: [&str; 16] = [
+    "buffer.memory",
+    "interceptor.classes",
+    "key.deserializer",
+    "key.serializer",
+    "max.block.ms",
+    "max.poll.records",
+    "max.request.size",
+    "metric.reporters",
+    "partitioner.class",
+    "sasl.client.callback.handler.class",
+    "sasl.jaas.config",
+    "sasl.login.callback.handler.class",
+    "ssl.truststore.location",
+    "ssl.truststore.type",
+    "value.deserializer",
+    "value.serializer",
+];
+
+/// Keys that only librdkafka reads.
+pub(crate) const LIBRDKAFKA_ONLY: [&str; 45] = [
+    "api.version.request",
+    "auto.commit.enable",
+    "batch.num.messages",
+    "broker.address.family",
+    "broker.address.ttl",
+    "broker.version.fallback",
+    "builtin.features",
+    "compression.codec",
+    "consume.callback.max.messages",
+    "delivery.report.only.error",
+    "enable.auto.offset.store",
+    "enable.gapless.guarantee",
+    "enable.partition.eof",
+    "enable.random.seed",
+    "enable.sasl.oauthbearer.unsecure.jwt",
+    "enable.ssl.certificate.verification",
+    "fetch.message.max.bytes",
+    "fetch.wait.max.ms",
+    "internal.termination.signal",
+    "log.connection.close",
+    "log.queue",
+    "log_level",
+    "max.in.flight",
+    "message.copy.max.bytes",
+    "message.send.max.retries",
+    "message.timeout.ms",
+    "metadata.broker.list",
+    "plugin.library.paths",
+    "queue.buffering.max.kbytes",
+    "queue.buffering.max.messages",
+    "queue.buffering.max.ms",
+    "queued.max.messages.kbytes",
+    "queued.min.messages",
+    "queuing.strategy",
+    "request.required.acks",
+    "sasl.mechanisms",
+    "sasl.password",
+    "sasl.username",
+    "socket.keepalive.enable",
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.key.location",
+    "statistics.interval.ms",
+    "sticky.partitioning.linger.ms",
+    "topic.metadata.refresh.interval.ms",
+];
+
+/// Whether only librdkafka, in one of its languages, reads this key.
+pub(crate) fn is_librdkafka_only(key: &str) -> bool {
+    LIBRDKAFKA_ONLY.contains(&key) || key.starts_with("dotnet.") || key.starts_with("go.")
+}
+
+/// Other names that librdkafka takes for a key. The Java name is the one that rules ask for.
+pub(crate) fn aliases(key: &str) -> &'static [&'static str] {
+    match key {
+        "acks" => &["request.required.acks"],
+        "retries" => &["message.send.max.retries"],
+        "delivery.timeout.ms" => &["message.timeout.ms"],
+        "linger.ms" => &["queue.buffering.max.ms"],
+        "max.in.flight.requests.per.connection" => &["max.in.flight"],
+        "enable.auto.commit" => &["auto.commit.enable"],
+        _ => &[],
+    }
+}
+
+/// What an absent key means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Default {
+    /// The value.
+    pub value: &'static str,
+    /// The versions that it holds for, and what holds before; `None` when it is the same in every version.
+    pub assumes: Option<&'static str>,
+}
+
+const fn always(value: &'static str) -> Option<Default> {
+    Some(Default { value, assumes: None })
+}
+
+const fn since(value: &'static str, assumes: &'static str) -> Option<Default> {
+    Some(Default {
+        value,
+        assumes: Some(assumes),
+    })
+}
+
+/// The default of a key in a component, from the configuration classes of Kafka 0.10 to 4.x and librdkafka's `CONFIGURATION.md`.
+pub(crate) fn default(component: Component, dialect: Dialect, key: &str) -> Option<Default> {
+    match component {
+        Component::KafkaBroker | Component::AutoMq => match key {
+            "default.replication.factor" | "min.insync.replicas" => always("1"),
+            "unclean.leader.election.enable" => since("false", "Kafka 0.11 or later (true before)"),
+            _ => None,
+        },
+        Component::KafkaClients => match key {
+            "acks" => since("all", "kafka-clients 3.0 or later (1 before)"),
+            "enable.idempotence" => since("true", "kafka-clients 3.0.1, 3.1.1 or later (false before)"),
+            "retries" => since("2147483647", "kafka-clients 2.1 or later (0 before)"),
+            "delivery.timeout.ms" => since("120000", "kafka-clients 2.1 or later (no such limit before)"),
+            "request.timeout.ms" => always("30000"),
+            // 5 from 4.0 on; the smaller one never makes a sum too large.
+            "linger.ms" => always("0"),
+            "max.block.ms" => always("60000"),
+            _ => consumer_default(key),
+        },
+        Component::Librdkafka => match key {
+            "acks" => since("all", "librdkafka 1.0 or later (1 before)"),
+            "enable.idempotence" => always("false"),
+            "retries" => since("2147483647", "librdkafka 1.5.2 or later (2 before)"),
+            "delivery.timeout.ms" => always("300000"),
+            "linger.ms" => always("5"),
+            "dotnet.producer.enable.delivery.reports" | "enable.auto.offset.store" => always("true"),
+            _ => consumer_default(key),
+        },
+        // Where Java and librdkafka agree it does not matter which of them it is.
+        Component::UnknownKafkaClient => match (dialect, key) {
+            (_, "acks") => since("all", "kafka-clients 3.0 or librdkafka 1.0, or later (1 before)"),
+            (_, "retries") => since(
+                "2147483647",
+                "kafka-clients 2.1 or librdkafka 1.5.2, or later (few or none before)",
+            ),
+            (_, "delivery.timeout.ms") => always("120000"),
+            (_, "linger.ms") => always("0"),
+            (_, "request.timeout.ms") => always("30000"),
+            (_, "dotnet.producer.enable.delivery.reports") => always("true"),
+            _ => consumer_default(key),
+        },
+        Component::RabbitMq | Component::RocketMq => None,
+    }
+}
+
+fn consumer_default(key: &str) -> Option<Default> {
+    match key {
+        "enable.auto.commit" => always("true"),
+        "auto.offset.reset" => always("latest"),
+        _ => None,
+    }
+}

@@ -1,0 +1,16 @@
+//! `mqsafe audit`, as a person or a job runs it: the whole binary, without any broker feature.
+
+#[path = "audit/common.rs"]
+mod common;
+#[path = "audit/exit_codes.rs"]
+mod exit_codes;
+#[path = "audit/fixtures.rs"]
+mod fixtures;
+#[path = "audit/formats.rs"]
+mod formats;
+#[path = "audit/hostile.rs"]
+mod hostile;
+#[path = "audit/recognition.rs"]
+mod recognition;
+#[path = "audit/secrets.rs"]
+mod secrets;

@@ -1,0 +1,167 @@
+//! Which files are judged, as what, and what is said of the others.
+
+#![allow(clippy::unwrap_used)]
+
+use crate::common::Setup;
+
+#[test]
+fn a_directory_is_walked_and_ignored_files_are_left_alone() {
+    let s = Setup::with(&[
+        (".gitignore", "generated/\n"),
+        ("generated/p.properties", "acks=0\n"),
+        ("app/p.properties", "acks=all\nenable.idempotence=true\n"),
+        (
+            "app/.hidden/server.properties.j2",
+            "broker.id=1\ndefault.replication.factor=3\nmin.insync.replicas=2\n",
+        ),
+        ("app/log4j.properties", "log4j.rootLogger=INFO\n"),
+        ("app/main.rs", "fn main() {}\n"),
+        ("app/package.json", "{\"name\":\"x\"}\n"),
+    ]);
+    let (code, report) = s.json(&["."]);
+    assert_eq!(code, 0, "{report:#}");
+    let files: Vec<&str> = report["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| f["file"].as_str().unwrap())
+        .collect();
+    assert_eq!(files, ["app/.hidden/server.properties.j2", "app/p.properties"]);
+    assert_eq!((&report["passed"], &report["not_opened"]), (&2.into(), &2.into()));
+    assert_eq!(report["unrecognised"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn a_file_is_judged_once_however_it_is_reached() {
+    let s = Setup::with(&[("conf/p.properties", "acks=1\nenable.idempotence=true\n")]);
+    assert_eq!(s.rules(&["conf", "conf/p.properties", "./conf/../conf"]), ["KP001"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_mounted_config_map_is_read_through_its_links() {
+    let s = Setup::with(&[("..data_1/p.properties", "acks=1\nenable.idempotence=true\n")]);
+    std::os::unix::fs::symlink("..data_1", s.path().join("..data")).unwrap();
+    std::os::unix::fs::symlink("..data/p.properties", s.path().join("p.properties")).unwrap();
+    assert_eq!(s.rules(&["."]), ["KP001"]);
+}
+
+#[test]
+fn other_programs_files_are_named_and_not_judged() {
+    let s = Setup::with(&[
+        (
+            "connect-distributed.properties",
+            "bootstrap.servers=a\ngroup.id=c\nkey.converter=x\n",
+        ),
+        ("zookeeper.properties", "dataDir=/tmp\nclientPort=2181\n"),
+        (
+            "mm2.properties",
+            "clusters=A,B\nA.bootstrap.servers=a\nA->B.enabled=true\nreplication.factor=1\n",
+        ),
+        ("application.properties", "spring.kafka.producer.acks=0\n"),
+        ("log4j.properties", "log4j.rootLogger=INFO\n"),
+        ("compose.yaml", "acks: 0\n"),
+        ("namesrv.conf", "listenPort=9876\nkvConfigPath=x\n"),
+    ]);
+    for (name, _) in [
+        ("connect-distributed.properties", ()),
+        ("zookeeper.properties", ()),
+        ("mm2.properties", ()),
+        ("application.properties", ()),
+        ("log4j.properties", ()),
+        ("compose.yaml", ()),
+        ("namesrv.conf", ()),
+    ] {
+        let (code, report) = s.json(&[name]);
+        assert_eq!(code, 3, "{name}");
+        assert_eq!(report["unrecognised"][0]["file"], name);
+        assert!(
+            report["unrecognised"][0]["reason"].as_str().unwrap().len() > 10,
+            "{name}"
+        );
+        assert_eq!(report["files"].as_array().unwrap().len(), 0, "{name}");
+    }
+}
+
+#[test]
+fn a_shared_client_file_is_judged_as_both() {
+    let s = Setup::with(&[(
+        "client.properties",
+        "bootstrap.servers=a\nacks=1\nenable.idempotence=true\ngroup.id=g\nenable.auto.commit=true\nauto.offset.reset=earliest\n",
+    )]);
+    let (_, report) = s.json(&["client.properties"]);
+    assert_eq!(report["files"][0]["dialect"], "kafka-producer");
+    assert_eq!(report["files"][1]["dialect"], "kafka-consumer");
+    assert_eq!(s.rules(&["client.properties"]), ["KP001", "KC001"]);
+}
+
+#[test]
+fn an_unknown_role_is_told_with_the_rules_it_leaves_open() {
+    let s = Setup::with(&[("client.properties", "bootstrap.servers=a\nsecurity.protocol=SSL\n")]);
+    let (code, report) = s.json(&["client.properties"]);
+    assert_eq!(code, 3);
+    let open: Vec<&str> = report["undecided"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|u| u["rule"].as_str().unwrap())
+        .collect();
+    assert!(open.contains(&"KP001") && open.contains(&"KC002"), "{open:?}");
+    assert_eq!(report["undecided"][0]["file"], "client.properties");
+}
+
+#[test]
+fn a_declared_dialect_overrides_the_content() {
+    let s = Setup::with(&[
+        ("client.txt", "bootstrap.servers=a\n"),
+        ("d.json", "{\"queues\":[{\"name\":\"q\",\"durable\":false}]}"),
+    ]);
+    let (_, report) = s.json(&["client.txt", "--dialect", "librdkafka-producer"]);
+    assert_eq!(report["files"][0]["dialect"], "librdkafka-producer");
+    assert_eq!(s.rules(&["client.txt", "--dialect", "librdkafka-producer"]), ["KP002"]);
+    assert_eq!(
+        s.rules(&["client.txt", "--dialect", "kafka-broker"]),
+        ["KB001", "KB002"]
+    );
+    assert_eq!(s.rules(&["d.json", "--dialect", "rabbitmq-definitions"]), ["RQT001"]);
+    assert_eq!(s.rules(&["d.json"]), ["RQT001"]);
+    assert_eq!(s.json(&["client.txt", "--dialect", "rabbitmq-definitions"]).0, 3);
+}
+
+#[test]
+fn what_is_meant_to_be_a_dialect_and_cannot_be_read_is_an_error_with_its_place() {
+    let s = Setup::with(&[
+        ("p.properties", "acks=all\nclient.id=\\u00zz\n"),
+        (
+            "definitions.json",
+            "{\n  \"queues\": [\n    {\"name\": \"q\",}\n  ]\n}\n",
+        ),
+    ]);
+    let ran = s.run(&["p.properties", "definitions.json"]);
+    assert_eq!(ran.code, 3);
+    assert!(ran.stderr.contains("p.properties:2:11"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("definitions.json:3:"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_last_of_two_equal_keys_counts_and_that_is_said() {
+    let s = Setup::with(&[("p.properties", "acks=0\nenable.idempotence=true\nacks=all\n")]);
+    let ran = s.run(&["p.properties"]);
+    assert_eq!(ran.code, 0);
+    assert!(
+        ran.stderr.contains("p.properties:1: `acks` is given again on line 3"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_key_that_comes_twice_in_one_object_is_said() {
+    let s = Setup::with(&[(
+        "d.json",
+        "{\"rabbit_version\":\"4\",\"queues\":[{\"name\":\"q\",\n\"durable\":false,\n\"durable\":true}]}",
+    )]);
+    let ran = s.run(&["d.json"]);
+    assert_eq!(ran.code, 0);
+    assert!(ran.stderr.contains("d.json:2: `durable` comes twice"), "{}", ran.stderr);
+}

@@ -1,0 +1,36 @@
+//! The tool against a real Kafka cluster of three nodes, which `tests/brokers/up kafka` starts.
+//!
+//! What the cluster holds is judged by kcat and by Kafka's own tools, never by this project's code alone. Each test has a topic
+//! and a spool of its own; those that disturb the cluster run alone.
+#![cfg(feature = "kafka")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a test fails by panic and prints what it measured"
+)]
+
+mod support;
+
+#[path = "kafka/cluster.rs"]
+mod cluster;
+#[path = "kafka/history.rs"]
+mod history;
+#[path = "kafka/input.rs"]
+mod input;
+#[path = "kafka/judge.rs"]
+mod judge;
+#[path = "kafka/killed.rs"]
+mod killed;
+#[path = "kafka/ledger.rs"]
+mod ledger;
+#[path = "kafka/memory.rs"]
+mod memory;
+#[path = "kafka/outage.rs"]
+mod outage;
+#[path = "kafka/resume.rs"]
+mod resume;
+#[path = "kafka/stop.rs"]
+mod stop;
+#[path = "kafka/tool.rs"]
+mod tool;

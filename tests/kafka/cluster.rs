@@ -1,0 +1,284 @@
+//! The cluster: its topics, its nodes, and a reader and a writer that are not this project's.
+
+use crate::support;
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
+
+static CLUSTER: RwLock<()> = RwLock::new(());
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The cluster as one test has it.
+pub(crate) struct Cluster {
+    bootstrap: String,
+    admin: AdminClient<DefaultClientContext>,
+    runtime: tokio::runtime::Runtime,
+    test: String,
+    since: Instant,
+    hold: Hold,
+}
+
+#[expect(dead_code, reason = "the guards are held, not read")]
+enum Hold {
+    Shared(RwLockReadGuard<'static, ()>),
+    Alone(RwLockWriteGuard<'static, ()>),
+}
+
+/// One record as kcat saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: Vec<u8>,
+    /// The value of `mqsafe-id`.
+    pub(crate) id: Option<String>,
+}
+
+/// The cluster, shared with other tests; `None` (and the test listed as not run) when there is none.
+pub(crate) fn shared(test: &str) -> Option<Cluster> {
+    Cluster::new(test, false)
+}
+
+/// The cluster for this test alone, to be disturbed; it is whole again when this is dropped.
+pub(crate) fn alone(test: &str) -> Option<Cluster> {
+    Cluster::new(test, true)
+}
+
+impl Cluster {
+    fn new(test: &str, alone: bool) -> Option<Cluster> {
+        let bootstrap = support::kafka(&format!("kafka::{test}"))?;
+        let hold = if alone {
+            Hold::Alone(CLUSTER.write().unwrap_or_else(|e| e.into_inner()))
+        } else {
+            Hold::Shared(CLUSTER.read().unwrap_or_else(|e| e.into_inner()))
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        let admin = ClientConfig::new()
+            .set("bootstrap.servers", &bootstrap)
+            .create()
+            .unwrap();
+        let cluster = Cluster {
+            bootstrap,
+            admin,
+            runtime,
+            test: test.to_owned(),
+            since: Instant::now(),
+            hold,
+        };
+        cluster.await_in_sync();
+        Some(cluster)
+    }
+
+    pub(crate) fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// A name that no topic has.
+    pub(crate) fn fresh_name(&self, about: &str) -> String {
+        format!("{about}-{:08x}", rand::random::<u32>())
+    }
+
+    /// A topic with three replicas.
+    pub(crate) fn topic(&self, about: &str, partitions: i32, settings: &[(&str, &str)]) -> String {
+        let name = self.fresh_name(about);
+        let mut topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(3));
+        for (key, value) in settings {
+            topic = topic.set(key, value);
+        }
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let made = self.runtime.block_on(self.admin.create_topics([&topic], &options));
+        made.unwrap().into_iter().for_each(|t| drop(t.unwrap()));
+        let there = || {
+            let topics = self.topics();
+            let topic = topics.iter().find(|t| t.name == name);
+            topic.is_some_and(|t| t.isrs.len() as i32 == partitions && t.isrs.iter().all(|isr| *isr == 3))
+        };
+        eventually("the new topic has its replicas", there);
+        name
+    }
+
+    pub(crate) fn delete_topic(&self, name: &str) {
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let gone = self.runtime.block_on(self.admin.delete_topics(&[name], &options));
+        gone.unwrap().into_iter().for_each(|t| drop(t.unwrap()));
+    }
+
+    /// All topics; asking for all creates none.
+    pub(crate) fn topics(&self) -> Vec<Topic> {
+        let Ok(metadata) = self.admin.inner().fetch_metadata(None, Duration::from_secs(10)) else {
+            return Vec::new();
+        };
+        let topic = |t: &rdkafka::metadata::MetadataTopic| Topic {
+            name: t.name().to_owned(),
+            leaders: t.partitions().iter().map(|p| p.leader()).collect(),
+            isrs: t.partitions().iter().map(|p| p.isr().len()).collect(),
+        };
+        metadata.topics().iter().map(topic).collect()
+    }
+
+    /// The node that leads a partition.
+    pub(crate) fn leader(&self, topic: &str, partition: usize) -> i32 {
+        let topics = self.topics();
+        topics.iter().find(|t| t.name == topic).unwrap().leaders[partition]
+    }
+
+    /// Waits until every replica follows: a test that starts on a limping cluster would find the faults of the one before.
+    fn await_in_sync(&self) {
+        let whole = || self.topics().iter().all(|t| t.isrs.iter().all(|isr| *isr == 3));
+        eventually("every replica is in sync", whole);
+    }
+
+    /// One of the scripts that control the nodes.
+    pub(crate) fn script(&self, name: &str, arguments: &[&str]) -> Output {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/brokers").join(name);
+        let done = Command::new(script)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{name} {arguments:?}: {said}");
+        done
+    }
+
+    /// The topics that Kafka's own tool lists.
+    pub(crate) fn listed_topics(&self) -> Vec<String> {
+        let arguments = [
+            "org.apache.kafka.tools.TopicCommand",
+            "--bootstrap-server",
+            self.bootstrap(),
+            "--list",
+        ];
+        let listed = self.script("kafka-tool", &arguments);
+        String::from_utf8(listed.stdout)
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Every record of a topic that a reader of committed messages gets, by kcat.
+    pub(crate) fn read(&self, topic: &str) -> Vec<Seen> {
+        let format = "%p %o %K %S %h\n%k%s\n";
+        let read = Command::new("kcat")
+            .args(["-C", "-b", self.bootstrap(), "-t", topic, "-o", "beginning", "-e", "-q"])
+            .args(["-X", "isolation.level=read_committed", "-f", format])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&read.stderr);
+        assert!(read.status.success(), "kcat cannot read {topic}: {said}");
+        parse(&read.stdout)
+    }
+
+    /// Writes one record by kcat. Headers are `name=value`, any bytes but NUL.
+    pub(crate) fn write(&self, topic: &str, partition: i32, headers: &[&[u8]], key: Option<&[u8]>, value: &[u8]) {
+        use std::os::unix::ffi::OsStrExt;
+        let mut kcat = Command::new("kcat");
+        kcat.args(["-P", "-b", self.bootstrap(), "-t", topic, "-p", &partition.to_string()]);
+        kcat.args(["-X", "acks=all", "-X", "linger.ms=0"]);
+        for header in headers {
+            kcat.arg("-H").arg(std::ffi::OsStr::from_bytes(header));
+        }
+        if let Some(key) = key {
+            kcat.arg("-k").arg(std::ffi::OsStr::from_bytes(key));
+        }
+        // A file is one message, whatever its bytes.
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(value).unwrap();
+        let done = kcat.arg(file.path()).stdin(Stdio::null()).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        println!(
+            "{}: {:.1?} without the wait for others",
+            self.test,
+            self.since.elapsed()
+        );
+        if let Hold::Alone(_) = self.hold {
+            // Starts what is dead and wakes what is stopped; a test that failed in the middle must not fail the next one.
+            let up = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/brokers/up");
+            let _ = Command::new(up).arg("kafka").stdin(Stdio::null()).output();
+        }
+    }
+}
+
+/// A topic as the cluster describes it.
+#[derive(Debug)]
+pub(crate) struct Topic {
+    pub(crate) name: String,
+    leaders: Vec<i32>,
+    isrs: Vec<usize>,
+}
+
+/// Waits until something is so.
+pub(crate) fn eventually(what: &str, so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !so() {
+        assert!(start.elapsed() < PATIENCE, "not after {PATIENCE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Reads `partition offset key-length value-length headers⏎ key value ⏎`, where lengths make any bytes safe.
+fn parse(mut bytes: &[u8]) -> Vec<Seen> {
+    let mut all = Vec::new();
+    while !bytes.is_empty() {
+        let end = bytes.iter().position(|b| *b == b'\n').unwrap();
+        let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+        bytes = &bytes[end + 1..];
+        let mut words = head.splitn(5, ' ');
+        let mut number = || words.next().unwrap().parse::<i64>().unwrap();
+        let (partition, offset, key, value) = (number(), number(), number(), number());
+        let headers = words.next().unwrap_or_default();
+        let mut take = |length: i64| {
+            let (taken, rest) = bytes.split_at(usize::try_from(length).unwrap_or(0));
+            bytes = rest;
+            taken.to_vec()
+        };
+        let (taken_key, taken_value) = (take(key), take(value));
+        bytes = &bytes[1..];
+        let id = headers.split_once("mqsafe-id=").map(|(_, rest)| {
+            let id = rest.split_once(",mqsafe-void=").map_or(rest, |(id, _)| id);
+            id.to_owned()
+        });
+        all.push(Seen {
+            partition: partition as i32,
+            offset,
+            key: (key >= 0).then_some(taken_key),
+            value: taken_value,
+            id,
+        });
+    }
+    all
+}
+
+#[test]
+fn what_kcat_prints_is_read_back() {
+    let text = b"1 7 2 3 mqsafe-id=5 p t/1,mqsafe-void=3,4\na\nb\nc\n0 0 -1 0 \n\n";
+    let read = parse(text);
+    assert_eq!(
+        (read[0].partition, read[0].offset, read[0].id.as_deref()),
+        (1, 7, Some("5 p t/1"))
+    );
+    assert_eq!(
+        (read[0].key.as_deref(), read[0].value.as_slice()),
+        (Some(&b"a\n"[..]), &b"b\nc"[..])
+    );
+    assert_eq!(
+        (read[1].key.as_deref(), read[1].value.as_slice(), read[1].id.as_deref()),
+        (None, &b""[..], None)
+    );
+}
