@@ -9,7 +9,10 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 fn mqsafe(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_mqsafe")).args(arguments).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_mqsafe"))
+        .args(arguments)
+        .output()
+        .unwrap()
 }
 
 /// Runs a drill and gives its runs; it must end well.
@@ -76,18 +79,39 @@ fn the_audit_says_so() {
     let found = |name: &str, text: &str| -> Vec<String> {
         let path = dir.path().join(name);
         std::fs::write(&path, text).unwrap();
-        let output = mqsafe(&["audit", "--profile", "finance", "--format", "json", path.to_str().unwrap()]);
+        let output = mqsafe(&[
+            "audit",
+            "--profile",
+            "finance",
+            "--format",
+            "json",
+            path.to_str().unwrap(),
+        ]);
         let object: Value = serde_json::from_slice(&output.stdout).unwrap();
-        object["findings"].as_array().unwrap().iter().map(|f| f["rule"].as_str().unwrap().to_owned()).collect()
+        object["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|f| f["rule"].as_str().unwrap().to_owned())
+            .collect()
     };
     let producer = "metadata.broker.list=localhost:9092\nqueue.buffering.max.ms=5\nenable.idempotence=true\n";
-    let broker = "process.roles=broker\nnode.id=1\ncontroller.quorum.voters=1@a:1,2@b:1,3@c:1\ndefault.replication.factor=3\n";
+    let broker =
+        "process.roles=broker\nnode.id=1\ncontroller.quorum.voters=1@a:1,2@b:1,3@c:1\ndefault.replication.factor=3\n";
     let cases = [
         ("KP004", "a.properties", format!("{producer}message.timeout.ms=500\n")),
-        ("KP003", "b.properties", format!("{producer}message.send.max.retries=0\n")),
+        (
+            "KP003",
+            "b.properties",
+            format!("{producer}message.send.max.retries=0\n"),
+        ),
         ("KP001", "c.properties", format!("{producer}request.required.acks=1\n")),
         ("KB002", "d.properties", format!("{broker}min.insync.replicas=1\n")),
-        ("KB003", "e.properties", format!("{broker}min.insync.replicas=2\nunclean.leader.election.enable=true\n")),
+        (
+            "KB003",
+            "e.properties",
+            format!("{broker}min.insync.replicas=2\nunclean.leader.election.enable=true\n"),
+        ),
     ];
     for (rule, name, text) in cases {
         assert!(found(name, &text).iter().any(|r| r == rule), "{rule} in {text}");
@@ -101,7 +125,9 @@ fn the_audit_says_so() {
 /// On the real cluster: what a mock cannot show. The rest of the runs belongs to the long series.
 #[test]
 fn a_real_cluster_loses_what_the_leader_alone_had() {
-    let Some(broker) = support::kafka("drill on a real cluster") else { return };
+    let Some(broker) = support::kafka("drill on a real cluster") else {
+        return;
+    };
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/brokers/node");
     let program = program.to_str().unwrap();
     let on = ["-b", broker.as_str(), "--", program];
@@ -112,7 +138,11 @@ fn a_real_cluster_loses_what_the_leader_alone_had() {
         for habit in ["min-isr1", "unclean"] {
             assert_eq!(lost("unclean", &[habit], &on), 0, "{habit}");
         }
-        for (run, habit) in [("short-timeout", "short-timeout"), ("no-retries", "no-retries"), ("no-flush", "no-flush")] {
+        for (run, habit) in [
+            ("short-timeout", "short-timeout"),
+            ("no-retries", "no-retries"),
+            ("no-flush", "no-flush"),
+        ] {
             assert!(lost(run, &[], &on) > 0, "{run}");
             assert_eq!(lost(run, &[habit], &on), 0, "{run} without {habit}");
             assert_eq!(lost(run, &["unread"], &on), 0, "{run} without unread");

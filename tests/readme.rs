@@ -24,7 +24,10 @@ fn console_blocks(readme: &str) -> Vec<Vec<Step>> {
             (None, "```console") => open = Some(Vec::new()),
             (Some(_), "```") => blocks.extend(open.take()),
             (Some(steps), line) => match (line.strip_prefix("$ "), steps.last_mut()) {
-                (Some(command), _) => steps.push(Step { command: command.to_owned(), shown: Vec::new() }),
+                (Some(command), _) => steps.push(Step {
+                    command: command.to_owned(),
+                    shown: Vec::new(),
+                }),
                 (None, Some(step)) => step.shown.push(line.to_owned()),
                 (None, None) => panic!("a console block begins with output: {line}"),
             },
@@ -38,8 +41,12 @@ fn console_blocks(readme: &str) -> Vec<Vec<Step>> {
 fn line_matches(shown: &str, printed: &str) -> bool {
     let mut rest = printed.trim_end();
     let mut parts = shown.trim_end().split("[..]").peekable();
-    let Some(first) = parts.next() else { return rest.is_empty() };
-    let Some(after) = rest.strip_prefix(first) else { return false };
+    let Some(first) = parts.next() else {
+        return rest.is_empty();
+    };
+    let Some(after) = rest.strip_prefix(first) else {
+        return false;
+    };
     rest = after;
     if parts.peek().is_none() {
         return rest.is_empty();
@@ -59,7 +66,9 @@ fn lines_match(shown: &[String], printed: &[&str]) -> bool {
     match shown.split_first() {
         None => printed.is_empty(),
         Some((dots, rest)) if dots == "..." => (0..=printed.len()).any(|skip| lines_match(rest, &printed[skip..])),
-        Some((line, rest)) => printed.split_first().is_some_and(|(p, after)| line_matches(line, p) && lines_match(rest, after)),
+        Some((line, rest)) => printed
+            .split_first()
+            .is_some_and(|(p, after)| line_matches(line, p) && lines_match(rest, after)),
     }
 }
 
@@ -68,15 +77,26 @@ fn run(step: &Step, dir: &Path, broker: Option<&str>, last: &mut i32) -> Option<
         return (step.shown != [last.to_string()]).then(|| format!("exit {last}, and {:?} is shown", step.shown));
     }
     let binary = Path::new(env!("CARGO_BIN_EXE_mqsafe"));
-    let path = format!("{}:{}", binary.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let path = format!(
+        "{}:{}",
+        binary.parent().unwrap().display(),
+        std::env::var("PATH").unwrap()
+    );
     let topic = "-t orders";
-    let command = step.command.replace("kafka://localhost:9092", broker.unwrap_or("kafka://localhost:9092"));
+    let command = step
+        .command
+        .replace("kafka://localhost:9092", broker.unwrap_or("kafka://localhost:9092"));
     let command = command.replace(topic, &format!("-t {}", topic_of(dir)));
     let output = Command::new("bash")
         .args(["-c", &format!("{command} 2>&1")])
         .current_dir(dir)
         .env_clear()
-        .envs([("PATH", path.as_str()), ("HOME", dir.to_str().unwrap()), ("COLUMNS", "120"), ("LANG", "C.UTF-8")])
+        .envs([
+            ("PATH", path.as_str()),
+            ("HOME", dir.to_str().unwrap()),
+            ("COLUMNS", "120"),
+            ("LANG", "C.UTF-8"),
+        ])
         .output()
         .unwrap();
     *last = output.status.code().unwrap_or(-1);
@@ -88,14 +108,27 @@ fn run(step: &Step, dir: &Path, broker: Option<&str>, last: &mut i32) -> Option<
 fn create_topic(broker: &str, topic: &str) {
     let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/brokers/kafka-tool");
     let mut create = Command::new(tool);
-    create.args(["org.apache.kafka.tools.TopicCommand", "--bootstrap-server", broker, "--create", "--partitions", "3"]);
+    create.args([
+        "org.apache.kafka.tools.TopicCommand",
+        "--bootstrap-server",
+        broker,
+        "--create",
+        "--partitions",
+        "3",
+    ]);
     let output = create.args(["--topic", topic]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// A topic of this run's own, so that counts are those of the README.
 fn topic_of(dir: &Path) -> String {
-    format!("readme{}", dir.file_name().unwrap().to_string_lossy().replace(|c: char| !c.is_ascii_alphanumeric(), ""))
+    format!(
+        "readme{}",
+        dir.file_name()
+            .unwrap()
+            .to_string_lossy()
+            .replace(|c: char| !c.is_ascii_alphanumeric(), "")
+    )
 }
 
 #[test]
@@ -128,7 +161,10 @@ fn console_blocks_print_what_they_show() {
 #[test]
 fn the_matcher_finds_a_planted_difference() {
     let shown = |lines: &[&str]| lines.iter().map(|l| (*l).to_owned()).collect::<Vec<_>>();
-    assert!(lines_match(&shown(&["a [..] c", "...", "z"]), &["a b c", "x", "y", "z"]));
+    assert!(lines_match(
+        &shown(&["a [..] c", "...", "z"]),
+        &["a b c", "x", "y", "z"]
+    ));
     assert!(lines_match(&shown(&["...", "z"]), &["z"]));
     assert!(!lines_match(&shown(&["a [..] c"]), &["a b d"]));
     assert!(!lines_match(&shown(&["a"]), &["a", "b"]));

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 /// What was typed after `drill`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  mqsafe drill                                       # on a mock, nothing needs to be installed\n  \
+#[command(
+    after_help = "Examples:\n  mqsafe drill                                       # on a mock, nothing needs to be installed\n  \
 mqsafe drill -b localhost:9092                     # on a real test cluster: what a client alone can lose\n  \
-mqsafe drill -b localhost:9092 -- ./node           # and what brokers lose: runs `./node stop|cont|kill|restart BROKER-ID`")]
+mqsafe drill -b localhost:9092 -- ./node           # and what brokers lose: runs `./node stop|cont|kill|restart BROKER-ID`"
+)]
 pub struct DrillArgs {
     /// A real test cluster; by default librdkafka's mock cluster runs inside this process
     #[arg(short, long, value_name = "URL")]

@@ -53,7 +53,6 @@ impl Asked {
             };
             if set.swap(code, Ordering::SeqCst) != 0 {
                 // Asked twice: nothing that a reader holds is worth a wait.
-                #[expect(clippy::exit, reason = "a second Ctrl-C ends a reader at once")]
                 std::process::exit(crate::model::Outcome::Interrupted(signal).exit_code().into());
             }
         })?;

@@ -80,8 +80,9 @@ fn settings(target: &KafkaTarget, habits: Habits) -> ClientConfig {
 /// When the client cannot be made.
 pub fn send(target: &KafkaTarget, habits: Habits, messages: u64, pace: Duration) -> Result<Belief> {
     let context = Context(Mutex::default());
-    let producer: BaseProducer<Context> =
-        settings(target, habits).create_with_context(context).map_err(|e| config::refused(&e))?;
+    let producer: BaseProducer<Context> = settings(target, habits)
+        .create_with_context(context)
+        .map_err(|e| config::refused(&e))?;
     let start = Instant::now();
     for number in 1..=messages {
         offer(&producer, &target.topic, number)?;
@@ -92,7 +93,10 @@ pub fn send(target: &KafkaTarget, habits: Habits, messages: u64, pace: Duration)
         finish(&producer, target, habits)?;
     }
     let stored = producer.context().0.lock().unwrap_or_else(|e| e.into_inner()).stored;
-    let belief = Belief { sent: messages, believed: if habits.unread { messages } else { stored } };
+    let belief = Belief {
+        sent: messages,
+        believed: if habits.unread { messages } else { stored },
+    };
     if habits.no_flush {
         // Dropping the producer would be a kind of flush; the application that this plays is gone by now.
         std::mem::forget(producer);
@@ -121,14 +125,26 @@ fn finish(producer: &BaseProducer<Context>, target: &KafkaTarget, habits: Habits
 
 fn offer(producer: &BaseProducer<Context>, topic: &str, number: u64) -> Result<()> {
     let lane = format!("{topic}/0");
-    let stamp = Stamp { seq: number, producer: PRODUCER, lane: &lane }.to_string();
+    let stamp = Stamp {
+        seq: number,
+        producer: PRODUCER,
+        lane: &lane,
+    }
+    .to_string();
     let value = format!("message {number}");
     loop {
-        let headers = OwnedHeaders::new_with_capacity(1).insert(Header { key: STAMP_HEADER, value: Some(&stamp) });
-        let record = BaseRecord::<str, str, usize>::with_opaque_to(topic, number as usize).partition(0).payload(&value);
+        let headers = OwnedHeaders::new_with_capacity(1).insert(Header {
+            key: STAMP_HEADER,
+            value: Some(&stamp),
+        });
+        let record = BaseRecord::<str, str, usize>::with_opaque_to(topic, number as usize)
+            .partition(0)
+            .payload(&value);
         match producer.send(record.headers(headers)) {
             Ok(()) => return Ok(()),
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => producer.poll(Duration::from_millis(10)),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
+                producer.poll(Duration::from_millis(10))
+            }
             Err((e, _)) => return Err(Problem::unknown("the drill's producer cannot send").because(e)),
         }
     }

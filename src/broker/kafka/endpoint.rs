@@ -31,13 +31,19 @@ pub struct KafkaEndpoint {
 impl KafkaEndpoint {
     /// An endpoint; nothing is connected yet.
     pub fn new(target: KafkaTarget) -> KafkaEndpoint {
-        KafkaEndpoint { target, last_error: LastError::default(), asking: Mutex::new(None) }
+        KafkaEndpoint {
+            target,
+            last_error: LastError::default(),
+            asking: Mutex::new(None),
+        }
     }
 
     /// What a batch may hold: below the topic's own limit, where the user may read it.
     fn batch_bytes(&self) -> u32 {
         let limit = topic_config(&self.target, "max.message.bytes").and_then(|bytes| bytes.parse::<u32>().ok());
-        limit.map_or(BATCH_BYTES, |bytes| bytes.saturating_sub(BATCH_OVERHEAD_BYTES).clamp(1024, BATCH_BYTES))
+        limit.map_or(BATCH_BYTES, |bytes| {
+            bytes.saturating_sub(BATCH_OVERHEAD_BYTES).clamp(1024, BATCH_BYTES)
+        })
     }
 }
 
@@ -117,11 +123,15 @@ impl Endpoint for KafkaEndpoint {
 /// The value of a topic setting; `None` when the broker would not say (DESCRIBE_CONFIGS is a right of its own), or not in time:
 /// whoever asks must do without.
 pub(super) fn topic_config(target: &KafkaTarget, name: &str) -> Option<String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().ok()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .ok()?;
     let admin: AdminClient<DefaultClientContext> = target.asking().create().ok()?;
     let options = AdminOptions::new().request_timeout(Some(SETTINGS));
     let topic = [ResourceSpecifier::Topic(&target.topic)];
-    let asked = runtime.block_on(async { tokio::time::timeout(SETTINGS, admin.describe_configs(&topic, &options)).await });
+    let asked =
+        runtime.block_on(async { tokio::time::timeout(SETTINGS, admin.describe_configs(&topic, &options)).await });
     let described = asked.ok()?.ok()?.into_iter().next()?.ok()?;
     described.get(name)?.value.clone()
 }

@@ -14,7 +14,9 @@ use std::time::Duration;
 pub struct MockKafka(MockCluster<'static, DefaultProducerContext>);
 
 fn failed(error: KafkaError) -> Problem {
-    Problem::unknown("the mock cluster does not work").because(error).next("run the drill on a test cluster: mqsafe drill -b URL")
+    Problem::unknown("the mock cluster does not work")
+        .because(error)
+        .next("run the drill on a test cluster: mqsafe drill -b URL")
 }
 
 impl MockKafka {
@@ -54,6 +56,11 @@ impl MockKafka {
     /// # Errors
     /// When the cluster is gone.
     pub fn set_down(&self, down: bool) -> Result<()> {
-        if down { self.0.broker_down(-1) } else { self.0.broker_up(-1) }.map_err(failed)
+        if down {
+            self.0.broker_down(-1)
+        } else {
+            self.0.broker_up(-1)
+        }
+        .map_err(failed)
     }
 }

@@ -197,12 +197,8 @@ impl<'a> Run<'a> {
                     heard = Instant::now();
                     self.message(&message, visit);
                 }
-                Some(Err(e)) => {
-                    if self.error(&e) {
-                        heard = Instant::now();
-                    }
-                }
-                None => {}
+                Some(Err(e)) if self.error(&e) => heard = Instant::now(),
+                Some(Err(_)) | None => {}
             }
             if told.elapsed() >= PROGRESS {
                 told = Instant::now();

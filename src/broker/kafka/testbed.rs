@@ -22,13 +22,18 @@ pub struct Placement {
 }
 
 fn failed(what: &str, error: impl std::fmt::Display) -> Problem {
-    Problem::unknown(what).because(error).next("the drill needs a test cluster on which it may create and delete topics")
+    Problem::unknown(what)
+        .because(error)
+        .next("the drill needs a test cluster on which it may create and delete topics")
 }
 
 fn admin(target: &KafkaTarget) -> Result<(tokio::runtime::Runtime, AdminClient<DefaultClientContext>)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.map_err(|e| failed("cannot ask the cluster", e))?;
-    let admin = target.asking().create().map_err(|e: KafkaError| failed("cannot ask the cluster", e))?;
+    let admin = target
+        .asking()
+        .create()
+        .map_err(|e: KafkaError| failed("cannot ask the cluster", e))?;
     Ok((runtime, admin))
 }
 
@@ -42,12 +47,14 @@ pub fn create(target: &KafkaTarget, replicas: i32, settings: &[(&str, &str)]) ->
     for (key, value) in settings {
         topic = topic.set(key, value);
     }
-    let options = AdminOptions::new().request_timeout(Some(ASK)).operation_timeout(Some(ASK));
+    let options = AdminOptions::new()
+        .request_timeout(Some(ASK))
+        .operation_timeout(Some(ASK));
     let made = runtime.block_on(admin.create_topics([&topic], &options));
     let refused = |code: RDKafkaErrorCode| failed(&format!("cannot create topic {}", target.topic), code);
-    match made.map_err(|e| failed(&format!("cannot create topic {}", target.topic), e))?.into_iter().next() {
-        Some(Err((_, code))) => return Err(refused(code)),
-        Some(Ok(_)) | None => {}
+    let made = made.map_err(|e| failed(&format!("cannot create topic {}", target.topic), e))?;
+    if let Some(Err((_, code))) = made.into_iter().next() {
+        return Err(refused(code));
     }
     let start = Instant::now();
     while placement(target).is_none_or(|p| p.leader < 0 || p.in_sync.len() < p.replicas.len()) {
@@ -62,7 +69,9 @@ pub fn create(target: &KafkaTarget, replicas: i32, settings: &[(&str, &str)]) ->
 /// Removes a topic of the drill; a cluster that refuses keeps it, which is only untidy.
 pub fn delete(target: &KafkaTarget) {
     if let Ok((runtime, admin)) = admin(target) {
-        let options = AdminOptions::new().request_timeout(Some(ASK)).operation_timeout(Some(ASK));
+        let options = AdminOptions::new()
+            .request_timeout(Some(ASK))
+            .operation_timeout(Some(ASK));
         if let Err(e) = runtime.block_on(admin.delete_topics(&[&target.topic], &options)) {
             tracing::warn!("topic {} was not deleted: {e}", target.topic);
         }
@@ -72,8 +81,14 @@ pub fn delete(target: &KafkaTarget) {
 /// Who holds partition 0, as the cluster says now; `None` when it does not say.
 pub fn placement(target: &KafkaTarget) -> Option<Placement> {
     let client: BaseConsumer = target.asking().create().ok()?;
-    let metadata = client.fetch_metadata(Some(&target.topic), Duration::from_secs(5)).ok()?;
+    let metadata = client
+        .fetch_metadata(Some(&target.topic), Duration::from_secs(5))
+        .ok()?;
     let topic = metadata.topics().first()?;
     let partition = topic.partitions().first()?;
-    Some(Placement { leader: partition.leader(), replicas: partition.replicas().to_vec(), in_sync: partition.isr().to_vec() })
+    Some(Placement {
+        leader: partition.leader(),
+        replicas: partition.replicas().to_vec(),
+        in_sync: partition.isr().to_vec(),
+    })
 }

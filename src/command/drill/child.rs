@@ -27,8 +27,17 @@ pub(super) struct Children {
 impl Children {
     pub(super) fn new(broker: String, properties: &[String], messages: u64) -> Result<Children> {
         let program = std::env::current_exe().map_err(|e| broken("own program", e))?;
-        let work = tempfile::Builder::new().prefix("mqsafe-drill-").tempdir().map_err(|e| broken("work directory", e))?;
-        Ok(Children { program, broker, properties: properties.to_vec(), messages, work })
+        let work = tempfile::Builder::new()
+            .prefix("mqsafe-drill-")
+            .tempdir()
+            .map_err(|e| broken("work directory", e))?;
+        Ok(Children {
+            program,
+            broker,
+            properties: properties.to_vec(),
+            messages,
+            work,
+        })
     }
 
     fn command(&self, name: &str, topic: &str) -> Command {
@@ -43,7 +52,10 @@ impl Children {
         for property in &self.properties {
             command.args(["-X", property]);
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command
     }
 
@@ -53,7 +65,10 @@ impl Children {
         let mut command = match run {
             DrillRun::Careful => {
                 let mut send = self.command("send", topic);
-                send.arg("--spool").arg(self.work.path().join("spool")).arg("--receipts").arg(&receipts);
+                send.arg("--spool")
+                    .arg(self.work.path().join("spool"))
+                    .arg("--receipts")
+                    .arg(&receipts);
                 send.stdin(Stdio::piped());
                 send
             }
@@ -77,26 +92,47 @@ impl Children {
         faults?;
         let output = output?;
         let (told, sent, believed) = if run == DrillRun::Careful {
-            (std::fs::read_to_string(&receipts).map_err(|e| broken("receipts", e))?, "accepted", "stored")
+            (
+                std::fs::read_to_string(&receipts).map_err(|e| broken("receipts", e))?,
+                "accepted",
+                "stored",
+            )
         } else {
             (String::from_utf8_lossy(&output.stdout).into_owned(), "sent", "believed")
         };
         let told = last_json(&told).ok_or_else(|| broken("application", words_of(&output)))?;
-        let belief = Belief { sent: number(&told, sent)?, believed: number(&told, believed)? };
+        let belief = Belief {
+            sent: number(&told, sent)?,
+            believed: number(&told, believed)?,
+        };
         let (there, duplicates) = self.look(topic)?;
-        Ok(Sight { belief, there, duplicates })
+        Ok(Sight {
+            belief,
+            there,
+            duplicates,
+        })
     }
 
     /// What `verify` reads: different messages, and messages that came again.
     fn look(&self, topic: &str) -> Result<(u64, u64)> {
-        let verify = self.command("verify", topic).args(["--format", "json"]).spawn().map_err(|e| broken("verify", e))?;
+        let verify = self
+            .command("verify", topic)
+            .args(["--format", "json"])
+            .spawn()
+            .map_err(|e| broken("verify", e))?;
         let output = wait(verify, "verify")?;
         let verdict = last_json(&String::from_utf8_lossy(&output.stdout));
         let verdict = verdict.ok_or_else(|| broken("verify", words_of(&output)))?;
         if verdict["coverage"] != "COMPLETE" {
-            return Err(broken("verify", format!("the topic was not read as a whole: {}", verdict["coverage"])));
+            return Err(broken(
+                "verify",
+                format!("the topic was not read as a whole: {}", verdict["coverage"]),
+            ));
         }
-        let (stamped, duplicate) = (number(&verdict["totals"], "stamped")?, number(&verdict["totals"], "duplicate")?);
+        let (stamped, duplicate) = (
+            number(&verdict["totals"], "stamped")?,
+            number(&verdict["totals"], "duplicate")?,
+        );
         Ok((stamped - duplicate, duplicate))
     }
 }
@@ -125,7 +161,10 @@ fn wait(mut child: Child, what: &str) -> Result<Output> {
             Ok(None) => {
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(broken(what, format!("it was still running after {} s", PATIENCE.as_secs())));
+                return Err(broken(
+                    what,
+                    format!("it was still running after {} s", PATIENCE.as_secs()),
+                ));
             }
             Err(e) => return Err(broken(what, e)),
         }
@@ -133,13 +172,21 @@ fn wait(mut child: Child, what: &str) -> Result<Output> {
 }
 
 fn last_json(text: &str) -> Option<Value> {
-    text.lines().next_back().and_then(|line| serde_json::from_str(line).ok())
+    text.lines()
+        .next_back()
+        .and_then(|line| serde_json::from_str(line).ok())
 }
 
 fn number(value: &Value, name: &str) -> Result<u64> {
-    value[name].as_u64().ok_or_else(|| broken("figures", format!("{name} is missing in {value}")))
+    value[name]
+        .as_u64()
+        .ok_or_else(|| broken("figures", format!("{name} is missing in {value}")))
 }
 
 fn words_of(output: &Output) -> Problem {
-    Problem::unknown(format!("it ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim()))
+    Problem::unknown(format!(
+        "it ended with {}: {}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr).trim()
+    ))
 }

@@ -54,7 +54,13 @@ const PLAYS: [Play; 6] = [
         habits: &[Habit::NoFlush, Habit::Unread],
         rules: &["KP007", "KP005"],
     },
-    Play { run: DrillRun::Acks1, name: "acks1", setting: "acks=1", habits: &[Habit::Acks1], rules: &["KP001"] },
+    Play {
+        run: DrillRun::Acks1,
+        name: "acks1",
+        setting: "acks=1",
+        habits: &[Habit::Acks1],
+        rules: &["KP001"],
+    },
     Play {
         run: DrillRun::Unclean,
         name: "unclean",
@@ -62,7 +68,13 @@ const PLAYS: [Play; 6] = [
         habits: &[Habit::MinIsr1, Habit::Unclean],
         rules: &["KB002", "KB003"],
     },
-    Play { run: DrillRun::Careful, name: "careful", setting: "mqsafe send, its defaults", habits: &[], rules: &[] },
+    Play {
+        run: DrillRun::Careful,
+        name: "careful",
+        setting: "mqsafe send, its defaults",
+        habits: &[],
+        rules: &[],
+    },
 ];
 
 pub(super) fn run(args: DrillArgs, ui: &Ui) -> Result<Outcome> {
@@ -71,23 +83,46 @@ pub(super) fn run(args: DrillArgs, ui: &Ui) -> Result<Outcome> {
         Some(broker) => Stage::real(broker, resolve::properties(&args.properties)?, &args.program)?,
     };
     let children = Children::new(stage.broker(), &args.properties, args.messages)?;
-    ui.say(&format!("drill: {} messages a run on {}", args.messages, stage.describe()));
+    ui.say(&format!(
+        "drill: {} messages a run on {}",
+        args.messages,
+        stage.describe()
+    ));
     let progress = ui.progress("drill");
     let (mut rows, mut skipped) = (Vec::new(), Vec::new());
-    for play in PLAYS.iter().filter(|p| args.only.is_empty() || args.only.contains(&p.run)) {
+    for play in PLAYS
+        .iter()
+        .filter(|p| args.only.is_empty() || args.only.contains(&p.run))
+    {
         if let Some(why) = stage.cannot(play.run) {
             skipped.push(format!("{} was not run: {why}", play.name));
             continue;
         }
         progress.set(rows.len() as u64, play.setting);
-        let habits: Vec<Habit> = play.habits.iter().copied().filter(|h| !args.without.contains(h)).collect();
-        let taken: Vec<Habit> = play.habits.iter().copied().filter(|h| args.without.contains(h)).collect();
+        let habits: Vec<Habit> = play
+            .habits
+            .iter()
+            .copied()
+            .filter(|h| !args.without.contains(h))
+            .collect();
+        let taken: Vec<Habit> = play
+            .habits
+            .iter()
+            .copied()
+            .filter(|h| args.without.contains(h))
+            .collect();
         let topic = format!("mqsafe-drill-{}-{:08x}", play.name, rand::random::<u32>());
         stage.create_topic(&topic, &habits, play.run)?;
         let sight = children.play(&mut stage, play.run, &topic, &habits);
         stage.remove_topic(&topic);
         let without = taken.iter().map(|h| words(*h)).collect();
-        rows.push(Row { run: play.name, setting: play.setting, without, sight: sight?, rules: play.rules });
+        rows.push(Row {
+            run: play.name,
+            setting: play.setting,
+            without,
+            sight: sight?,
+            rules: play.rules,
+        });
     }
     progress.finish();
     match args.format {
@@ -107,15 +142,40 @@ fn words(habit: Habit) -> String {
 }
 
 fn table(rows: &[Row], width: usize) -> String {
-    let titles = ["setting", "sent", "believed sent", "really there", "lost unnoticed", "twice", "audit says"];
+    let titles = [
+        "setting",
+        "sent",
+        "believed sent",
+        "really there",
+        "lost unnoticed",
+        "twice",
+        "audit says",
+    ];
     let mut table = Table::new(&titles, width);
     table.numbers([1, 2, 3, 4, 5]);
     for row in rows {
-        let Sight { belief: Belief { sent, believed }, there, duplicates } = row.sight;
+        let Sight {
+            belief: Belief { sent, believed },
+            there,
+            duplicates,
+        } = row.sight;
         let counts = [sent, believed, there, row.sight.lost(), duplicates].map(|n| n.to_string());
-        let without = if row.without.is_empty() { String::new() } else { format!(" (without {})", row.without.join(", ")) };
-        let rules = if row.rules.is_empty() { "-".to_owned() } else { row.rules.join(" ") };
-        table.row([format!("{}{without}", row.setting)].into_iter().chain(counts).chain([rules]));
+        let without = if row.without.is_empty() {
+            String::new()
+        } else {
+            format!(" (without {})", row.without.join(", "))
+        };
+        let rules = if row.rules.is_empty() {
+            "-".to_owned()
+        } else {
+            row.rules.join(" ")
+        };
+        table.row(
+            [format!("{}{without}", row.setting)]
+                .into_iter()
+                .chain(counts)
+                .chain([rules]),
+        );
     }
     table.render()
 }
@@ -127,20 +187,33 @@ fn judge(rows: &[Row], ui: &Ui) -> Outcome {
     for row in rows {
         let careful = row.rules.is_empty() || !row.without.is_empty();
         let lost = row.sight.lost();
-        if careful { careful_lost += lost } else { careless_lost += lost }
+        if careful {
+            careful_lost += lost
+        } else {
+            careless_lost += lost
+        }
         if careful != (lost == 0) {
-            let expected = if careful { "no loss was expected" } else { "a loss was expected" };
+            let expected = if careful {
+                "no loss was expected"
+            } else {
+                "a loss was expected"
+            };
             ui.warn(&format!("{}: {expected}, and {lost} messages were lost", row.setting));
             outcome = Outcome::Unknown;
         }
     }
-    ui.summary(&format!("careless settings lost {careless_lost} messages that were believed sent; careful ones lost {careful_lost}"));
+    ui.summary(&format!(
+        "careless settings lost {careless_lost} messages that were believed sent; careful ones lost {careful_lost}"
+    ));
     outcome
 }
 
 /// The careless application itself.
 pub(super) fn careless(args: &CarelessArgs, ui: &Ui) -> Result<Outcome> {
-    let broker = crate::cli::BrokerArgs { broker: args.broker.clone(), properties: args.properties.clone() };
+    let broker = crate::cli::BrokerArgs {
+        broker: args.broker.clone(),
+        properties: args.properties.clone(),
+    };
     let target = resolve::target(&broker, &args.topic)?;
     let has = |habit: Habit| args.habit.contains(&habit);
     let habits = Habits {
@@ -153,7 +226,10 @@ pub(super) fn careless(args: &CarelessArgs, ui: &Ui) -> Result<Outcome> {
     let belief = careless::send(&target, habits, args.messages, PACE)?;
     ui.data(&emit::belief(belief))?;
     if habits.no_flush {
-        #[expect(clippy::exit, reason = "the application that this plays ends here, with messages in its buffers")]
+        #[expect(
+            clippy::exit,
+            reason = "the application that this plays ends here, with messages in its buffers"
+        )]
         std::process::exit(0);
     }
     Ok(Outcome::Good)
@@ -161,5 +237,7 @@ pub(super) fn careless(args: &CarelessArgs, ui: &Ui) -> Result<Outcome> {
 
 /// What a child that did not do its part looks like.
 fn broken(what: &str, why: impl std::fmt::Display) -> Problem {
-    Problem::unknown(format!("the drill's {what} failed")).because(why).next("run it again with -v; on a real cluster check its state")
+    Problem::unknown(format!("the drill's {what} failed"))
+        .because(why)
+        .next("run it again with -v; on a real cluster check its state")
 }

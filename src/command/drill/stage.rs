@@ -1,9 +1,9 @@
 //! Where a drill is played, and the faults that happen there.
 
 use super::broken;
+use crate::broker::kafka::KafkaTarget;
 use crate::broker::kafka::mock::MockKafka;
 use crate::broker::kafka::testbed::{self, Placement};
-use crate::broker::kafka::KafkaTarget;
 use crate::cli::{DrillRun, Habit};
 use crate::connect::{BrokerUrl, ClientProperties};
 use crate::model::Result;
@@ -42,7 +42,14 @@ impl Stage {
     pub(super) fn real(broker: &str, properties: ClientProperties, program: &[PathBuf]) -> Result<Stage> {
         let broker = BrokerUrl::parse(broker)?;
         let program = program.to_vec();
-        Ok(Stage::Real(Real { broker, properties, program, started: None, stopped: Vec::new(), killed: Vec::new() }))
+        Ok(Stage::Real(Real {
+            broker,
+            properties,
+            program,
+            started: None,
+            stopped: Vec::new(),
+            killed: Vec::new(),
+        }))
     }
 
     pub(super) fn broker(&self) -> String {
@@ -103,7 +110,10 @@ impl Stage {
                 let unclean = careless(Habit::Unclean, "true", "false");
                 // With two replicas one stopped follower leaves the leader alone, and the controllers keep their majority.
                 let replicas = if run == DrillRun::Unclean { 2 } else { 3 };
-                let settings = [("min.insync.replicas", min_isr), ("unclean.leader.election.enable", unclean)];
+                let settings = [
+                    ("min.insync.replicas", min_isr),
+                    ("unclean.leader.election.enable", unclean),
+                ];
                 testbed::create(&real.target(topic), replicas, &settings)
             }
         }
@@ -152,7 +162,11 @@ impl Stage {
 
 impl Real {
     fn target(&self, topic: &str) -> KafkaTarget {
-        KafkaTarget { broker: self.broker.clone(), topic: topic.to_owned(), properties: self.properties.clone() }
+        KafkaTarget {
+            broker: self.broker.clone(),
+            topic: topic.to_owned(),
+            properties: self.properties.clone(),
+        }
     }
 
     fn placement(&self, topic: &str) -> Result<Placement> {
@@ -165,21 +179,41 @@ impl Real {
 
     fn followers(&self) -> Vec<i32> {
         let leader = self.leader();
-        self.started.iter().flat_map(|p| &p.replicas).copied().filter(|id| *id != leader).collect()
+        self.started
+            .iter()
+            .flat_map(|p| &p.replicas)
+            .copied()
+            .filter(|id| *id != leader)
+            .collect()
     }
 
     /// Runs the program with a verb and a broker id.
     fn order(&self, verb: &str, id: i32) -> Result<()> {
-        let Some((program, arguments)) = self.program.split_first() else { return Ok(()) };
+        let Some((program, arguments)) = self.program.split_first() else {
+            return Ok(());
+        };
         let mut command = Command::new(program);
         command.args(arguments).arg(verb).arg(id.to_string());
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let output = command.output().map_err(|e| broken("program", format!("{}: {e}", program.display())))?;
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let output = command
+            .output()
+            .map_err(|e| broken("program", format!("{}: {e}", program.display())))?;
         if output.status.success() {
             return Ok(());
         }
         let words = String::from_utf8_lossy(&output.stderr);
-        Err(broken("program", format!("{} {verb} {id} ended with {}: {}", program.display(), output.status, words.trim())))
+        Err(broken(
+            "program",
+            format!(
+                "{} {verb} {id} ended with {}: {}",
+                program.display(),
+                output.status,
+                words.trim()
+            ),
+        ))
     }
 
     fn stop(&mut self, ids: &[i32]) -> Result<()> {
@@ -257,6 +291,8 @@ impl Real {
         while let Some(id) = self.killed.pop() {
             self.order("restart", id)?;
         }
-        self.wait(topic, "its replicas are not in sync again", |p| p.leader >= 0 && p.in_sync.len() == p.replicas.len())
+        self.wait(topic, "its replicas are not in sync again", |p| {
+            p.leader >= 0 && p.in_sync.len() == p.replicas.len()
+        })
     }
 }
