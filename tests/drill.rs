@@ -1,6 +1,7 @@
 //! The drill shows what it says: every careless run loses messages, each habit that is taken away takes the loss with it, and the
 //! audit rules that the table names really say so.
 #![cfg(feature = "kafka")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod support;
 

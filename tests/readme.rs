@@ -3,6 +3,7 @@
 //! `...` stands for any lines and `[..]` for anything within a line. Blocks that talk to `localhost:9092` need a real cluster
 //! (`KAFKA_BOOTSTRAP`), which takes that name's place.
 #![cfg(feature = "kafka")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod support;
 

@@ -3,6 +3,8 @@
 //! The texts in `tests/cli/help/` and the files in `completions/` are written anew by
 //! `MQSAFE_UPDATE=1 cargo test --test cli`.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 #[cfg(feature = "kafka")]
 mod completions;
 mod errors;
@@ -18,12 +20,15 @@ mod support;
 #[cfg(feature = "kafka")]
 mod unreachable;
 
-use std::path::{Path, PathBuf};
+#[cfg(feature = "kafka")]
+use std::path::Path;
+use std::path::PathBuf;
 use std::process::Output;
 use std::time::Duration;
 use tempfile::TempDir;
 
 /// Nobody listens here: a port that only root may take, and that nothing takes.
+#[cfg(feature = "kafka")]
 pub(crate) const NOBODY: &str = "127.0.0.1:1";
 
 /// A user with a home of their own, and with none of the environment of whoever runs the tests.
@@ -44,6 +49,7 @@ impl User {
     }
 
     /// A file below the home.
+    #[cfg(feature = "kafka")]
     pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         std::fs::write(&path, content).unwrap();
@@ -72,6 +78,7 @@ impl User {
     }
 
     /// The command for a test that talks to it while it runs.
+    #[cfg(feature = "kafka")]
     pub(crate) fn process(&self) -> std::process::Command {
         let mut command = std::process::Command::new(BINARY);
         command.env_clear().envs(self.environment()).current_dir(self.path(""));
@@ -79,6 +86,7 @@ impl User {
     }
 
     /// `send` to where nobody listens, which gives up soon.
+    #[cfg(feature = "kafka")]
     pub(crate) fn send(&self) -> assert_cmd::Command {
         let mut command = self.mqsafe();
         command.args([
@@ -129,6 +137,7 @@ pub(crate) fn err(output: &Output) -> String {
 }
 
 /// Compares with a file of the repository, or writes it when `MQSAFE_UPDATE` is set.
+#[cfg(feature = "kafka")]
 pub(crate) fn same_as_file(path: &Path, actual: &[u8]) {
     if std::env::var_os("MQSAFE_UPDATE").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -145,6 +154,7 @@ pub(crate) fn same_as_file(path: &Path, actual: &[u8]) {
 }
 
 /// A path of the repository.
+#[cfg(feature = "kafka")]
 pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
