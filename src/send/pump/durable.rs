@@ -85,6 +85,13 @@ impl Pump<'_> {
             }
         };
         hooks::mark(Phase::Synced, new.len() as u64);
+        let read = chunk
+            .lines
+            .last()
+            .map(|l| l.number)
+            .into_iter()
+            .chain(chunk.rejected.last().map(|r| r.line));
+        self.lines = read.fold(self.lines, u64::max);
         self.accepted.1 += new.len() as u64;
         self.was_settled(&settled);
         for rejected in &chunk.rejected {

@@ -46,7 +46,7 @@ impl Pump<'_> {
         match event {
             Event::Chunk(chunk) => self.chunks.push_back(chunk),
             Event::InputEnd(InputEnd { lines, error }) => {
-                (self.lines, self.input_open) = (lines, false);
+                self.input_open = false;
                 self.progress_at = Instant::now();
                 if let Some(error) = error {
                     let problem = Problem::unknown(format!("cannot read the input after line {lines}")).because(error);

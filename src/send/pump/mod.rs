@@ -45,7 +45,7 @@ pub struct Report {
     pub own: Tally,
     /// Messages of the same target that earlier runs had left.
     pub earlier: Tally,
-    /// Lines read from the input.
+    /// The last line of the input that was accepted or rejected.
     pub lines: u64,
     /// Why it ended before everything was delivered.
     pub why: Option<String>,
