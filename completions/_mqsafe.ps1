@@ -37,6 +37,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqsafe' -ScriptBlock {
             [CompletionResult]::new('query-key', 'query-key', [CompletionResultType]::ParameterValue, 'Where is the message of this key? Finds it, and says whether the whole place was searched')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Did we lose any? Reads the stamps and names every gap')
             [CompletionResult]::new('spool', 'spool', [CompletionResultType]::ParameterValue, 'What waits for its confirmation')
+            [CompletionResult]::new('drill', 'drill', [CompletionResultType]::ParameterValue, 'See messages die, and not die: careless producers and `send`, under the same faults')
             break
         }
         'mqsafe;audit' {
@@ -167,6 +168,25 @@ Register-ArgumentCompleter -Native -CommandName 'mqsafe' -ScriptBlock {
         'mqsafe;spool;stats' {
             [CompletionResult]::new('--spool', '--spool', [CompletionResultType]::ParameterName, 'The directory of the spool; by default a store below the user''s state directory that no other process uses')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'How it is written')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'How log lines look on stderr')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bar and no progress lines')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'The answer only; twice: nothing but the exit code')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'The answer only; twice: nothing but the exit code')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'More about what is done; up to three times')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'More about what is done; up to three times')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mqsafe;drill' {
+            [CompletionResult]::new('-b', '-b', [CompletionResultType]::ParameterName, 'A real test cluster; by default librdkafka''s mock cluster runs inside this process')
+            [CompletionResult]::new('--broker', '--broker', [CompletionResultType]::ParameterName, 'A real test cluster; by default librdkafka''s mock cluster runs inside this process')
+            [CompletionResult]::new('-X', '-X ', [CompletionResultType]::ParameterName, 'A client property for the cluster (can be repeated); secrets as KEY=@FILE or KEY=env:NAME')
+            [CompletionResult]::new('--messages', '--messages', [CompletionResultType]::ParameterName, 'Messages in each run')
+            [CompletionResult]::new('--only', '--only', [CompletionResultType]::ParameterName, 'Only this run (can be repeated)')
+            [CompletionResult]::new('--without', '--without', [CompletionResultType]::ParameterName, 'Take one careless habit away and see the loss go with it (can be repeated)')
+            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'How the table is written')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
             [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'How log lines look on stderr')
             [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bar and no progress lines')

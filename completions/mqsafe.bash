@@ -19,6 +19,9 @@ _mqsafe() {
             mqsafe,audit)
                 cmd="mqsafe__subcmd__audit"
                 ;;
+            mqsafe,drill)
+                cmd="mqsafe__subcmd__drill"
+                ;;
             mqsafe,query-key)
                 cmd="mqsafe__subcmd__query__subcmd__key"
                 ;;
@@ -44,7 +47,7 @@ _mqsafe() {
 
     case "${cmd}" in
         mqsafe)
-            opts="-q -v -h -V --color --no-progress --quiet --verbose --log-format --help --version audit send query-key verify spool"
+            opts="-q -v -h -V --color --no-progress --quiet --verbose --log-format --help --version audit send query-key verify spool drill"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -81,15 +84,65 @@ _mqsafe() {
                     return 0
                     ;;
                 --fail-on)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "critical high medium low" -- "${cur}"))
                     return 0
                     ;;
                 --dialect)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "kafka-broker kafka-producer kafka-consumer librdkafka-producer librdkafka-consumer rabbitmq-definitions rocketmq-broker" -- "${cur}"))
                     return 0
                     ;;
                 --explain)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mqsafe__subcmd__drill)
+            opts="-b -X -q -v -h --broker --messages --only --without --format --color --no-progress --quiet --verbose --log-format --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -b)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -X)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --messages)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --only)
+                    COMPREPLY=($(compgen -W "short-timeout no-retries no-flush acks1 unclean careful" -- "${cur}"))
+                    return 0
+                    ;;
+                --without)
+                    COMPREPLY=($(compgen -W "short-timeout no-retries acks1 unread no-flush min-isr1 unclean" -- "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
                     return 0
                     ;;
                 --color)

@@ -34,6 +34,7 @@ set edit:completion:arg-completer[mqsafe] = {|@words|
             cand query-key 'Where is the message of this key? Finds it, and says whether the whole place was searched'
             cand verify 'Did we lose any? Reads the stamps and names every gap'
             cand spool 'What waits for its confirmation'
+            cand drill 'See messages die, and not die: careless producers and `send`, under the same faults'
         }
         &'mqsafe;audit'= {
             cand --profile 'What "safe" means here: finance, orders, logs, or the path of a profile'
@@ -157,6 +158,24 @@ set edit:completion:arg-completer[mqsafe] = {|@words|
         &'mqsafe;spool;stats'= {
             cand --spool 'The directory of the spool; by default a store below the user''s state directory that no other process uses'
             cand --format 'How it is written'
+            cand --color 'When to use colour'
+            cand --log-format 'How log lines look on stderr'
+            cand --no-progress 'Show no progress bar and no progress lines'
+            cand -q 'The answer only; twice: nothing but the exit code'
+            cand --quiet 'The answer only; twice: nothing but the exit code'
+            cand -v 'More about what is done; up to three times'
+            cand --verbose 'More about what is done; up to three times'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mqsafe;drill'= {
+            cand -b 'A real test cluster; by default librdkafka''s mock cluster runs inside this process'
+            cand --broker 'A real test cluster; by default librdkafka''s mock cluster runs inside this process'
+            cand -X 'A client property for the cluster (can be repeated); secrets as KEY=@FILE or KEY=env:NAME'
+            cand --messages 'Messages in each run'
+            cand --only 'Only this run (can be repeated)'
+            cand --without 'Take one careless habit away and see the loss go with it (can be repeated)'
+            cand --format 'How the table is written'
             cand --color 'When to use colour'
             cand --log-format 'How log lines look on stderr'
             cand --no-progress 'Show no progress bar and no progress lines'

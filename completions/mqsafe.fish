@@ -39,11 +39,21 @@ complete -c mqsafe -n "__fish_mqsafe_needs_command" -f -a "send" -d 'Did it real
 complete -c mqsafe -n "__fish_mqsafe_needs_command" -f -a "query-key" -d 'Where is the message of this key? Finds it, and says whether the whole place was searched'
 complete -c mqsafe -n "__fish_mqsafe_needs_command" -f -a "verify" -d 'Did we lose any? Reads the stamps and names every gap'
 complete -c mqsafe -n "__fish_mqsafe_needs_command" -f -a "spool" -d 'What waits for its confirmation'
+complete -c mqsafe -n "__fish_mqsafe_needs_command" -f -a "drill" -d 'See messages die, and not die: careless producers and `send`, under the same faults'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l profile -d 'What "safe" means here: finance, orders, logs, or the path of a profile' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l format -d 'How findings are written' -r -f -a "full\t'With the source line, the failure story and the fix'
 json\t'One JSON object (mqsafe.audit/1)'"
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l fail-on -d 'The lowest severity that makes the exit code 1' -r
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l dialect -d 'Read every given file as this dialect instead of recognising it' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l fail-on -d 'The lowest severity that makes the exit code 1' -r -f -a "critical\t'Acknowledged data can vanish on one ordinary failure'
+high\t'As critical, when something else goes wrong as well'
+medium\t'Under a rare or partly known condition'
+low\t'Advice'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l dialect -d 'Read every given file as this dialect instead of recognising it' -r -f -a "kafka-broker\t'server.properties of a broker or controller'
+kafka-producer\t'Settings of a Java producer'
+kafka-consumer\t'Settings of a Java consumer'
+librdkafka-producer\t'Settings of a librdkafka producer'
+librdkafka-consumer\t'Settings of a librdkafka consumer'
+rabbitmq-definitions\t'definitions.json'
+rocketmq-broker\t'broker.conf'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l explain -d 'Explain one rule and stop' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -154,3 +164,30 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_sub
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from stats" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from stats" -s v -l verbose -d 'More about what is done; up to three times'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from stats" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand drill" -s b -l broker -d 'A real test cluster; by default librdkafka\'s mock cluster runs inside this process' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand drill" -s X -d 'A client property for the cluster (can be repeated); secrets as KEY=@FILE or KEY=env:NAME' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand drill" -l messages -d 'Messages in each run' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand drill" -l only -d 'Only this run (can be repeated)' -r -f -a "short-timeout\t'message.timeout.ms shorter than an outage, and nobody reads the delivery reports'
+no-retries\t'retries=0, and nobody reads the delivery reports'
+no-flush\t'The process ends without a flush'
+acks1\t'acks=1, and the leader dies before its followers have the message (real cluster)'
+unclean\t'min.insync.replicas=1 with unclean leader election (real cluster)'
+careful\t'`mqsafe send` as it is'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand drill" -l without -d 'Take one careless habit away and see the loss go with it (can be repeated)' -r -f -a "short-timeout\t'message.timeout.ms back to its default'
+no-retries\t'retries back to their default'
+acks1\t'acks back to all'
+unread\t'Delivery reports are read, and what failed is sent again'
+no-flush\t'A flush before the exit'
+min-isr1\t'min.insync.replicas=2'
+unclean\t'unclean.leader.election.enable=false'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand drill" -l format -d 'How the table is written' -r -f -a "human\t'For people'
+json\t'One JSON object (mqsafe.drill/1)'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand drill" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand drill" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
+json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand drill" -l no-progress -d 'Show no progress bar and no progress lines'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand drill" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand drill" -s v -l verbose -d 'More about what is done; up to three times'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand drill" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -72,10 +72,13 @@ pub(super) fn spool_root() -> Result<SpoolRoot> {
         })
 }
 
+/// Asks a store whether it knows what is looked for.
+pub(super) type Knows<'a> = &'a dyn Fn(&mut Spool) -> Result<bool>;
+
 /// The store for one run: the one that is named, or one below the user's state directory that nobody uses.
 ///
 /// To resume a file, the store that knows the file is looked for first.
-pub(super) fn open_spool(named: Option<&Path>, knows: Option<&dyn Fn(&mut Spool) -> Result<bool>>) -> Result<Spool> {
+pub(super) fn open_spool(named: Option<&Path>, knows: Option<Knows<'_>>) -> Result<Spool> {
     if let Some(path) = named {
         return Ok(Spool::open(StoreDir::lock(path)?)?);
     }

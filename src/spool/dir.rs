@@ -145,6 +145,14 @@ fn make_dir(path: &Path) -> Result<(), SpoolError> {
     Ok(())
 }
 
+/// Makes the entry of a file in its directory durable.
+pub(super) fn sync(file: &Path) -> Result<(), SpoolError> {
+    let dir = file.parent().unwrap_or(file);
+    File::open(dir)
+        .and_then(|d| d.sync_all())
+        .map_err(|e| SpoolError::io(dir, e))
+}
+
 /// A directory that others may write to is one where others may swap the store.
 fn refuse_open_to_others(path: &Path, meta: &fs::Metadata) -> Result<(), SpoolError> {
     let (mode, sticky) = (meta.permissions().mode(), 0o1000);

@@ -52,6 +52,8 @@ impl Spool {
             dir: Some(dir),
         };
         spool.prepare(Some(&dir::identity(&path)?))?;
+        // A file whose directory entry is lost in a power cut is lost too.
+        dir::sync(&path)?;
         Ok(spool)
     }
 

@@ -34,8 +34,10 @@ pub(super) const CONFIRMED: TableDefinition<(&str, &str, u64), (u64, i64, i64)> 
 pub(super) const TARGETS: TableDefinition<u32, (&str, &str)> = TableDefinition::new("targets");
 /// Broker URL to the producer name used there. Two clusters may have a topic of one name: each gets its own numbering.
 pub(super) const PRODUCERS: TableDefinition<&str, &str> = TableDefinition::new("producers");
+/// A row of [`INPUTS`].
+type InputRow<'a> = (u64, u64, u64, &'a [u8]);
 /// `(target, canonical path)` to `(bytes accepted, lines accepted, size of the file, SHA-256 of the accepted bytes)`.
-pub(super) const INPUTS: TableDefinition<(u32, &[u8]), (u64, u64, u64, &[u8])> = TableDefinition::new("inputs");
+pub(super) const INPUTS: TableDefinition<(u32, &[u8]), InputRow<'static>> = TableDefinition::new("inputs");
 /// `format`, `spool_id`, `identity`, `next_id`.
 pub(super) const META: TableDefinition<&str, &str> = TableDefinition::new("meta");
 

@@ -26,6 +26,8 @@ pub(super) struct Lane {
     seen: RangeInclusiveSet<u64>,
     /// The numbers that are being read one after the other just now; disjoint from `seen`.
     run: Option<(u64, u64)>,
+    /// Numbers read outside the lane. They are not missing; whether they are copies or came late, their place does not tell.
+    away: RangeInclusiveSet<u64>,
     pub(super) voids: RangeInclusiveSet<u64>,
     /// Numbers read more than once.
     pub(super) repeated: RangeInclusiveSet<u64>,
@@ -37,6 +39,7 @@ pub(super) struct Lane {
 }
 
 impl Lane {
+    /// A number read in its lane, where order holds.
     fn insert(&mut self, seq: u64) {
         self.read += 1;
         let is_new = match self.run {
@@ -65,9 +68,17 @@ impl Lane {
         self.largest = self.largest.max(seq);
     }
 
+    /// A number read elsewhere. Two places are read in no order, so it is moved and nothing else.
+    fn insert_away(&mut self, seq: u64) {
+        self.read += 1;
+        self.moved += 1;
+        self.away.insert(seq..=seq);
+    }
+
     /// Every number that was read.
     pub(super) fn numbers(&self) -> RangeInclusiveSet<u64> {
         let mut all = self.seen.clone();
+        all.extend(self.away.iter().cloned());
         if let Some((first, last)) = self.run {
             all.insert(first..=last);
         }
@@ -97,9 +108,10 @@ impl Tracker {
         };
         self.stamped += 1;
         let lane = self.lane(stamp.producer, stamp.lane);
-        lane.insert(stamp.seq);
-        if !is_at_home(stamp.lane, topic, record.partition) {
-            lane.moved += 1;
+        if is_at_home(stamp.lane, topic, record.partition) {
+            lane.insert(stamp.seq);
+        } else {
+            lane.insert_away(stamp.seq);
         }
         for &(from, to) in voids.iter().flat_map(|v| v.ranges()) {
             lane.voids.insert(from..=to);

@@ -264,6 +264,18 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_outside_its_lane_is_moved_in_whatever_order_the_places_are_read() {
+        let home = [(0, "p", 0, 1, ""), (0, "p", 0, 2, ""), (0, "p", 0, 3, "")];
+        let copies = [(1, "p", 0, 1, ""), (2, "p", 0, 1, "")];
+        for at in 0..=home.len() {
+            let mut records = home.to_vec();
+            records.splice(at..at, copies);
+            let t = verdict(&records, 0).totals;
+            assert_eq!((t.moved, t.duplicate, t.reordered, t.gap), (2, 0, 0, 0));
+        }
+    }
+
+    #[test]
     fn producers_and_lanes_are_counted_apart() {
         let v = verdict(&[(0, "a", 0, 1, ""), (0, "b", 0, 1, ""), (1, "a", 1, 1, "")], 0);
         assert_eq!(v.lanes.len(), 3);

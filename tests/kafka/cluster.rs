@@ -2,7 +2,7 @@
 
 use crate::support;
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use std::io::Write;
 use std::path::Path;
@@ -110,6 +110,13 @@ impl Cluster {
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let gone = self.runtime.block_on(self.admin.delete_topics(&[name], &options));
         gone.unwrap().into_iter().for_each(|t| drop(t.unwrap()));
+    }
+
+    pub(crate) fn set(&self, topic: &str, name: &str, value: &str) {
+        let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(name, value);
+        let options = AdminOptions::new();
+        let done = self.runtime.block_on(self.admin.alter_configs([&change], &options));
+        done.unwrap().into_iter().for_each(|t| drop(t.unwrap()));
     }
 
     /// All topics; asking for all creates none.

@@ -2,9 +2,10 @@
 
 use crate::cluster;
 use crate::judge;
-use crate::outage::values;
+use crate::outage::{self, values};
 use crate::tool::{self, Case, Receipts};
 use std::thread;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// The cluster makes topics on demand; the tool must not be the one who demands.
@@ -112,6 +113,43 @@ fn a_topic_for_small_batches_takes_many_small_messages() {
     tool::run_with(case.send(&[]), &judge::text(&lines)).expect(0);
     case.verify(&[]).expect_clean(5000);
     assert_eq!(values(&cluster, &case.topic).len(), 5000);
+}
+
+/// A batch may be refused although each of its messages is small enough: then they go one by one.
+#[test]
+fn a_topic_that_becomes_narrow_takes_small_messages_all_the_same() {
+    let Some(cluster) = cluster::shared("a_topic_that_becomes_narrow_takes_small_messages_all_the_same") else {
+        return;
+    };
+    let case = Case::new(&cluster, "narrowed", 2);
+    let lines = judge::lines(0, 6000, 100);
+    let mut running = outage::under_way(&case, &[], &lines[..1000]);
+    cluster.set(&case.topic, "max.message.bytes", "3000");
+    // Each node takes the new limit a moment later.
+    thread::sleep(Duration::from_secs(1));
+    running.feed(&judge::text(&lines[1000..]));
+    let large = [vec![b'x'; 4000]];
+    running.feed(&judge::text(&large));
+    running.close();
+    running.wait().expect(1);
+    let receipts = Receipts::read(&case.path("receipts"));
+    assert_eq!((receipts.count("stored"), receipts.count("refused")), (6000, 1));
+    let retried = receipts
+        .each
+        .iter()
+        .filter(|r| r["attempts"].as_u64() > Some(1))
+        .count();
+    assert!(retried > 0, "no batch was refused as a whole, so this proves nothing");
+    let there = cluster.read(&case.topic);
+    let verified = case.verify(&[]);
+    verified.expect_clean(there.len() as u64);
+    assert_eq!(verified.total("duplicate"), there.len() as u64 - 6000);
+    println!(
+        "narrowed: {} duplicates, {retried} retried",
+        verified.total("duplicate")
+    );
+    let there = values(&cluster, &case.topic);
+    assert!(lines.iter().all(|line| there.contains(line)));
 }
 
 #[test]

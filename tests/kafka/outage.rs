@@ -12,7 +12,7 @@ const LINES: usize = 3000;
 const LINE_BYTES: usize = 100;
 
 /// A run that has had its first lines confirmed and waits for more.
-fn under_way(case: &Case<'_>, arguments: &[&str], lines: &[Vec<u8>]) -> Running {
+pub(crate) fn under_way(case: &Case<'_>, arguments: &[&str], lines: &[Vec<u8>]) -> Running {
     let mut send = case.send(arguments);
     send.arg("--receipts").arg(case.path("receipts"));
     let mut running = tool::start(send);

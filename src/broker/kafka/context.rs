@@ -74,6 +74,16 @@ pub(super) struct Publishing {
     pub(super) too_large: Arc<AtomicBool>,
     /// Whether this client already sends one message a batch.
     pub(super) one_by_one: bool,
+    /// A message of this size or more is a batch of its own.
+    pub(super) batch_bytes: u32,
+}
+
+impl Publishing {
+    /// Whether a message was certainly the only one of its batch, so that what was said of the batch was said of it.
+    fn is_alone(&self, message: &impl Message) -> bool {
+        let bytes = message.key().map_or(0, <[u8]>::len) + message.payload().map_or(0, <[u8]>::len);
+        self.one_by_one || bytes >= self.batch_bytes as usize
+    }
 }
 
 impl ClientContext for Publishing {
@@ -98,7 +108,7 @@ impl ProducerContext for Publishing {
         let mut outcome = delivery::judge(status, error, message.partition(), message.offset());
         if let (Delivery::Refused(why), Some(code)) = (&outcome, error)
             && delivery::is_too_large(code)
-            && !self.one_by_one
+            && !self.is_alone(message)
         {
             self.too_large.store(true, Ordering::Relaxed);
             outcome = Delivery::NotSent(why.clone());

@@ -59,6 +59,7 @@ fn connect(
         report: Arc::clone(report),
         too_large: Arc::clone(too_large),
         one_by_one,
+        batch_bytes,
     };
     target
         .producer(batch_bytes, one_by_one)

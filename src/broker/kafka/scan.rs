@@ -198,8 +198,7 @@ impl<'a> Run<'a> {
                     self.message(&message, visit);
                 }
                 Some(Err(e)) if self.error(&e) => heard = Instant::now(),
-                Some(Err(_)) => {}
-                None => {}
+                Some(Err(_)) | None => {}
             }
             if told.elapsed() >= PROGRESS {
                 told = Instant::now();

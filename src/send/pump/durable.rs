@@ -1,0 +1,224 @@
+//! Making it durable: one commit for what was read and what was settled.
+
+use super::{Pump, SETTLE_EVERY, STALLED, now_ms, size};
+use crate::hooks::{self, Phase};
+use crate::model::{Fate, Outcome, Problem, Result};
+use crate::send::flight::Flight;
+use crate::send::input::Chunk;
+use crate::send::observe::Receipt;
+use crate::spool::{Accepted, Change, NewMessage, Settled, SpoolError, Verdict};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Chunks wait unaccepted this long for the topic to be known, so that they get their lane and number at once.
+const PLACE_PATIENCE: Duration = Duration::from_secs(3);
+/// So many verdicts wait for no company.
+const SETTLE_MESSAGES: usize = 4000;
+
+impl Pump<'_> {
+    /// Whether a chunk may be accepted now: with its lane when the topic is known, without one when patience is over.
+    pub(super) fn may_accept(&self) -> bool {
+        if self.refusing {
+            return false;
+        }
+        if self.partitions.is_none() {
+            let patient = self.stopping.is_none() && self.started.elapsed() < PLACE_PATIENCE;
+            return self.spool.is_durable() && !patient;
+        }
+        // While the broker keeps up, the input waits for it: what is sent from memory need not be read from disk again.
+        let room = self.flights.has_room() && self.cursor >= self.spool.next_id() && self.rewind.is_none();
+        let stalled = self.progress_at.elapsed() >= STALLED && self.spool.is_durable();
+        room || stalled || self.stopping.is_some()
+    }
+
+    pub(super) fn accept_chunks(&mut self) -> Result<()> {
+        while self.may_accept() {
+            let Some(chunk) = self.chunks.pop_front() else { break };
+            let accepted = self.accept(&chunk);
+            self.credit.give();
+            if let Err(e) = accepted {
+                self.store_failed(e);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn accept(&mut self, chunk: &Chunk) -> std::result::Result<(), SpoolError> {
+        let (own_headers, own_key) = (Arc::clone(&self.options.headers), self.options.key.clone());
+        let headers: Vec<(&str, Option<&[u8]>)> = own_headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_deref()))
+            .collect();
+        let mut new = Vec::with_capacity(chunk.lines.len());
+        for line in &chunk.lines {
+            let key = line
+                .key
+                .as_ref()
+                .map(|range| &chunk.data[range.clone()])
+                .or(own_key.as_deref());
+            let partition = self.partitions.map(|count| self.options.partitioner.choose(key, count));
+            let value = Some(&chunk.data[line.value.clone()]);
+            new.push(NewMessage {
+                line: line.number,
+                partition,
+                key,
+                value,
+                headers: &headers,
+            });
+        }
+        let settled = std::mem::take(&mut self.settled);
+        let now_ms = now_ms();
+        let settle: Vec<Settled> = settled.iter().map(|(s, _)| s.clone()).collect();
+        let change = Change {
+            accept: &new,
+            place: &[],
+            settle: &settle,
+            input: chunk.progress.as_ref(),
+            now_ms,
+        };
+        let got = match self.spool.commit(&self.target, &change) {
+            Ok(got) => got,
+            Err(e) => {
+                // What was settled is still to be written; what was read is not accepted.
+                self.settled = settled;
+                return Err(e);
+            }
+        };
+        hooks::mark(Phase::Synced, new.len() as u64);
+        let read = chunk
+            .lines
+            .last()
+            .map(|l| l.number)
+            .into_iter()
+            .chain(chunk.rejected.last().map(|r| r.line));
+        self.lines = read.fold(self.lines, u64::max);
+        self.accepted.1 += new.len() as u64;
+        self.was_settled(&settled);
+        for rejected in &chunk.rejected {
+            self.own.count(Fate::Rejected, 1);
+            self.observer.receipt(&Receipt {
+                line: rejected.line,
+                id: None,
+                fate: Fate::Rejected,
+                partition: None,
+                offset: None,
+                attempts: 0,
+                latency_ms: 0,
+                reason: Some(&rejected.reason),
+            });
+        }
+        self.send_directly(&new, &got, now_ms);
+        Ok(())
+    }
+
+    /// Hands over what was just accepted, without reading it back, when nothing waits before it.
+    pub(super) fn send_directly(&mut self, new: &[NewMessage<'_>], got: &[Accepted], accepted_ms: i64) {
+        for (message, got) in new.iter().zip(got) {
+            let Some(partition) = message.partition else { return };
+            if self.cursor != got.id || !self.may_hand_over() {
+                return;
+            }
+            let producer = Arc::clone(&self.producer);
+            let (attempts, bytes) = (1, size(message.key, message.value));
+            let flight = Flight {
+                line: message.line,
+                seq: got.seq,
+                partition,
+                producer,
+                accepted_ms,
+                bytes,
+                attempts,
+            };
+            if !self.offer(got.id, flight, &got.voids, message.key, message.value, message.headers) {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn commit_settled(&mut self, now: bool) {
+        let due = self.settle_since.is_some_and(|since| since.elapsed() >= SETTLE_EVERY);
+        let many = self.settled.len() >= SETTLE_MESSAGES;
+        let idle = self.flights.is_empty() && self.chunks.is_empty();
+        if self.settled.is_empty() || !(now || due || many || idle || self.rewind.is_some()) {
+            return;
+        }
+        let settled = std::mem::take(&mut self.settled);
+        let settle: Vec<Settled> = settled.iter().map(|(s, _)| s.clone()).collect();
+        let change = Change {
+            settle: &settle,
+            now_ms: now_ms(),
+            ..Change::default()
+        };
+        let done = self.spool.commit(&self.target, &change).map(drop);
+        // An acknowledgement is true whether or not the store could write it down; then it is sent once more some day.
+        self.was_settled(&settled);
+        if let Err(e) = done {
+            self.store_failed(e);
+        }
+    }
+
+    pub(super) fn was_settled(&mut self, settled: &[(Settled, Flight)]) {
+        self.settle_since = None;
+        hooks::mark(
+            Phase::Committed,
+            settled
+                .iter()
+                .filter(|(s, _)| matches!(s.verdict, Verdict::Confirmed(_)))
+                .count() as u64,
+        );
+        let now = now_ms();
+        for (s, flight) in settled {
+            let (fate, offset, reason) = match &s.verdict {
+                Verdict::Confirmed(offset) => (Fate::Stored, *offset, None),
+                Verdict::Failed(why) => (Fate::Refused, None, Some(why.as_str())),
+            };
+            if s.id < self.first_own {
+                self.earlier.count(fate, 1);
+                continue;
+            }
+            self.own.count(fate, 1);
+            self.observer.receipt(&Receipt {
+                line: flight.line,
+                id: Some((&s.producer, self.target.lane(s.partition), s.seq)),
+                fate,
+                partition: Some(s.partition),
+                offset,
+                attempts: flight.attempts,
+                latency_ms: u64::try_from(now - flight.accepted_ms).unwrap_or(0),
+                reason,
+            });
+        }
+    }
+
+    /// The store failed. Nothing more is accepted; what it holds is still delivered, if it can be opened again.
+    pub(super) fn store_failed(&mut self, error: SpoolError) {
+        if self.refusing {
+            return;
+        }
+        self.refusing = true;
+        self.stop_input();
+        self.chunks.clear();
+        let full = error.is_out_of_space();
+        let what = if full {
+            "the spool's disk is full; nothing more was accepted"
+        } else {
+            "the spool failed; nothing more was accepted"
+        };
+        let next = "make room, then send the rest of the input again: with --resume FILE it goes on after the last accepted line";
+        self.why = Some(what.to_owned());
+        self.troubles.push(
+            Problem::unknown(what)
+                .because(&error)
+                .next(next)
+                .with_outcome(Outcome::Spooled),
+        );
+        if let Err(e) = self.spool.reopen() {
+            self.troubles.push(
+                Problem::unknown("the spool cannot be opened again")
+                    .because(e)
+                    .with_outcome(Outcome::Spooled),
+            );
+            self.abandoned = true;
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! When a run is over, and what it came to.
+
+use super::{Pump, REFILL_BYTES, REFILL_MESSAGES, Report, STALLED, now_ms};
+use crate::model::{Fate, Outcome, Tally};
+use crate::send::event::Event;
+use crate::send::observe::{Receipt, State};
+
+impl Pump<'_> {
+    pub(super) fn is_over(&mut self) -> bool {
+        if self.abandoned {
+            return true;
+        }
+        if let Some((_, since)) = self.stopping {
+            let nothing_left = self.chunks.is_empty() && self.flights.is_empty() && self.settled.is_empty();
+            return nothing_left || since.elapsed() >= self.options.grace;
+        }
+        if self.input_open || (!self.chunks.is_empty() && !self.refusing && self.spool.is_durable()) {
+            return self.gave_up_without_spool();
+        }
+        if self.chunks.is_empty() && self.open() == 0 && self.settled.is_empty() {
+            return true;
+        }
+        // Only a broker that never answered has its own, shorter, patience; a denied topic has none.
+        let (since, patience) = match self.partitions {
+            None => (self.started, self.options.connect_timeout),
+            Some(_) => (self.progress_at, self.options.delivery_timeout),
+        };
+        if self.partitions.is_none() && self.why.is_some() {
+            return true;
+        }
+        if since.elapsed() < patience {
+            return false;
+        }
+        self.why = Some(self.trouble());
+        true
+    }
+
+    /// Without a spool nothing can be accepted that cannot be sent, so an unreachable broker ends the run while input remains.
+    pub(super) fn gave_up_without_spool(&mut self) -> bool {
+        let over = !self.spool.is_durable()
+            && self.progress_at.elapsed()
+                >= self
+                    .options
+                    .delivery_timeout
+                    .min(self.options.connect_timeout.max(STALLED))
+            && (self.partitions.is_none()
+                || (self.open() > 0 && self.progress_at.elapsed() >= self.options.delivery_timeout));
+        if over {
+            self.why = Some(self.trouble());
+        }
+        over
+    }
+
+    /// Why nothing moves, in words.
+    pub(super) fn trouble(&self) -> String {
+        let broker = &self.target.broker;
+        let cause = |fallback: &str| {
+            self.endpoint
+                .last_error()
+                .or(self.unreachable.clone())
+                .unwrap_or_else(|| fallback.to_owned())
+        };
+        if self.partitions.is_none() {
+            return format!("{broker} cannot be reached ({})", cause("no broker answered"));
+        }
+        match self.tries.values().next() {
+            Some((_, why)) => format!("{broker} does not take the messages ({why})"),
+            None => format!("{broker} does not confirm ({})", cause("no answer")),
+        }
+    }
+
+    pub(super) fn tell(&mut self) {
+        let moving = self.progress_at.elapsed() < STALLED;
+        let open = self.open();
+        let in_flight = self.flights.len() as u64;
+        let trouble = (!moving && (open > 0 || self.partitions.is_none())).then(|| self.trouble());
+        self.observer.state(&State {
+            accepted: self.accepted.1,
+            stored: self.own.stored + self.earlier.stored,
+            in_flight,
+            waiting: open.saturating_sub(in_flight),
+            trouble,
+        });
+    }
+
+    pub(super) fn end(mut self) -> Report {
+        self.stop_input();
+        if !self.abandoned {
+            if let Some(publisher) = &mut self.publisher {
+                publisher.recall();
+            }
+            while let Ok(event) = self.events.receiver.try_recv() {
+                if let Event::Delivered(id, delivery) = event {
+                    self.delivered(id, delivery);
+                }
+            }
+        }
+        self.commit_settled(true);
+        // What the client never reported may be anywhere.
+        for id in self.flights.take_all() {
+            self.doubtful.insert(id);
+        }
+        self.count_the_rest();
+        let interrupted = self.stopping.map(|(signal, _)| Outcome::Interrupted(signal));
+        let left = |t: &Tally| t.in_doubt + t.spooled > 0;
+        let outcomes = [
+            interrupted.unwrap_or(Outcome::Good),
+            if self.own.refused + self.own.rejected + self.earlier.refused > 0 {
+                Outcome::Negative
+            } else {
+                Outcome::Good
+            },
+            match (left(&self.own) || left(&self.earlier), self.spool.is_durable()) {
+                (true, true) => Outcome::Spooled,
+                (true, false) => Outcome::Unknown,
+                (false, _) => Outcome::Good,
+            },
+            // Without a spool the input that nobody accepted is simply not sent.
+            if self.why.is_some() && !self.spool.is_durable() {
+                Outcome::Unknown
+            } else {
+                Outcome::Good
+            },
+            Outcome::combine(self.troubles.iter().map(|t| {
+                if t.outcome == Outcome::Usage {
+                    Outcome::Good
+                } else {
+                    t.outcome
+                }
+            })),
+        ];
+        Report {
+            own: self.own,
+            earlier: self.earlier,
+            lines: self.lines,
+            why: self.why,
+            troubles: self.troubles,
+            outcome: Outcome::combine(outcomes),
+        }
+    }
+
+    /// Counts what has no verdict, and tells those of this run one by one.
+    pub(super) fn count_the_rest(&mut self) {
+        let mut from = 0;
+        let mut read = 0;
+        let open = self.open();
+        let now = now_ms();
+        while let Ok(waiting) = self.spool.pending(&self.target, from, REFILL_MESSAGES, REFILL_BYTES) {
+            let Some(last) = waiting.last() else { break };
+            from = last.id + 1;
+            for message in &waiting {
+                // Settled, but the store could not write that down.
+                if read == open {
+                    break;
+                }
+                read += 1;
+                let fate = if self.doubtful.contains(&message.id) {
+                    Fate::InDoubt
+                } else {
+                    Fate::Spooled
+                };
+                if message.id < self.first_own {
+                    self.earlier.count(fate, 1);
+                    continue;
+                }
+                self.own.count(fate, 1);
+                let (attempts, reason) = self
+                    .tries
+                    .get(&message.id)
+                    .map_or((0, None), |(n, why)| (*n, Some(why.as_str())));
+                self.observer.receipt(&Receipt {
+                    line: message.line,
+                    id: message
+                        .partition
+                        .map(|p| (message.producer.as_str(), self.target.lane(p), message.seq)),
+                    fate,
+                    partition: message.partition,
+                    offset: None,
+                    attempts,
+                    latency_ms: u64::try_from(now - message.accepted_ms).unwrap_or(0),
+                    reason: reason.or(self.why.as_deref()),
+                });
+            }
+        }
+    }
+}

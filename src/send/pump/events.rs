@@ -1,0 +1,142 @@
+//! What happened, and what it means for the messages that are with the client.
+
+use super::{Pump, SETTLE_EVERY, TICK, backoff};
+use crate::hooks::{self, Phase};
+use crate::model::{Delivery, Problem, Signal, Topology};
+use crate::send::event::Event;
+use crate::send::flight::Flight;
+use crate::send::input::InputEnd;
+use crate::send::partitioner::Partitioner;
+use crate::spool::{Settled, Verdict};
+use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+
+/// Events taken before the next commit.
+const ROUND_EVENTS: usize = 20_000;
+
+impl Pump<'_> {
+    pub(super) fn receive(&mut self) {
+        let mut wait = TICK;
+        if !self.settled.is_empty() {
+            wait = SETTLE_EVERY.min(wait);
+        }
+        if let Some(at) = self.resume_at {
+            wait = wait.min(at.saturating_duration_since(Instant::now()));
+        }
+        // With chunks to accept there is no time to wait; a chunk that waits for the topology does not count as work.
+        if !self.chunks.is_empty() && self.may_accept() {
+            wait = Duration::ZERO;
+        }
+        match self.events.receiver.recv_timeout(wait) {
+            Ok(event) => self.happened(event),
+            Err(RecvTimeoutError::Timeout) => return,
+            // The pump holds a sender itself, so its channel cannot be closed.
+            Err(RecvTimeoutError::Disconnected) => {}
+        }
+        for _ in 0..ROUND_EVENTS {
+            let Ok(event) = self.events.receiver.try_recv() else {
+                break;
+            };
+            self.happened(event);
+        }
+    }
+
+    pub(super) fn happened(&mut self, event: Event) {
+        match event {
+            Event::Chunk(chunk) => self.chunks.push_back(chunk),
+            Event::InputEnd(InputEnd { lines, error }) => {
+                self.input_open = false;
+                self.progress_at = Instant::now();
+                if let Some(error) = error {
+                    let problem = Problem::unknown(format!("cannot read the input after line {lines}")).because(error);
+                    self.troubles.push(
+                        problem.next("what was read until there was accepted; send the rest again with --resume"),
+                    );
+                }
+            }
+            Event::Delivered(id, delivery) => self.delivered(id, delivery),
+            Event::Topology(answer) => self.learn(answer),
+            Event::Stop(signal) => self.stop(signal),
+        }
+    }
+
+    pub(super) fn stop(&mut self, signal: Signal) {
+        if self.stopping.is_some() {
+            self.abandoned = true;
+            return;
+        }
+        self.stopping = Some((signal, Instant::now()));
+        self.stop_input();
+        self.why = Some("it was interrupted".to_owned());
+    }
+
+    pub(super) fn learn(&mut self, answer: std::result::Result<Topology, String>) {
+        let (topic, broker) = (&self.target.topic, &self.target.broker);
+        match answer {
+            Err(why) => self.unreachable = Some(why),
+            Ok(Topology::Known { partitions }) => {
+                self.unreachable = None;
+                self.progress_at = Instant::now();
+                if let Partitioner::Fixed(p) = self.options.partitioner
+                    && !(0..partitions).contains(&p)
+                {
+                    let problem = Problem::usage(format!("topic {topic} has no partition {p}"));
+                    self.denied = Some(problem.next(format!("it has partitions 0 to {}", partitions - 1)));
+                    return;
+                }
+                self.partitions = Some(partitions);
+            }
+            Ok(Topology::NoSuchTopic) => {
+                let problem = Problem::usage(format!("topic {topic} does not exist on {broker}"));
+                self.denied =
+                    Some(problem.next("check its spelling, or create it first; it is never created by accident"));
+            }
+            Ok(Topology::Denied(why)) => {
+                let problem = Problem::usage(format!("topic {topic} on {broker} may not be written")).because(why);
+                self.denied = Some(problem.next("ask for WRITE and DESCRIBE on the topic"));
+            }
+        }
+    }
+
+    pub(super) fn delivered(&mut self, id: u64, delivery: Delivery) {
+        let Some(flight) = self.flights.land(id) else { return };
+        match delivery {
+            Delivery::Stored(position) => {
+                hooks::mark(Phase::Acknowledged, 1);
+                self.settle(id, flight, Verdict::Confirmed(position.offset));
+            }
+            Delivery::Refused(why) => self.settle(id, flight, Verdict::Failed(why)),
+            Delivery::NotSent(why) => self.came_back(id, flight.attempts, why),
+            Delivery::InDoubt(why) => {
+                self.doubtful.insert(id);
+                self.came_back(id, flight.attempts, why);
+            }
+        }
+    }
+
+    pub(super) fn settle(&mut self, id: u64, flight: Flight, verdict: Verdict) {
+        let now = Instant::now();
+        self.progress_at = now;
+        self.settle_since.get_or_insert(now);
+        self.backoff = backoff();
+        self.doubtful.remove(&id);
+        self.tries.remove(&id);
+        let producer = Arc::clone(&flight.producer);
+        self.settled.push((
+            Settled {
+                id,
+                producer,
+                partition: flight.partition,
+                seq: flight.seq,
+                verdict,
+            },
+            flight,
+        ));
+    }
+
+    pub(super) fn came_back(&mut self, id: u64, attempts: u32, why: String) {
+        self.tries.insert(id, (attempts, why));
+        self.rewind = Some(self.rewind.map_or(id, |r| r.min(id)));
+    }
+}

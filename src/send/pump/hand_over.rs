@@ -1,0 +1,184 @@
+//! Handing over to the client what an earlier commit holds, and going back to what returned without a verdict.
+
+use super::{Pump, REFILL_BYTES, REFILL_MESSAGES, TICK, now_ms};
+use crate::hooks::{self, Phase};
+use crate::model::{Offer, Outgoing, Result, Stamp};
+use crate::send::event::Event;
+use crate::send::flight::Flight;
+use crate::spool::{Change, Pending, SpoolError};
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Pump<'_> {
+    pub(super) fn may_hand_over(&self) -> bool {
+        self.publisher.is_some() && self.stopping.is_none() && self.rewind.is_none() && self.flights.has_room()
+    }
+
+    pub(super) fn hand_over(&mut self) -> Result<()> {
+        if self.publisher.is_none() && self.partitions.is_some() {
+            let sender = self.events.sender.clone();
+            let report = Box::new(move |id, delivery| drop(sender.send(Event::Delivered(id, delivery))));
+            self.publisher = Some(self.endpoint.publisher(report)?);
+        }
+        self.go_back()?;
+        while self.may_hand_over() && self.cursor < self.spool.next_id() && self.flights.is_half_empty() {
+            let read = self
+                .spool
+                .pending(&self.target, self.cursor, REFILL_MESSAGES, REFILL_BYTES);
+            let waiting = match read.and_then(|waiting| self.place(waiting)) {
+                Ok(waiting) => waiting,
+                Err(e) => {
+                    self.store_failed(e);
+                    return Ok(());
+                }
+            };
+            if waiting.is_empty() {
+                self.cursor = self.spool.next_id();
+            }
+            for message in &waiting {
+                self.cursor = message.id;
+                if !self.may_hand_over() || !self.offer_pending(message) {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a lane and a number to messages that were accepted before the topic was known, and makes that durable.
+    pub(super) fn place(&mut self, mut waiting: Vec<Pending>) -> std::result::Result<Vec<Pending>, SpoolError> {
+        let Some(count) = self.partitions else {
+            return Ok(Vec::new());
+        };
+        let mut wanted = Vec::new();
+        for message in waiting.iter().filter(|m| m.partition.is_none()) {
+            wanted.push((
+                message.id,
+                self.options.partitioner.choose(message.key.as_deref(), count),
+            ));
+        }
+        if wanted.is_empty() {
+            return Ok(waiting);
+        }
+        let change = Change {
+            place: &wanted,
+            now_ms: now_ms(),
+            ..Change::default()
+        };
+        let placed = self.spool.commit(&self.target, &change)?;
+        let mut placed = placed.into_iter().zip(wanted);
+        for message in waiting.iter_mut().filter(|m| m.partition.is_none()) {
+            if let Some((got, (_, partition))) = placed.next() {
+                (message.partition, message.seq, message.voids) = (Some(partition), got.seq, got.voids);
+                message.producer.clone_from(&self.target.producer);
+            }
+        }
+        Ok(waiting)
+    }
+
+    pub(super) fn offer_pending(&mut self, message: &Pending) -> bool {
+        let Some(partition) = message.partition else {
+            return false;
+        };
+        let producer = if *message.producer == *self.producer {
+            Arc::clone(&self.producer)
+        } else {
+            message.producer.as_str().into()
+        };
+        let headers: Vec<(&str, Option<&[u8]>)> = message
+            .headers
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.as_deref()))
+            .collect();
+        let flight = Flight {
+            line: message.line,
+            seq: message.seq,
+            partition,
+            producer,
+            accepted_ms: message.accepted_ms,
+            bytes: message.size(),
+            attempts: self.tries.get(&message.id).map_or(0, |(n, _)| *n) + 1,
+        };
+        self.offer(
+            message.id,
+            flight,
+            &message.voids,
+            message.key.as_deref(),
+            message.value.as_deref(),
+            &headers,
+        )
+    }
+
+    /// Offers one message; `false` when the client is full.
+    pub(super) fn offer(
+        &mut self,
+        id: u64,
+        flight: Flight,
+        voids: &str,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[(&str, Option<&[u8]>)],
+    ) -> bool {
+        let Some(publisher) = &mut self.publisher else {
+            return false;
+        };
+        let lane = self.target.lane(flight.partition);
+        let stamp = Stamp {
+            seq: flight.seq,
+            producer: &flight.producer,
+            lane: &lane,
+        }
+        .to_string();
+        let message = Outgoing {
+            ticket: id,
+            partition: flight.partition,
+            timestamp_ms: flight.accepted_ms,
+            key,
+            value,
+            headers,
+            stamp: &stamp,
+            voids: (!voids.is_empty()).then_some(voids),
+        };
+        let offer = publisher.offer(&message);
+        match offer {
+            Offer::Full => return false,
+            Offer::Taken => {
+                hooks::mark(Phase::Sent, 1);
+                self.flights.add(id, flight);
+            }
+            Offer::Settled(delivery) => {
+                self.flights.add(id, flight);
+                self.delivered(id, delivery);
+            }
+        }
+        self.cursor = id + 1;
+        true
+    }
+
+    /// After messages came back without a verdict: waits until nothing is in flight, then a little, and goes on from the first.
+    pub(super) fn go_back(&mut self) -> Result<()> {
+        let Some(to) = self.rewind else { return Ok(()) };
+        let must_renew = self.publisher.as_ref().is_some_and(|p| p.must_renew());
+        if !self.flights.is_empty() {
+            if must_renew && let Some(publisher) = &mut self.publisher {
+                publisher.recall();
+            }
+            return Ok(());
+        }
+        if !self.settled.is_empty() {
+            return Ok(());
+        }
+        let now = Instant::now();
+        match self.resume_at {
+            None => self.resume_at = Some(now + self.backoff.next().unwrap_or(TICK)),
+            Some(at) if now < at => {}
+            Some(_) => {
+                if must_renew && let Some(publisher) = &mut self.publisher {
+                    publisher.renew()?;
+                }
+                (self.rewind, self.resume_at, self.cursor) = (None, None, to);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,272 @@
+//! The loop that owns the store and decides what happens next.
+//!
+//! Each round: take what happened, make it durable in one commit, then hand more to the client. Nothing is handed over that
+//! was not in an earlier commit, and nothing leaves the store but by a verdict on that very message.
+
+mod durable;
+mod end;
+mod events;
+mod hand_over;
+
+use super::event::{Event, Events};
+use super::flight::{Flight, Flights};
+use super::input::{self, Chunk, Credit, InputOptions, Source};
+use super::observe::Observer;
+use super::partitioner::Partitioner;
+use crate::model::{Endpoint, Outcome, Problem, Publish, Result, Signal, Tally};
+use crate::spool::{Settled, Spool, Target};
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// What may be chosen about a run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Chooses partitions.
+    pub partitioner: Partitioner,
+    /// The key of every message, when the input has none.
+    pub key: Option<Arc<[u8]>>,
+    /// Headers of every message.
+    pub headers: Arc<[(String, Option<Vec<u8>>)]>,
+    /// How long to wait for the first answer of a broker, once there is nothing else to do.
+    pub connect_timeout: Duration,
+    /// How long to go on without any progress, once there is nothing else to do.
+    pub delivery_timeout: Duration,
+    /// How long the first Ctrl-C waits for what is in flight.
+    pub grace: Duration,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The messages of this run's input.
+    pub own: Tally,
+    /// Messages of the same target that earlier runs had left.
+    pub earlier: Tally,
+    /// The last line of the input that was accepted or rejected.
+    pub lines: u64,
+    /// Why it ended before everything was delivered.
+    pub why: Option<String>,
+    /// What broke on the way, for stderr; each is a sentence with its next step.
+    pub troubles: Vec<Problem>,
+    /// The exit.
+    pub outcome: Outcome,
+}
+
+/// Without progress for this long the broker counts as gone, and the input goes to the spool at the speed of the disk.
+const STALLED: Duration = Duration::from_secs(2);
+/// Verdicts may wait this long for company in a commit. A crash meanwhile only sends again what is numbered already.
+const SETTLE_EVERY: Duration = Duration::from_millis(30);
+/// Read from the store at once.
+const REFILL_MESSAGES: usize = 2000;
+const REFILL_BYTES: usize = 4 << 20;
+const TICK: Duration = Duration::from_millis(50);
+
+/// One run of `send` or of `spool flush` to one target.
+pub struct Pump<'a> {
+    spool: &'a mut Spool,
+    target: Target,
+    producer: Arc<str>,
+    endpoint: Arc<dyn Endpoint>,
+    options: Options,
+    observer: &'a mut dyn Observer,
+    events: Events,
+
+    partitions: Option<i32>,
+    publisher: Option<Box<dyn Publish>>,
+    unreachable: Option<String>,
+    /// A broker's answer that ends the run unless something waits for the topic: it does not exist, or is denied.
+    denied: Option<Problem>,
+
+    chunks: VecDeque<Chunk>,
+    credit: Arc<Credit>,
+    stop_reading: Arc<AtomicBool>,
+    input_open: bool,
+    lines: u64,
+
+    flights: Flights,
+    /// The first local number that was not handed to the client yet.
+    cursor: u64,
+    /// The first local number of this run; smaller ones were left by earlier runs.
+    first_own: u64,
+    /// Where to go back to once nothing is in flight: the smallest number that came back without a verdict.
+    rewind: Option<u64>,
+    resume_at: Option<Instant>,
+    backoff: ExponentialBackoff,
+    /// Messages that may be stored: an attempt ended in doubt and no later one gave a verdict.
+    doubtful: HashSet<u64>,
+    /// Attempts and the last reason of messages that came back.
+    tries: HashMap<u64, (u32, String)>,
+    settled: Vec<(Settled, Flight)>,
+    settle_since: Option<Instant>,
+
+    accepted: (u64, u64),
+    own: Tally,
+    earlier: Tally,
+    started: Instant,
+    progress_at: Instant,
+    stopping: Option<(Signal, Instant)>,
+    abandoned: bool,
+    /// Set when the store failed: nothing more is accepted.
+    refusing: bool,
+    why: Option<String>,
+    troubles: Vec<Problem>,
+}
+
+impl<'a> Pump<'a> {
+    /// A pump for one target. `input` is `None` to deliver only what waits.
+    ///
+    /// # Errors
+    /// When the store cannot be read or the input thread cannot start.
+    pub fn new(
+        spool: &'a mut Spool,
+        target: Target,
+        endpoint: Arc<dyn Endpoint>,
+        options: Options,
+        input: Option<(Source, InputOptions)>,
+        observer: &'a mut dyn Observer,
+        events: Events,
+    ) -> Result<Pump<'a>> {
+        let (waiting, first) = spool.waiting(&target)?;
+        let first_own = spool.next_id();
+        let (credit, stop_reading) = (Arc::new(Credit::default()), Arc::new(AtomicBool::new(false)));
+        let input_open = input.is_some();
+        if let Some((source, how)) = input {
+            input::start(
+                source,
+                how,
+                events.sender.clone(),
+                Arc::clone(&stop_reading),
+                Arc::clone(&credit),
+            )
+            .map_err(|e| Problem::usage("cannot start the thread that reads the input").because(e))?;
+        }
+        let now = Instant::now();
+        Ok(Pump {
+            producer: target.producer.as_str().into(),
+            spool,
+            target,
+            endpoint,
+            options,
+            observer,
+            events,
+            partitions: None,
+            publisher: None,
+            unreachable: None,
+            denied: None,
+            chunks: VecDeque::new(),
+            credit,
+            stop_reading,
+            input_open,
+            lines: 0,
+            flights: Flights::default(),
+            cursor: first.unwrap_or(first_own),
+            first_own,
+            rewind: None,
+            resume_at: None,
+            backoff: backoff(),
+            doubtful: HashSet::new(),
+            tries: HashMap::new(),
+            settled: Vec::new(),
+            settle_since: None,
+            accepted: (waiting, 0),
+            own: Tally::default(),
+            earlier: Tally::default(),
+            started: now,
+            progress_at: now,
+            stopping: None,
+            abandoned: false,
+            refusing: false,
+            why: None,
+            troubles: Vec::new(),
+        })
+    }
+
+    /// Runs until everything has its verdict, nothing moves any more, or it is told to stop.
+    ///
+    /// # Errors
+    /// Only when nothing was accepted and nothing can be: an unknown or denied topic, a client that refuses its configuration.
+    pub fn run(mut self) -> Result<Report> {
+        let asking = self.ask_for_topology()?;
+        while !self.is_over() {
+            self.receive();
+            if let Some(problem) = self.denied.take() {
+                if self.nothing_accepted() {
+                    asking.store(true, Ordering::Relaxed);
+                    return Err(problem);
+                }
+                self.why = Some(problem.to_string());
+                self.troubles.push(problem);
+                self.stop_input();
+            }
+            if self.abandoned {
+                break;
+            }
+            self.accept_chunks()?;
+            self.commit_settled(false);
+            self.hand_over()?;
+            self.tell();
+        }
+        asking.store(true, Ordering::Relaxed);
+        Ok(self.end())
+    }
+
+    /// Asks the broker about the topic on a thread of its own until it answers; the flag ends it.
+    fn ask_for_topology(&self) -> Result<Arc<AtomicBool>> {
+        let done = Arc::new(AtomicBool::new(false));
+        let (endpoint, sender, stop) = (
+            Arc::clone(&self.endpoint),
+            self.events.sender.clone(),
+            Arc::clone(&done),
+        );
+        let ask = move || {
+            while !stop.load(Ordering::Relaxed) {
+                let answer = endpoint.topology(Duration::from_secs(1));
+                let answered = answer.is_ok();
+                if sender.send(Event::Topology(answer)).is_err() || answered {
+                    return;
+                }
+            }
+        };
+        std::thread::Builder::new()
+            .name("topology".to_owned())
+            .spawn(ask)
+            .map_err(|e| Problem::usage("cannot start the thread that asks the broker").because(e))?;
+        Ok(done)
+    }
+
+    fn nothing_accepted(&self) -> bool {
+        self.accepted == (0, 0)
+    }
+
+    /// Messages of this target that have no verdict yet.
+    fn open(&self) -> u64 {
+        let settled = self.own.stored + self.own.refused + self.earlier.stored + self.earlier.refused;
+        self.accepted.0 + self.accepted.1 - settled
+    }
+
+    fn stop_input(&mut self) {
+        self.stop_reading.store(true, Ordering::Relaxed);
+        self.credit.give();
+        self.input_open = false;
+    }
+}
+
+fn backoff() -> ExponentialBackoff {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(200))
+        .with_max_delay(Duration::from_secs(5))
+        .without_max_times()
+        .with_jitter()
+        .build()
+}
+
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+fn size(key: Option<&[u8]>, value: Option<&[u8]>) -> usize {
+    key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)
+}
