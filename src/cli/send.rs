@@ -64,7 +64,8 @@ pub struct SendArgs {
 /// Where the spool is.
 #[derive(Debug, Clone, Args)]
 pub struct SpoolArgs {
-    /// The directory of the spool; by default a store below the user's state directory that no other process uses
-    #[arg(long, value_name = "DIR", env = "MQSAFE_SPOOL", hide_env_values = true)]
+    /// The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user's state directory that no other
+    /// process uses
+    #[arg(long, value_name = "DIR")]
     pub spool: Option<PathBuf>,
 }

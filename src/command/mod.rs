@@ -7,7 +7,11 @@ mod generate;
 #[cfg(feature = "kafka")]
 mod query_key;
 #[cfg(feature = "kafka")]
+mod receipts;
+#[cfg(feature = "kafka")]
 mod resolve;
+#[cfg(feature = "kafka")]
+mod resume;
 #[cfg(feature = "kafka")]
 mod send;
 #[cfg(feature = "kafka")]

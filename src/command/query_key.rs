@@ -37,7 +37,7 @@ pub(super) fn run(args: QueryKeyArgs, ui: &Ui) -> Result<Outcome> {
         records: Vec::new(),
         failed: None,
     };
-    let report = KafkaScan::new(target).scan(&plan, &mut search)?;
+    let (report, problem) = resolve::read(KafkaScan::new(target).scan(&plan, &mut search))?;
     search.progress.finish();
     if let Some(problem) = search.failed {
         return Err(problem);
@@ -48,6 +48,10 @@ pub(super) fn run(args: QueryKeyArgs, ui: &Ui) -> Result<Outcome> {
         QueryFormat::Jsonl => ui.data(&emit::summary(found, &report, None))?,
         QueryFormat::Json => ui.data(&emit::summary(found, &report, Some(search.records)))?,
     }
+    if let Some(problem) = problem {
+        ui.problem(&problem);
+        return Ok(asked.outcome(problem.outcome));
+    }
     for line in emit::coverage_lines(&topic, &report) {
         ui.say(&line);
     }
@@ -55,13 +59,13 @@ pub(super) fn run(args: QueryKeyArgs, ui: &Ui) -> Result<Outcome> {
     let words = match outcome {
         Outcome::Good => format!("found {found}"),
         Outcome::Negative => "not found".to_owned(),
-        _ => "not found in what could be read".to_owned(),
+        Outcome::Usage | Outcome::Unknown | Outcome::Spooled | Outcome::Interrupted(_) => {
+            "not found in what could be read".to_owned()
+        }
     };
     let key = escape_bytes(args.key.as_bytes(), SHOWN_KEY_BYTES);
     ui.summary(&format!("key {key}: {words}; {}", coverage.word()));
-    Ok(asked
-        .signal()
-        .map_or(outcome, |signal| Outcome::Interrupted(signal).and(outcome)))
+    Ok(asked.outcome(outcome))
 }
 
 struct Search<'a> {
@@ -114,7 +118,9 @@ impl Visit for Search<'_> {
     }
 
     fn progress(&mut self, done: u64, total: u64) -> ControlFlow<()> {
-        self.progress.set_total(total);
+        if total > 0 {
+            self.progress.set_total(total);
+        }
         self.progress.set(done, &format!("{} found", self.found));
         self.go_on()
     }

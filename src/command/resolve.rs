@@ -1,10 +1,10 @@
 //! From typed words to what the cores need. The only place that reads the environment for them.
 
 use crate::broker::kafka::KafkaTarget;
-use crate::cli::BrokerArgs;
+use crate::cli::{BrokerArgs, SpoolArgs};
 use crate::connect::{BrokerUrl, ClientProperties};
-use crate::model::{Problem, Result};
-use crate::spool::{Spool, SpoolError, SpoolRoot, StoreDir};
+use crate::model::{Outcome, Problem, Result, ScanReport};
+use crate::spool::{Spool, SpoolRoot, StoreDir};
 use std::path::{Path, PathBuf};
 
 pub(super) fn properties(arguments: &[String]) -> Result<ClientProperties> {
@@ -22,6 +22,17 @@ pub(super) fn target(broker: &BrokerArgs, topic: &str) -> Result<KafkaTarget> {
         topic: topic_name(topic)?,
         properties: properties(&broker.properties)?,
     })
+}
+
+/// A scan that could not begin is an answer too: nothing was read, and this is why. Only a usage error ends the command.
+pub(super) fn read(scanned: Result<ScanReport>) -> Result<(ScanReport, Option<Problem>)> {
+    match scanned {
+        Ok(report) => Ok((report, None)),
+        Err(problem) if problem.outcome == Outcome::Unknown => {
+            Ok((ScanReport::unread(problem.to_string()), Some(problem)))
+        }
+        Err(problem) => Err(problem),
+    }
 }
 
 /// Kafka's own rule for topic names (`Topic.validate`): a name that breaks it can only be a mistake.
@@ -72,35 +83,23 @@ pub(super) fn spool_root() -> Result<SpoolRoot> {
         })
 }
 
-/// Asks a store whether it knows what is looked for.
-pub(super) type Knows<'a> = &'a dyn Fn(&mut Spool) -> Result<bool>;
+/// The spool that is named: by the flag, else by the environment.
+pub(super) fn named_spool(args: &SpoolArgs) -> Option<PathBuf> {
+    let environment = || {
+        std::env::var_os("MQSAFE_SPOOL")
+            .filter(|v| !v.is_empty())
+            .map(PathBuf::from)
+    };
+    args.spool.clone().or_else(environment)
+}
 
 /// The store for one run: the one that is named, or one below the user's state directory that nobody uses.
-///
-/// To resume a file, the store that knows the file is looked for first.
-pub(super) fn open_spool(named: Option<&Path>, knows: Option<Knows<'_>>) -> Result<Spool> {
-    if let Some(path) = named {
-        return Ok(Spool::open(StoreDir::lock(path)?)?);
-    }
-    let root = spool_root()?;
-    if let Some(knows) = knows {
-        for path in root.stores()? {
-            match StoreDir::lock(&path) {
-                Ok(dir) => {
-                    let mut spool = Spool::open(dir)?;
-                    if knows(&mut spool)? {
-                        return Ok(spool);
-                    }
-                }
-                // Whoever has it may be sending this very file.
-                Err(e @ SpoolError::InUse { .. }) => {
-                    tracing::info!("{e}");
-                }
-                Err(e) => return Err(e.into()),
-            }
-        }
-    }
-    Ok(Spool::open(root.lock_any()?)?)
+pub(super) fn open_spool(named: Option<&Path>) -> Result<Spool> {
+    let dir = match named {
+        Some(path) => StoreDir::lock(path)?,
+        None => spool_root()?.lock_any()?,
+    };
+    Ok(Spool::open(dir)?)
 }
 
 /// Every store that a command about spools means.

@@ -1,6 +1,7 @@
 //! `mqsafe send`: lines to confirmed messages.
 
-use super::{resolve, stop};
+use super::receipts::Receipts;
+use super::{resolve, resume, stop};
 use crate::broker::kafka::KafkaEndpoint;
 use crate::cli::SendArgs;
 use crate::model::{Fate, Outcome, Problem, Result, Tally};
@@ -8,8 +9,7 @@ use crate::send::{Event, Events, InputOptions, Observer, Options, Partitioner, P
 use crate::spool::{Spool, Target};
 use crate::ui::emit::receipt;
 use crate::ui::{Progress, Ui};
-use std::fs::File;
-use std::io::{BufWriter, IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,47 +26,44 @@ pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
     if from_stdin && std::io::stdin().is_terminal() {
         ui.say("reading messages from the terminal, one a line; Ctrl-D ends");
     }
-    // Every file is opened before anything is done, so that a mistake costs nothing.
+    // Everything is looked at before anything is done, so that a mistake costs nothing.
     let broker = kafka.broker.to_string();
-    let probe = if from_stdin {
-        None
-    } else {
-        Some(Source::file(&args.file, None)?)
-    };
-    let receipts = args.receipts.as_deref().map(open_receipts).transpose()?;
+    let endpoint = Arc::new(KafkaEndpoint::new(kafka)?);
     let headers = headers(&args.headers)?;
     let delimiter = args.key_delimiter.as_ref().map(|d| d.as_bytes().to_vec());
     if delimiter.as_ref().is_some_and(Vec::is_empty) {
         return Err(Problem::usage("-K is empty").next("give the text that stands between key and value"));
     }
-    let path = std::fs::canonicalize(&args.file).ok();
-    let path = path
-        .as_ref()
-        .map(|p| std::os::unix::ffi::OsStrExt::as_bytes(p.as_os_str()));
-    let mut spool = match (args.no_spool, args.resume, path) {
-        (true, _, _) => Spool::in_memory()?,
-        (false, true, Some(path)) => {
-            let knows = |spool: &mut Spool| known_input(spool, &broker, &args.topic, path).map(|row| row.is_some());
-            resolve::open_spool(args.spool.spool.as_deref(), Some(&knows))?
-        }
-        (false, _, _) => resolve::open_spool(args.spool.spool.as_deref(), None)?,
+    if args.resume && !args.file.is_file() {
+        return Err(Problem::usage(format!("{} cannot be resumed", args.file.display()))
+            .because("it is no regular file that could be read again")
+            .next("send it without --resume"));
+    }
+    let fresh = match (from_stdin, args.resume) {
+        (true, _) => Some(Source::stream("standard input", Box::new(std::io::stdin()))),
+        (false, false) => Some(Source::file(&args.file, None)?),
+        (false, true) => None,
+    };
+    let receipts = match args.receipts.as_deref() {
+        Some(path) => Some(Receipts::open(path, &args.file)?),
+        None => None,
+    };
+    let mut spool = match (args.no_spool, args.resume) {
+        (true, _) => Spool::in_memory()?,
+        (false, true) => resume::open_spool(
+            resolve::named_spool(&args.spool).as_deref(),
+            &broker,
+            &args.topic,
+            &args.file,
+        )?,
+        (false, false) => resolve::open_spool(resolve::named_spool(&args.spool).as_deref())?,
     };
     let target = spool.target(&broker, &args.topic)?;
-    let source = match (probe, args.resume, path) {
-        (None, _, _) => Source::stream("standard input", Box::new(std::io::stdin())),
-        (Some(_), true, Some(path)) => {
-            let before = spool.input(&target, path)?;
-            match &before {
-                Some(at) => ui.say(&format!("resuming {} after line {}", args.file.display(), at.lines)),
-                None => ui.say(&format!(
-                    "nothing of {} was accepted before; sending all of it",
-                    args.file.display()
-                )),
-            }
-            Source::file(&args.file, before)?
-        }
-        (Some(source), _, _) => source,
+    let source = match fresh {
+        Some(source) => source,
+        None => resume::source(&spool, &target, &args.file, ui)?,
     };
+    let receipts = receipts.map(|r| r.begin(args.resume)).transpose()?;
     let options = Options {
         partitioner: args
             .partition
@@ -85,7 +82,6 @@ pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
         max_line_bytes: args.max_message_bytes as usize,
     };
     let mut teller = Teller::new(ui, receipts);
-    let endpoint = Arc::new(KafkaEndpoint::new(kafka));
     let report = pump(
         &mut spool,
         &target,
@@ -122,16 +118,6 @@ pub(super) fn pump(
     Pump::new(spool, target.clone(), endpoint, options, input, observer, events)?.run()
 }
 
-/// What a store knows of a file for this broker and topic, without making a target of them.
-fn known_input(spool: &mut Spool, broker: &str, topic: &str, path: &[u8]) -> Result<Option<u64>> {
-    let target = spool
-        .targets()?
-        .into_iter()
-        .find(|t| t.broker == broker && t.topic == topic);
-    let row = target.map(|target| spool.input(&target, path)).transpose()?.flatten();
-    Ok(row.map(|row| row.offset))
-}
-
 fn headers(arguments: &[String]) -> Result<Vec<(String, Option<Vec<u8>>)>> {
     let split = |argument: &String| {
         let (name, value) = argument
@@ -151,18 +137,6 @@ fn headers(arguments: &[String]) -> Result<Vec<(String, Option<Vec<u8>>)>> {
     arguments.iter().map(split).collect()
 }
 
-fn open_receipts(path: &Path) -> Result<Option<BufWriter<File>>> {
-    if path == Path::new("-") {
-        return Ok(None);
-    }
-    let file = File::create(path).map_err(|e| {
-        Problem::usage(format!("cannot write receipts to {}", path.display()))
-            .because(e)
-            .next("give a path that you may write to")
-    })?;
-    Ok(Some(BufWriter::new(file)))
-}
-
 /// Tells a person and the receipts what happens.
 pub(super) struct Teller<'a> {
     ui: &'a Ui,
@@ -170,13 +144,13 @@ pub(super) struct Teller<'a> {
     pub(super) started: Instant,
     shown: Instant,
     trouble: Option<String>,
-    /// `Some(None)` is standard output.
-    receipts: Option<Option<BufWriter<File>>>,
+    receipts: Option<Receipts>,
+    told: Told,
     failed: Option<Problem>,
 }
 
 impl<'a> Teller<'a> {
-    pub(super) fn new(ui: &'a Ui, receipts: Option<Option<BufWriter<File>>>) -> Teller<'a> {
+    pub(super) fn new(ui: &'a Ui, receipts: Option<Receipts>) -> Teller<'a> {
         let now = Instant::now();
         Teller {
             ui,
@@ -185,18 +159,15 @@ impl<'a> Teller<'a> {
             shown: now,
             trouble: None,
             receipts,
+            told: Told::default(),
             failed: None,
         }
     }
 
     fn write(&mut self, line: &[u8]) {
-        let written = match &mut self.receipts {
-            None => return,
-            Some(None) => self.ui.data(line),
-            Some(Some(file)) => file.write_all(line).map_err(receipts_broken),
-        };
+        let Some(receipts) = &mut self.receipts else { return };
         // The messages matter more than their receipts: the work goes on, and the exit tells.
-        if let Err(problem) = written {
+        if let Err(problem) = receipts.write(line, self.ui) {
             self.failed.get_or_insert(problem);
         }
     }
@@ -204,32 +175,51 @@ impl<'a> Teller<'a> {
     /// Ends the display and the receipts, whose last line holds the counts.
     pub(super) fn finish(&mut self, tally: Option<&Tally>) -> Result<()> {
         self.progress.finish();
+        let Told { rejected, refused } = self.told;
+        for (count, what) in [(rejected, "rejected"), (refused, "refused")] {
+            if count > TOLD_EACH {
+                self.ui.warn(&format!(
+                    "{} more lines were {what}; --receipts FILE names each",
+                    count - TOLD_EACH
+                ));
+            }
+        }
         if let Some(tally) = tally {
             self.write(&receipt::summary(tally));
         }
-        if let Some(Some(file)) = &mut self.receipts
-            && let Err(e) = file.flush().and_then(|()| file.get_ref().sync_all())
+        if let Some(receipts) = &mut self.receipts
+            && let Err(problem) = receipts.end()
         {
-            self.failed.get_or_insert(receipts_broken(e));
+            self.failed.get_or_insert(problem);
         }
         self.failed.take().map_or(Ok(()), Err)
     }
 }
 
-fn receipts_broken(e: std::io::Error) -> Problem {
-    Problem::unknown("the receipts are incomplete")
-        .because(e)
-        .next("the summary below counts every message all the same")
+/// How many lines with bad news were told.
+#[derive(Debug, Default, Clone, Copy)]
+struct Told {
+    rejected: u64,
+    refused: u64,
 }
+
+/// So many lines of each kind of bad news are told one by one.
+const TOLD_EACH: u64 = 5;
 
 impl Observer for Teller<'_> {
     fn receipt(&mut self, receipt: &Receipt<'_>) {
         if self.receipts.is_some() {
             self.write(&receipt::line(receipt));
         }
-        if receipt.fate == Fate::Rejected {
-            let why = receipt.reason.unwrap_or_default();
-            self.ui.warn(&format!("line {} was rejected: {why}", receipt.line));
+        let told = match receipt.fate {
+            Fate::Rejected => &mut self.told.rejected,
+            Fate::Refused => &mut self.told.refused,
+            Fate::Stored | Fate::InDoubt | Fate::Spooled => return,
+        };
+        *told += 1;
+        if *told <= TOLD_EACH {
+            let (word, why) = (receipt.fate.word(), receipt.reason.unwrap_or_default());
+            self.ui.warn(&format!("line {} was {word}: {why}", receipt.line));
         }
     }
 
@@ -271,16 +261,17 @@ pub(super) fn tell(ui: &Ui, report: &Report, target: &Target, spool: Option<&str
     }
     if left > 0 {
         match spool {
-            Some(at) => ui.say(&format!(
-                "{left} messages are safe in {at}\n  next: mqsafe spool flush --spool {at}"
-            )),
+            Some(at) => {
+                ui.say(&format!("{left} messages are safe in {at}"));
+                ui.say(&format!("  next: mqsafe spool flush --spool {at}"));
+            }
             None => ui.say(&format!(
                 "{left} messages were not confirmed and are not kept (--no-spool)"
             )),
         }
     }
     if report.own.refused + report.earlier.refused > 0 && spool.is_some() {
-        ui.say("refused messages are kept as failed in the spool; --receipts FILE tells why for each");
+        ui.say("refused messages are kept as failed in the spool");
     }
     if report.earlier != Tally::default() {
         ui.say(&format!("left by earlier runs: {}", report.earlier));

@@ -16,7 +16,9 @@ use std::time::Duration;
 
 pub(super) fn run(command: SpoolCommand, ui: &Ui) -> Result<Outcome> {
     match command.action {
-        SpoolAction::Stats { spool, format } => stats(&resolve::stores(spool.spool.as_deref())?, format, ui),
+        SpoolAction::Stats { spool, format } => {
+            stats(&resolve::stores(resolve::named_spool(&spool).as_deref())?, format, ui)
+        }
         SpoolAction::Flush {
             spool,
             properties,
@@ -31,7 +33,7 @@ pub(super) fn run(command: SpoolCommand, ui: &Ui) -> Result<Outcome> {
                 delivery_timeout,
                 grace,
             };
-            flush(&resolve::stores(spool.spool.as_deref())?, &how, ui)
+            flush(&resolve::stores(resolve::named_spool(&spool).as_deref())?, &how, ui)
         }
     }
 }
@@ -109,7 +111,7 @@ fn flush(stores: &[PathBuf], how: &How, ui: &Ui) -> Result<Outcome> {
             continue;
         };
         for target in spool.targets()? {
-            if spool.waiting(&target)?.0 == 0 {
+            if spool.waiting(&target)?.count == 0 {
                 continue;
             }
             // A copied store signs with a name of its own from now on.
@@ -132,7 +134,7 @@ fn flush(stores: &[PathBuf], how: &How, ui: &Ui) -> Result<Outcome> {
             let run = send::pump(
                 &mut spool,
                 &target,
-                Arc::new(KafkaEndpoint::new(kafka)),
+                Arc::new(KafkaEndpoint::new(kafka)?),
                 options,
                 None,
                 &mut teller,

@@ -1,6 +1,6 @@
 //! Ctrl-C and TERM, as calls.
 
-use crate::model::{Problem, Result, Signal};
+use crate::model::{Outcome, Problem, Result, Signal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
@@ -53,10 +53,16 @@ impl Asked {
             };
             if set.swap(code, Ordering::SeqCst) != 0 {
                 // Asked twice: nothing that a reader holds is worth a wait.
-                std::process::exit(crate::model::Outcome::Interrupted(signal).exit_code().into());
+                std::process::exit(Outcome::Interrupted(signal).exit_code().into());
             }
         })?;
         Ok(asked)
+    }
+
+    /// What the run comes to: a signal that was heard is told before any incomplete answer.
+    pub(super) fn outcome(&self, outcome: Outcome) -> Outcome {
+        self.signal()
+            .map_or(outcome, |signal| Outcome::Interrupted(signal).and(outcome))
     }
 
     pub(super) fn signal(&self) -> Option<Signal> {

@@ -2,18 +2,22 @@
 
 use super::resolve;
 use super::stop::Asked;
-use crate::broker::kafka::KafkaScan;
+use crate::broker::kafka::{KafkaScan, is_compacted};
 use crate::cli::{Deny, Isolation, VerifyArgs, VerifyFormat};
 use crate::model::{Outcome, Record, Result, Scan, ScanPlan, Visit};
 use crate::ui::emit::{query as coverage, verify as emit};
 use crate::ui::{Progress, Table, Ui};
 use crate::verify::{self, LaneVerdict, Totals, Tracker, Verdict};
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 /// Lanes without trouble are shown one by one up to this many.
 const SHOWN_LANES: usize = 50;
 /// Ranges that a person is shown of one lane; JSON has all.
 const SHOWN_RANGES: usize = 8;
+
+/// How long a broker may think about whether a topic is compacted, when that decides the verdict.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(super) fn run(args: VerifyArgs, ui: &Ui) -> Result<Outcome> {
     let target = resolve::target(&args.broker, &args.topic)?;
@@ -28,24 +32,29 @@ pub(super) fn run(args: VerifyArgs, ui: &Ui) -> Result<Outcome> {
         progress: ui.progress("verify"),
         asked: &asked,
     };
-    let report = KafkaScan::new(target).scan(&plan, &mut reader)?;
+    let (mut report, problem) = resolve::read(KafkaScan::new(target.clone()).scan(&plan, &mut reader))?;
     reader.progress.finish();
-    let verdict = verify::judge(&reader.tracker, &args.topic, &report);
+    let mut verdict = verify::judge(&reader.tracker, &args.topic, &report);
+    if verdict.totals.gap > 0 && !verdict.gaps_are_proven {
+        // Now the answer decides between loss and compaction, so it is worth a longer wait.
+        report.compacted = is_compacted(&target, PATIENCE);
+        verdict = verify::judge(&reader.tracker, &args.topic, &report);
+    }
     match args.format {
         VerifyFormat::Json => ui.data(&emit::json(&verdict))?,
+        VerifyFormat::Human if problem.is_some() => {}
         VerifyFormat::Human => ui.data(table(&verdict, ui.width()).as_bytes())?,
+    }
+    if let Some(problem) = problem {
+        ui.problem(&problem);
+        return Ok(asked.outcome(problem.outcome));
     }
     for line in coverage::coverage_lines(&args.topic, &report) {
         ui.say(&line);
     }
-    if report.compacted.is_none() {
-        ui.say("the topic's cleanup policy could not be read; on a compacted topic a gap may be compaction");
-    }
     let outcome = outcome(&verdict, &args.deny);
     ui.summary(&summary(&args.topic, &verdict, outcome));
-    Ok(asked
-        .signal()
-        .map_or(outcome, |signal| Outcome::Interrupted(signal).and(outcome)))
+    Ok(asked.outcome(outcome))
 }
 
 /// What a verdict comes to. A topic in which nothing is stamped proves nothing, which is not the same as nothing lost.
@@ -60,7 +69,8 @@ fn outcome(verdict: &Verdict, deny: &[Deny]) -> Outcome {
         ..
     } = verdict.totals;
     let denied = |what: Deny, count: u64| deny.contains(&what) && count > 0;
-    let anomaly = gap + corrupt > 0
+    let anomaly = (gap > 0 && verdict.gaps_are_proven)
+        || corrupt > 0
         || denied(Deny::Duplicate, duplicate)
         || denied(Deny::Reordered, reordered)
         || denied(Deny::Moved, moved);
@@ -93,7 +103,7 @@ fn summary(topic: &str, verdict: &Verdict, outcome: Outcome) -> String {
     let word = match outcome {
         Outcome::Good => "no anomaly",
         Outcome::Negative => "ANOMALIES",
-        _ => "no answer",
+        Outcome::Usage | Outcome::Unknown | Outcome::Spooled | Outcome::Interrupted(_) => "no answer",
     };
     let mut more = String::new();
     for (name, count) in [
@@ -201,7 +211,9 @@ impl Visit for Reader<'_> {
     }
 
     fn progress(&mut self, done: u64, total: u64) -> ControlFlow<()> {
-        self.progress.set_total(total);
+        if total > 0 {
+            self.progress.set_total(total);
+        }
         self.progress.set(done, &format!("{} stamped", self.tracker.stamped));
         if self.asked.signal().is_some() {
             ControlFlow::Break(())

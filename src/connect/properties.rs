@@ -20,7 +20,7 @@ const SECRET: [&str; 7] = [
 ];
 
 /// Properties that decide what an acknowledgement means; the commands set them and nobody else.
-const OURS: [&str; 17] = [
+const OURS: [&str; 27] = [
     "acks",
     "request.required.acks",
     "enable.idempotence",
@@ -38,6 +38,16 @@ const OURS: [&str; 17] = [
     "auto.offset.reset",
     "group.id",
     "bootstrap.servers",
+    "metadata.broker.list",
+    "test.mock.num.brokers",
+    "batch.size",
+    "batch.num.messages",
+    "message.max.bytes",
+    "queue.buffering.max.messages",
+    "queue.buffering.max.kbytes",
+    "check.crcs",
+    "enable.partition.eof",
+    "queued.max.messages.kbytes",
 ];
 
 impl ClientProperties {
@@ -162,7 +172,14 @@ mod tests {
 
     #[test]
     fn what_an_answer_means_is_not_negotiable() {
-        assert!(parse(&["acks=0"]).is_err());
+        for ours in [
+            "acks=0",
+            "metadata.broker.list=elsewhere:1",
+            "test.mock.num.brokers=1",
+            "batch.size=1",
+        ] {
+            assert!(parse(&[ours]).is_err(), "{ours}");
+        }
         assert!(parse(&["linger.ms=20"]).is_ok());
     }
 }

@@ -69,31 +69,31 @@ pub struct ScanReport {
     pub compacted: Option<bool>,
     /// Whether the visitor ended the scan.
     pub stopped: bool,
+    /// Why nothing at all was read.
+    pub unread: Option<String>,
 }
 
 impl ScanReport {
+    /// The report of a scan that could not begin.
+    pub fn unread(why: impl Into<String>) -> ScanReport {
+        ScanReport {
+            unread: Some(why.into()),
+            ..ScanReport::default()
+        }
+    }
+
     /// Whether every partition was read to the end offset that it had at the start.
     pub fn coverage(&self) -> Coverage {
-        let broken: Vec<String> = self
+        let broken = self
             .partitions
             .iter()
-            .filter_map(|p| p.error.as_ref().map(|e| format!("partition {}: {e}", p.partition)))
-            .collect();
+            .filter_map(|p| Some(format!("partition {}: {}", p.partition, p.error.as_ref()?)));
+        let broken: Vec<String> = self.unread.iter().cloned().chain(broken).collect();
         match (broken.is_empty(), self.stopped) {
             (true, false) => Coverage::Complete,
             (true, true) => Coverage::Partial("stopped before the end".to_owned()),
             (false, _) => Coverage::Partial(broken.join("; ")),
         }
-    }
-
-    /// Records handed over.
-    pub fn records(&self) -> u64 {
-        self.partitions.iter().map(|p| p.records).sum()
-    }
-
-    /// Bytes of keys and values handed over.
-    pub fn bytes(&self) -> u64 {
-        self.partitions.iter().map(|p| p.bytes).sum()
     }
 }
 
@@ -102,7 +102,7 @@ pub trait Visit {
     /// One batch. `Break` ends the scan; what was read until then is reported.
     fn batch(&mut self, records: &[Record<'_>]) -> ControlFlow<()>;
 
-    /// Told now and then how much was read of how much, in offsets. `Break` ends the scan.
+    /// Told now and then how much was read of how much, in offsets; a total of 0 while that is not known. `Break` ends the scan.
     fn progress(&mut self, done: u64, total: u64) -> ControlFlow<()>;
 }
 

@@ -7,13 +7,25 @@ use redb::{ReadableTable, WriteTransaction};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// One message carries at most this much text of numbers given up before it.
+const VOID_BYTES: usize = 200;
+
+/// Where a message goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// To this partition; its number is given in the same transaction.
+    Now(i32),
+    /// The topic is not known yet: lane and number follow. A partition that the user asked for is kept until then.
+    Later(Option<i32>),
+}
+
 /// A message that is to be accepted.
 #[derive(Debug, Clone, Copy)]
 pub struct NewMessage<'a> {
     /// The line of the input that it came from; 0 when it came from no line.
     pub line: u64,
-    /// The partition, once the topic is known; its number is given in the same transaction.
-    pub partition: Option<i32>,
+    /// Where it goes.
+    pub place: Place,
     /// The message key.
     pub key: Option<&'a [u8]>,
     /// The payload; `None` is a tombstone.
@@ -142,12 +154,14 @@ fn accept(
     let mut pending = txn.open_table(schema::PENDING)?;
     let mut id = first_id;
     for m in change.accept {
-        let (seq, voids) = match m.partition {
-            Some(partition) => lanes.take(txn, &target.producer, partition)?,
-            None => (0, String::new()),
+        let (partition, seq, voids) = match m.place {
+            Place::Now(partition) => {
+                let (seq, voids) = lanes.take(txn, &target.producer, partition)?;
+                (partition, seq, voids)
+            }
+            Place::Later(wish) => (wish.unwrap_or(-1), 0, String::new()),
         };
         let headers: Headers<'_> = m.headers.to_vec();
-        let partition = m.partition.unwrap_or(-1);
         let body: Body<'_> = (
             partition,
             seq,
@@ -310,7 +324,7 @@ impl<'a> Lanes<'a> {
         let (next, voids) = self.of(txn, producer, partition)?;
         let seq = *next;
         *next += 1;
-        Ok((seq, std::mem::take(voids).to_string()))
+        Ok((seq, voids.take(VOID_BYTES).to_string()))
     }
 
     /// A number that was refused for good, with those that its message carried and nobody has read.

@@ -20,6 +20,8 @@ impl StoreDir {
     /// # Errors
     /// [`SpoolError::InUse`] with the owner's words when another process holds it, [`SpoolError::Io`] otherwise.
     pub fn lock(path: &Path) -> Result<StoreDir, SpoolError> {
+        // A relative name has no parent to sync.
+        let path = &std::path::absolute(path).map_err(|e| SpoolError::io(path, e))?;
         make_dir(path)?;
         let lock_path = path.join("lock");
         let mut options = OpenOptions::new();
@@ -178,7 +180,8 @@ pub(super) fn make_private(path: &Path, mode: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// What a copy of the file does not share with it: device, inode and the moment of birth.
+/// What a copy of the file does not share with it: inode and moment of birth. The number of the device is left out, because
+/// some change it when they are mounted again.
 pub(super) fn identity(path: &Path) -> Result<String, SpoolError> {
     let meta = fs::metadata(path).map_err(|e| SpoolError::io(path, e))?;
     let born = meta
@@ -186,5 +189,5 @@ pub(super) fn identity(path: &Path) -> Result<String, SpoolError> {
         .ok()
         .and_then(|t| t.duration_since(UNIX_EPOCH).ok())
         .map_or(0, |d| d.as_nanos());
-    Ok(format!("{}:{}:{born}", meta.dev(), meta.ino()))
+    Ok(format!("{}:{born}", meta.ino()))
 }

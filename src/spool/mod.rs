@@ -13,10 +13,10 @@ mod error;
 mod read;
 mod schema;
 
-pub use change::{Accepted, Change, InputProgress, NewMessage, Settled, Verdict};
+pub use change::{Accepted, Change, InputProgress, NewMessage, Place, Settled, Verdict};
 pub use dir::{SpoolRoot, StoreDir};
 pub use error::SpoolError;
-pub use read::{Pending, Stats, Target};
+pub use read::{Pending, Stats, Target, Waiting};
 
 use redb::{Database, ReadableDatabase};
 use std::path::{Path, PathBuf};

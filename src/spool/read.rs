@@ -28,8 +28,10 @@ impl Target {
 pub struct Pending {
     /// The local number.
     pub id: u64,
-    /// The partition, once it has one.
+    /// The partition of its lane, once it has one.
     pub partition: Option<i32>,
+    /// The partition that the user asked for, while it has no lane.
+    pub wish: Option<i32>,
     /// The number in its lane; 0 without a lane.
     pub seq: u64,
     /// When it was accepted, in milliseconds since the Unix epoch.
@@ -53,7 +55,8 @@ impl Pending {
         let (partition, seq, accepted_ms, line, producer, voids, key, value, headers) = body;
         Pending {
             id,
-            partition: (partition >= 0).then_some(partition),
+            partition: (seq > 0).then_some(partition),
+            wish: (seq == 0 && partition >= 0).then_some(partition),
             seq,
             accepted_ms,
             line,
@@ -68,10 +71,27 @@ impl Pending {
         }
     }
 
-    /// Bytes of key and value.
+    /// Bytes of key, value and headers.
     pub fn size(&self) -> usize {
-        self.key.as_ref().map_or(0, Vec::len) + self.value.as_ref().map_or(0, Vec::len)
+        let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+        let headers: usize = self
+            .headers
+            .iter()
+            .map(|(name, value)| name.len() + length(value))
+            .sum();
+        length(&self.key) + length(&self.value) + headers
     }
+}
+
+/// What waits for one target.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// How many messages.
+    pub count: u64,
+    /// The local number of the first.
+    pub first: Option<u64>,
+    /// The local number of the last that has no lane yet.
+    pub last_without_lane: Option<u64>,
 }
 
 /// How much a store holds.
@@ -209,21 +229,25 @@ impl Spool {
         read().map_err(|e| self.failed(e))
     }
 
-    /// How many messages of a target wait, and the local number of the first of them.
+    /// What waits for a target.
     ///
     /// # Errors
     /// [`SpoolError`] when the store fails.
-    pub fn waiting(&self, target: &Target) -> Result<(u64, Option<u64>), SpoolError> {
-        let read = || -> Result<(u64, Option<u64>), redb::Error> {
+    pub fn waiting(&self, target: &Target) -> Result<Waiting, SpoolError> {
+        let read = || -> Result<Waiting, redb::Error> {
             let txn = self.db.as_ref().ok_or(redb::Error::PreviousIo)?.begin_read()?;
             let table = txn.open_table(schema::PENDING)?;
-            let (mut count, mut first) = (0, None);
+            let mut waiting = Waiting::default();
             for row in table.range((target.no, 0)..=(target.no, u64::MAX))? {
-                let (key, _) = row?;
-                first.get_or_insert(key.value().1);
-                count += 1;
+                let (key, body) = row?;
+                let id = key.value().1;
+                waiting.first.get_or_insert(id);
+                waiting.count += 1;
+                if body.value().1 == 0 {
+                    waiting.last_without_lane = Some(id);
+                }
             }
-            Ok((count, first))
+            Ok(waiting)
         };
         read().map_err(|e| self.failed(e))
     }

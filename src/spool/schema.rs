@@ -9,7 +9,7 @@ pub(super) const FORMAT: &str = "1";
 /// A key-value header list as it is stored.
 pub(super) type Headers<'a> = Vec<(&'a str, Option<&'a [u8]>)>;
 
-/// `(partition or -1, number or 0, accepted at in ms since the epoch, input line or 0, producer, voids, key, value, headers)`.
+/// `(partition or -1, number or 0 while it has no lane, accepted at in ms since the epoch, input line or 0, producer, voids, key, value, headers)`.
 pub(super) type Body<'a> = (
     i32,
     u64,

@@ -1,9 +1,9 @@
 use super::*;
 
-fn message<'a>(partition: Option<i32>, value: &'a [u8]) -> NewMessage<'a> {
+fn message<'a>(place: Place, value: &'a [u8]) -> NewMessage<'a> {
     NewMessage {
         line: 1,
-        partition,
+        place,
         key: Some(b"k"),
         value: Some(value),
         headers: &[("h", Some(b"v")), ("n", None)],
@@ -25,7 +25,7 @@ fn settled(target: &Target, a: &Accepted, verdict: Verdict) -> Settled {
 }
 
 fn accept(spool: &mut Spool, target: &Target, n: usize) -> Vec<Accepted> {
-    let new = vec![message(Some(0), b"x"); n];
+    let new = vec![message(Place::Now(0), b"x"); n];
     spool
         .commit(
             target,
@@ -92,7 +92,11 @@ fn what_was_accepted_is_there_after_reopening_until_it_is_confirmed() {
         })
         .into();
     settle(&mut spool, &target, &done);
-    assert_eq!(spool.waiting(&target).unwrap(), (1, Some(2)));
+    let waiting = spool.waiting(&target).unwrap();
+    assert_eq!(
+        (waiting.count, waiting.first, waiting.last_without_lane),
+        (1, Some(2), None)
+    );
     assert_eq!(spool.stats().unwrap().confirmed, 2);
     // A number is never given twice, also when everything was confirmed in between.
     assert_eq!(
@@ -131,7 +135,7 @@ fn a_number_refused_for_good_is_carried_by_the_next_message_of_its_lane() {
 fn messages_accepted_without_a_lane_get_one_later() {
     let mut spool = Spool::in_memory().unwrap();
     let target = spool.target("kafka://a:1", "orders").unwrap();
-    let new = [message(None, b"a"), message(None, b"b")];
+    let new = [message(Place::Later(None), b"a"), message(Place::Later(Some(2)), b"b")];
     let got = spool
         .commit(
             &target,
@@ -142,6 +146,15 @@ fn messages_accepted_without_a_lane_get_one_later() {
         )
         .unwrap();
     assert!(got.iter().all(|a| a.seq == 0));
+    assert_eq!(spool.waiting(&target).unwrap().last_without_lane, Some(1));
+    // What the user asked for is kept until then.
+    let wishes: Vec<_> = spool
+        .pending(&target, 0, 9, 999)
+        .unwrap()
+        .iter()
+        .map(|p| (p.partition, p.wish))
+        .collect();
+    assert_eq!(wishes, [(None, None), (None, Some(2))]);
     let placed = spool
         .commit(
             &target,

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 /// Whether a terminal may act on this character instead of showing it: C0, DEL, C1, and the invisible or direction-changing ones.
-fn is_hostile(c: char) -> bool {
+pub(super) fn is_hostile(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{061C}' | '\u{180E}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
 }
@@ -27,19 +27,6 @@ pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if is_hostile(c) {
-            push_escaped(&mut out, c)
-        } else {
-            out.push(c)
-        }
-    }
-    out
-}
-
-/// As [`escape`], but line ends and tabs stay: for texts of our own that have several lines.
-pub fn escape_lines(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_hostile(c) && c != '\n' && c != '\t' {
             push_escaped(&mut out, c)
         } else {
             out.push(c)
@@ -76,11 +63,6 @@ mod tests {
             .filter_map(char::from_u32)
             .collect();
         assert!(!escape(&all).chars().any(is_hostile));
-        assert!(
-            !escape_lines(&all)
-                .chars()
-                .any(|c| is_hostile(c) && c != '\n' && c != '\t')
-        );
     }
 
     #[test]

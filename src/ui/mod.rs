@@ -9,7 +9,7 @@ mod progress;
 mod style;
 mod table;
 
-pub use escape::{escape, escape_bytes, escape_lines};
+pub use escape::{escape, escape_bytes};
 pub use progress::Progress;
 pub use style::{Style, paint};
 pub use table::Table;
@@ -128,14 +128,14 @@ impl Ui {
     /// Writes one diagnostic line to stderr, escaped. A closed stderr is ignored: there is nobody left to tell.
     pub fn say(&self, line: &str) {
         if self.options.quiet == 0 {
-            self.raw_err(&escape_lines(line));
+            self.raw_err(&escape(line));
         }
     }
 
     /// Writes the last line of a run. It is kept under one `-q`, because it is part of the answer.
     pub fn summary(&self, line: &str) {
         if self.options.quiet < 2 {
-            self.raw_err(&escape_lines(line));
+            self.raw_err(&escape(line));
         }
     }
 
@@ -143,7 +143,7 @@ impl Ui {
     pub fn warn(&self, line: &str) {
         if self.options.quiet < 2 {
             let label = paint(self.color_err, Style::Doubt, "warning");
-            self.raw_err(&format!("{label}: {}", escape_lines(line)));
+            self.raw_err(&format!("{label}: {}", escape(line)));
         }
     }
 
@@ -155,16 +155,16 @@ impl Ui {
         let mut text = format!(
             "{}: {}",
             paint(self.color_err, Style::Loss, "error"),
-            escape_lines(&problem.what)
+            escape(&problem.what)
         );
         for cause in &problem.causes {
-            text.push_str(&format!("\n  caused by: {}", escape_lines(cause)));
+            text.push_str(&format!("\n  caused by: {}", escape(cause)));
         }
         if let Some(next) = &problem.next {
             text.push_str(&format!(
                 "\n  {}: {}",
                 paint(self.color_err, Style::Hint, "next"),
-                escape_lines(next)
+                escape(next)
             ));
         }
         self.raw_err(&text);

@@ -74,8 +74,10 @@ pub struct Verdict {
     pub totals: Totals,
     /// Each lane, by producer and name.
     pub lanes: Vec<LaneVerdict>,
-    /// Whether everything was read.
+    /// Whether everything was read, and what is assumed where the broker would not say.
     pub coverage: Coverage,
+    /// Whether a gap is certainly no compaction.
+    pub gaps_are_proven: bool,
 }
 
 /// Judges what the tracker saw in a scan of `topic`.
@@ -89,13 +91,7 @@ pub fn judge(tracker: &Tracker, topic: &str, report: &ScanReport) -> Verdict {
     let compacted = report.compacted == Some(true);
     let mut lanes = Vec::new();
     for (producer, name, lane) in tracker.all() {
-        let verdict = judge_lane(
-            producer,
-            name,
-            lane,
-            from_the_beginning(name, topic, &report.partitions),
-            compacted,
-        );
+        let verdict = judge_lane(producer, name, lane, beginning(name, topic, report), compacted);
         // A hostile stamp can claim any number; a sum that would overflow is as large as it gets.
         totals.gap = totals.gap.saturating_add(verdict.gap());
         totals.duplicate += verdict.duplicate;
@@ -105,35 +101,67 @@ pub fn judge(tracker: &Tracker, topic: &str, report: &ScanReport) -> Verdict {
         totals.void = totals.void.saturating_add(verdict.void);
         lanes.push(verdict);
     }
+    let gaps_are_proven = report.compacted.is_some();
+    let coverage = match report.coverage() {
+        Coverage::Complete if totals.gap > 0 && !gaps_are_proven => {
+            Coverage::CompleteIf("the topic is not compacted, which the broker would not say".to_owned())
+        }
+        coverage => coverage,
+    };
     Verdict {
         totals,
         lanes,
-        coverage: report.coverage(),
+        coverage,
+        gaps_are_proven,
     }
 }
 
-/// Whether a lane was read from its first message on: its partition's log starts at 0. A lane that is at home elsewhere was
-/// only when every log here does.
-fn from_the_beginning(lane: &str, topic: &str, partitions: &[PartitionRead]) -> bool {
+/// From where on the numbers of a lane must all be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beginning {
+    /// From 1: its log starts at 0.
+    First,
+    /// From the first number read: what was before has expired with the head of its log.
+    FirstRead,
+    /// Nowhere: its own partition was not read.
+    NotRead,
+}
+
+/// Where a lane must begin. A lane that is at home in another topic begins with its first number only when every log here does.
+fn beginning(lane: &str, topic: &str, report: &ScanReport) -> Beginning {
     let home = lane
         .rsplit_once('/')
         .filter(|(t, _)| *t == topic)
         .and_then(|(_, p)| p.parse::<i32>().ok());
-    match home.and_then(|home| partitions.iter().find(|p| p.partition == home)) {
-        Some(partition) => partition.from == 0,
-        None => partitions.iter().all(|p| p.from == 0),
+    let of = |partition: &PartitionRead| {
+        if partition.from == 0 {
+            Beginning::First
+        } else {
+            Beginning::FirstRead
+        }
+    };
+    match home {
+        Some(home) => report
+            .partitions
+            .iter()
+            .find(|p| p.partition == home)
+            .map_or(Beginning::NotRead, of),
+        None => report
+            .partitions
+            .iter()
+            .map(of)
+            .find(|b| *b == Beginning::FirstRead)
+            .unwrap_or(Beginning::First),
     }
 }
 
-fn judge_lane(producer: &str, name: &str, lane: &Lane, from_the_beginning: bool, compacted: bool) -> LaneVerdict {
+fn judge_lane(producer: &str, name: &str, lane: &Lane, beginning: Beginning, compacted: bool) -> LaneVerdict {
     let numbers = lane.numbers();
     let first = numbers.first().map_or(0, |r| *r.start());
     let last = numbers.last().map_or(0, |r| *r.end());
-    // With the beginning of the log gone, what is missing before the first number read has expired with it.
-    let (start, mut expired) = if from_the_beginning {
-        (1, 0)
-    } else {
-        (first, first.saturating_sub(1))
+    let (start, mut expired) = match beginning {
+        Beginning::First | Beginning::NotRead => (1, 0),
+        Beginning::FirstRead => (first, first.saturating_sub(1)),
     };
     let mut known = numbers;
     let mut void = 0;
@@ -142,7 +170,7 @@ fn judge_lane(producer: &str, name: &str, lane: &Lane, from_the_beginning: bool,
         known.insert(range.clone());
     }
     let mut gaps: Vec<(u64, u64)> = Vec::new();
-    if start <= last && last > 0 {
+    if start <= last && last > 0 && beginning != Beginning::NotRead {
         gaps.extend(known.gaps(&(start..=last)).map(|gap| (*gap.start(), *gap.end())));
     }
     if compacted {
@@ -221,7 +249,7 @@ mod tests {
             &ScanReport {
                 partitions,
                 compacted: Some(false),
-                stopped: false,
+                ..ScanReport::default()
             },
         )
     }
@@ -280,6 +308,52 @@ mod tests {
         let v = verdict(&[(0, "a", 0, 1, ""), (0, "b", 0, 1, ""), (1, "a", 1, 1, "")], 0);
         assert_eq!(v.lanes.len(), 3);
         assert!(v.lanes.iter().all(LaneVerdict::is_clean));
+    }
+
+    #[test]
+    fn a_lane_whose_partition_was_left_out_has_no_gaps() {
+        assert_eq!(verdict(&[(0, "p", 7, 500, "")], 0).totals.gap, 0);
+        assert_eq!(verdict(&[(0, "p", 1, 500, "")], 0).totals.gap, 499);
+    }
+
+    #[test]
+    fn a_gap_is_proven_only_when_compaction_is_ruled_out() {
+        let mut tracker = Tracker::default();
+        let headers: Vec<(&[u8], Option<&[u8]>)> = vec![(b"mqsafe-id", Some(b"2 p t/0"))];
+        tracker.insert(
+            "t",
+            &Record {
+                partition: 0,
+                offset: 0,
+                timestamp_ms: None,
+                key: None,
+                value: None,
+                headers,
+            },
+        );
+        let of = |compacted| {
+            let partitions = vec![PartitionRead::default()];
+            judge(
+                &tracker,
+                "t",
+                &ScanReport {
+                    partitions,
+                    compacted,
+                    ..ScanReport::default()
+                },
+            )
+        };
+        let unknown = of(None);
+        assert_eq!((unknown.totals.gap, unknown.gaps_are_proven), (1, false));
+        assert!(matches!(unknown.coverage, Coverage::CompleteIf(_)));
+        assert_eq!(
+            (
+                of(Some(false)).totals.gap,
+                of(Some(true)).totals.gap,
+                of(Some(true)).totals.expired
+            ),
+            (1, 0, 1)
+        );
     }
 
     #[test]

@@ -66,6 +66,20 @@ impl ClientContext for Asking {
 
 impl ConsumerContext for Asking {}
 
+/// The context of a client that only shows whether it can be made.
+pub(super) struct Quiet;
+
+impl ClientContext for Quiet {
+    fn log(&self, _level: RDKafkaLogLevel, _facility: &str, _message: &str) {}
+    fn error(&self, _error: KafkaError, _reason: &str) {}
+}
+
+impl ProducerContext for Quiet {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, _result: &DeliveryResult<'_>, _opaque: ()) {}
+}
+
 /// The context of clients that publish.
 pub(super) struct Publishing {
     pub(super) last_error: LastError,

@@ -7,12 +7,11 @@ use super::raw::Persistence;
 use crate::model::{Delivery, Position};
 use rdkafka::error::RDKafkaErrorCode;
 
-/// Errors after which no retry of this message can succeed (Kafka protocol, error codes that are not retriable and concern
-/// the message or the right to write it).
-const PERMANENT: [RDKafkaErrorCode; 8] = [
+/// Errors after which no retry of this message can succeed: codes of the Kafka protocol that are not retriable and concern the
+/// message or the right to write it. A corrupt message (code 2) is not among them: the next attempt carries the right bytes.
+const PERMANENT: [RDKafkaErrorCode; 7] = [
     RDKafkaErrorCode::MessageSizeTooLarge,
     RDKafkaErrorCode::MessageBatchTooLarge,
-    RDKafkaErrorCode::InvalidMessage,
     RDKafkaErrorCode::InvalidTimestamp,
     RDKafkaErrorCode::InvalidRecord,
     RDKafkaErrorCode::TopicAuthorizationFailed,
@@ -113,6 +112,7 @@ mod tests {
             Code::UnknownTopic,
             Code::UnknownTopicOrPartition,
             Code::Fatal,
+            Code::InvalidMessage,
         ] {
             assert!(
                 matches!(judge(Persistence::Not, Some(code), 0, -1), Delivery::NotSent(_)),

@@ -1,14 +1,16 @@
 //! One topic of one cluster, before anything is published or read.
 
 use super::config::{self, KafkaTarget};
-use super::context::{Asking, LastError};
+use super::context::{Asking, LastError, Quiet};
 use super::publish::KafkaPublisher;
 use crate::model::{Endpoint, Publish, Report, Result, Topology};
+use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::bindings::rd_kafka_resp_err_t as Code;
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{IsError, RDKafkaErrorCode};
+use rdkafka::error::{IsError, KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::BaseProducer;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -17,7 +19,7 @@ const BATCH_BYTES: u32 = 1_000_000;
 /// Room for the batch header below the topic's limit (KIP-98: 61 bytes, and the length fields around it).
 const BATCH_OVERHEAD_BYTES: u32 = 1024;
 /// How long the question for a setting may take; the answer helps, and nothing depends on it.
-const SETTINGS: Duration = Duration::from_secs(2);
+pub(super) const SETTINGS: Duration = Duration::from_secs(2);
 /// How long a topic may stay unknown before that is the answer: a topic made a moment ago is not on every broker yet.
 const PROPAGATION: Duration = Duration::from_secs(2);
 
@@ -29,18 +31,29 @@ pub struct KafkaEndpoint {
 }
 
 impl KafkaEndpoint {
-    /// An endpoint; nothing is connected yet.
-    pub fn new(target: KafkaTarget) -> KafkaEndpoint {
-        KafkaEndpoint {
+    /// An endpoint. Nothing is connected yet, and the client has looked at every property.
+    ///
+    /// # Errors
+    /// A usage problem that names the property which the client refuses.
+    pub fn new(target: KafkaTarget) -> Result<KafkaEndpoint> {
+        // Properties contradict each other only where a client is made; without addresses it connects to nothing.
+        let unconnected = |mut config: ClientConfig| -> Result<()> {
+            config.remove("bootstrap.servers");
+            let client: std::result::Result<BaseProducer<Quiet>, KafkaError> = config.create_with_context(Quiet);
+            client.map(drop).map_err(|e| config::refused(&e))
+        };
+        unconnected(target.producer(BATCH_BYTES, false))?;
+        Ok(KafkaEndpoint {
             target,
             last_error: LastError::default(),
             asking: Mutex::new(None),
-        }
+        })
     }
 
     /// What a batch may hold: below the topic's own limit, where the user may read it.
     fn batch_bytes(&self) -> u32 {
-        let limit = topic_config(&self.target, "max.message.bytes").and_then(|bytes| bytes.parse::<u32>().ok());
+        let limit =
+            topic_config(&self.target, "max.message.bytes", SETTINGS).and_then(|bytes| bytes.parse::<u32>().ok());
         limit.map_or(BATCH_BYTES, |bytes| {
             bytes.saturating_sub(BATCH_OVERHEAD_BYTES).clamp(1024, BATCH_BYTES)
         })
@@ -120,18 +133,27 @@ impl Endpoint for KafkaEndpoint {
     }
 }
 
+/// Whether old values of a topic's keys are removed by compaction, so that holes are no loss; `None` when the broker would not
+/// say within `patience`.
+pub fn is_compacted(target: &KafkaTarget, patience: Duration) -> Option<bool> {
+    topic_config(target, "cleanup.policy", patience).map(|policy| policy.contains("compact"))
+}
+
 /// The value of a topic setting; `None` when the broker would not say (DESCRIBE_CONFIGS is a right of its own), or not in time:
 /// whoever asks must do without.
-pub(super) fn topic_config(target: &KafkaTarget, name: &str) -> Option<String> {
+fn topic_config(target: &KafkaTarget, name: &str, patience: Duration) -> Option<String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
         .ok()?;
     let admin: AdminClient<DefaultClientContext> = target.asking().create().ok()?;
-    let options = AdminOptions::new().request_timeout(Some(SETTINGS));
+    // Any broker answers for a topic. Without one named the client waits for the controller, which not every cluster tells of.
+    let metadata = admin.inner().fetch_metadata(Some(&target.topic), patience).ok()?;
+    let broker = metadata.brokers().first()?.id();
+    let options = AdminOptions::new().request_timeout(Some(patience)).broker_id(broker);
     let topic = [ResourceSpecifier::Topic(&target.topic)];
     let asked =
-        runtime.block_on(async { tokio::time::timeout(SETTINGS, admin.describe_configs(&topic, &options)).await });
+        runtime.block_on(async { tokio::time::timeout(patience, admin.describe_configs(&topic, &options)).await });
     let described = asked.ok()?.ok()?.into_iter().next()?.ok()?;
     described.get(name)?.value.clone()
 }

@@ -12,5 +12,5 @@ mod scan;
 pub mod testbed;
 
 pub use config::KafkaTarget;
-pub use endpoint::KafkaEndpoint;
+pub use endpoint::{KafkaEndpoint, is_compacted};
 pub use scan::KafkaScan;

@@ -2,11 +2,9 @@
 
 use super::config::{self, KafkaTarget};
 use super::context::{Asking, LastError};
-use super::endpoint::{KafkaEndpoint, topic_config};
+use super::endpoint::{KafkaEndpoint, SETTINGS, is_compacted};
 use super::raw;
-use crate::model::{
-    Endpoint, Outcome, PartitionRead, Problem, Record, Result, Scan, ScanPlan, ScanReport, Topology, Visit,
-};
+use crate::model::{Endpoint, PartitionRead, Problem, Record, Result, Scan, ScanPlan, ScanReport, Topology, Visit};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -18,7 +16,11 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// How long nothing at all may come before the partitions that are left are given up, with that as the reason.
 const SILENCE: Duration = Duration::from_secs(30);
 /// How long one question about offsets may take.
-const OFFSETS: Duration = Duration::from_secs(10);
+const OFFSETS: Duration = Duration::from_secs(5);
+/// How long all of them together may take; partitions without a leader must not add up.
+const ALL_OFFSETS: Duration = Duration::from_secs(30);
+/// How long it may take until somebody who asks to stop is heard.
+const SLICE: Duration = Duration::from_secs(1);
 /// How often the visitor is told how far it is.
 const PROGRESS: Duration = Duration::from_millis(100);
 
@@ -33,10 +35,21 @@ impl KafkaScan {
         KafkaScan { target }
     }
 
-    fn partitions(&self, plan: &ScanPlan) -> Result<Vec<i32>> {
+    fn partitions(&self, plan: &ScanPlan, visit: &mut dyn Visit) -> Result<Vec<i32>> {
         let (topic, broker) = (&self.target.topic, &self.target.broker);
-        let endpoint = KafkaEndpoint::new(self.target.clone());
-        let count = match endpoint.topology(CONNECT) {
+        let endpoint = KafkaEndpoint::new(self.target.clone())?;
+        let start = Instant::now();
+        // In slices, so that whoever asks to stop is heard.
+        let answer = loop {
+            match endpoint.topology(SLICE) {
+                Err(_) if visit.progress(0, 0).is_break() => {
+                    return Err(Problem::unknown(format!("stopped before {broker} answered")));
+                }
+                Err(_) if start.elapsed() < CONNECT => {}
+                answer => break answer,
+            }
+        };
+        let count = match answer {
             Ok(Topology::Known { partitions }) => partitions,
             Ok(Topology::NoSuchTopic) => {
                 return Err(Problem::unknown(format!("topic {topic} does not exist on {broker}"))
@@ -60,8 +73,7 @@ impl KafkaScan {
         };
         match wanted.iter().find(|p| **p < 0 || **p >= count) {
             Some(p) => Err(Problem::usage(format!("topic {topic} has no partition {p}"))
-                .next(format!("it has partitions 0 to {}", count - 1))
-                .with_outcome(Outcome::Usage)),
+                .next(format!("it has partitions 0 to {}", count - 1))),
             None => Ok(wanted),
         }
     }
@@ -69,7 +81,7 @@ impl KafkaScan {
 
 impl Scan for KafkaScan {
     fn scan(&mut self, plan: &ScanPlan, visit: &mut dyn Visit) -> Result<ScanReport> {
-        let wanted = self.partitions(plan)?;
+        let wanted = self.partitions(plan, visit)?;
         let last_error = LastError::default();
         let client = |uncommitted| -> Result<BaseConsumer<Asking>> {
             let context = Asking {
@@ -82,18 +94,18 @@ impl Scan for KafkaScan {
         };
         let consumer = client(plan.read_uncommitted)?;
         let all = client(true)?;
-        let mut run = Run::start(&self.target.topic, &consumer, &all, &wanted);
+        let mut run = Run::start(&self.target.topic, &consumer, &all, &wanted, visit);
         drop(all);
-        let policy = std::thread::scope(|scope| {
-            let policy = scope.spawn(|| topic_config(&self.target, "cleanup.policy"));
+        let compacted = std::thread::scope(|scope| {
+            let compacted = scope.spawn(|| is_compacted(&self.target, SETTINGS));
             run.read(visit, &last_error);
-            policy.join().ok().flatten()
+            compacted.join().ok().flatten()
         });
-        let compacted = policy.map(|policy| policy.contains("compact"));
         Ok(ScanReport {
             partitions: run.states.into_iter().map(|s| s.read).collect(),
             compacted,
             stopped: run.stopped,
+            unread: None,
         })
     }
 }
@@ -107,6 +119,31 @@ struct State {
 }
 
 impl State {
+    fn new(partition: i32) -> State {
+        let read = PartitionRead {
+            partition,
+            ..PartitionRead::default()
+        };
+        State {
+            read,
+            done: false,
+            stable_end: 0,
+        }
+    }
+
+    /// Asks between which offsets the partition is to be read.
+    fn ask(&mut self, topic: &str, consumer: &BaseConsumer<Asking>, all: &BaseConsumer<Asking>) {
+        let partition = self.read.partition;
+        let ends = all.fetch_watermarks(topic, partition, OFFSETS);
+        let asked = ends.and_then(|ends| Ok((ends, consumer.fetch_watermarks(topic, partition, OFFSETS)?.1)));
+        match asked {
+            Ok(((from, to), stable_end)) => {
+                (self.read.from, self.read.to, self.read.read_to, self.stable_end) = (from, to, from, stable_end);
+            }
+            Err(e) => self.finish(Some(format!("its offsets cannot be asked: {}", words(&e)))),
+        }
+    }
+
     fn finish(&mut self, error: Option<String>) {
         self.done = true;
         if error.is_none() {
@@ -115,11 +152,22 @@ impl State {
         self.read.error = error;
     }
 
-    /// Nothing more can come below the end that is being read to.
-    fn reached_end(&mut self) {
-        let held_back = (self.stable_end < self.read.to)
-            .then(|| format!("an open transaction holds back offsets from {} on", self.stable_end));
-        self.finish(held_back);
+    /// Nothing more can come below the end that is being read to, unless the log itself has become shorter.
+    fn reached_end(&mut self, topic: &str, consumer: &BaseConsumer<Asking>) {
+        let end = self.stable_end.min(self.read.to);
+        let error = if self.stable_end < self.read.to {
+            Some(format!("an open transaction holds back offsets from {end} on"))
+        } else if self.read.read_to < end {
+            // Transaction markers and compacted records are never handed over, so only the broker knows whether this is the end.
+            match consumer.fetch_watermarks(topic, self.read.partition, OFFSETS) {
+                Ok((_, now)) if now >= end => None,
+                Ok((_, now)) => Some(format!("the log was cut from offset {end} to {now} while it was read")),
+                Err(e) => Some(format!("its end cannot be asked again: {}", words(&e))),
+            }
+        } else {
+            None
+        };
+        self.finish(error);
     }
 }
 
@@ -138,33 +186,30 @@ impl<'a> Run<'a> {
         consumer: &'a BaseConsumer<Asking>,
         all: &BaseConsumer<Asking>,
         wanted: &[i32],
+        visit: &mut dyn Visit,
     ) -> Run<'a> {
         let mut states = Vec::with_capacity(wanted.len());
         let mut assignment = TopicPartitionList::new();
+        let (start, mut stopped) = (Instant::now(), false);
         for &partition in wanted {
-            let mut state = State {
-                read: PartitionRead {
-                    partition,
-                    ..PartitionRead::default()
-                },
-                done: false,
-                stable_end: 0,
-            };
-            let ends = all.fetch_watermarks(topic, partition, OFFSETS);
-            let stable = consumer.fetch_watermarks(topic, partition, OFFSETS);
-            match (ends, stable) {
-                (Ok((from, to)), Ok((_, stable_end))) => {
-                    (state.read.from, state.read.to, state.read.read_to, state.stable_end) =
-                        (from, to, from, stable_end);
-                    if from >= to {
-                        state.finish(None);
-                    } else if let Err(e) =
-                        assignment.add_partition_offset(topic, partition, rdkafka::Offset::Offset(from))
-                    {
-                        state.finish(Some(words(&e)));
-                    }
-                }
-                (Err(e), _) | (_, Err(e)) => state.finish(Some(format!("its offsets cannot be asked: {}", words(&e)))),
+            let mut state = State::new(partition);
+            stopped = stopped || visit.progress(0, 0).is_break();
+            if stopped {
+                state.finish(Some("stopped before it was read".to_owned()));
+            } else if start.elapsed() > ALL_OFFSETS {
+                state.finish(Some(
+                    "its offsets were not asked: others took too long to answer".to_owned(),
+                ));
+            } else {
+                state.ask(topic, consumer, all);
+            }
+            let (from, offset) = (state.read.from, rdkafka::Offset::Offset(state.read.from));
+            if !state.done && from >= state.read.to {
+                state.finish(None);
+            } else if !state.done
+                && let Err(e) = assignment.add_partition_offset(topic, partition, offset)
+            {
+                state.finish(Some(words(&e)));
             }
             states.push(state);
         }
@@ -178,7 +223,7 @@ impl<'a> Run<'a> {
             topic,
             consumer,
             states,
-            stopped: false,
+            stopped,
         }
     }
 
@@ -259,8 +304,9 @@ impl<'a> Run<'a> {
     /// Returns whether the error is a sign of life.
     fn error(&mut self, error: &KafkaError) -> bool {
         if let KafkaError::PartitionEOF(partition) = error {
+            let (topic, consumer) = (self.topic, self.consumer);
             if let Some(state) = self.state(*partition) {
-                state.reached_end();
+                state.reached_end(topic, consumer);
             }
             return true;
         }
@@ -282,10 +328,9 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Errors of reading that do not heal by waiting.
-const FINAL: [RDKafkaErrorCode; 7] = [
+/// Errors of reading that do not heal by waiting. A group that may not be looked up is none: reading needs no group.
+const FINAL: [RDKafkaErrorCode; 6] = [
     RDKafkaErrorCode::TopicAuthorizationFailed,
-    RDKafkaErrorCode::GroupAuthorizationFailed,
     RDKafkaErrorCode::UnknownTopicOrPartition,
     RDKafkaErrorCode::UnknownTopic,
     RDKafkaErrorCode::UnknownPartition,

@@ -182,6 +182,10 @@ fn table(rows: &[Row], width: usize) -> String {
 
 /// A drill is good when carelessness lost something and care lost nothing; anything else is not what it set out to show.
 fn judge(rows: &[Row], ui: &Ui) -> Outcome {
+    if rows.is_empty() {
+        ui.summary("nothing was run, so nothing was shown");
+        return Outcome::Unknown;
+    }
     let mut outcome = Outcome::Good;
     let (mut careless_lost, mut careful_lost) = (0, 0);
     for row in rows {

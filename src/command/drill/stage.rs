@@ -154,7 +154,7 @@ impl Stage {
     }
 
     /// Makes everything well again.
-    pub(super) fn heal(&mut self, _run: DrillRun, topic: &str) -> Result<()> {
+    pub(super) fn heal(&mut self, topic: &str) -> Result<()> {
         let Stage::Real(real) = self else { return Ok(()) };
         real.heal(topic)
     }

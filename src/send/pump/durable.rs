@@ -2,11 +2,12 @@
 
 use super::{Pump, SETTLE_EVERY, STALLED, now_ms, size};
 use crate::hooks::{self, Phase};
-use crate::model::{Fate, Outcome, Problem, Result};
+use crate::model::{Fate, Outcome, Problem};
 use crate::send::flight::Flight;
 use crate::send::input::Chunk;
 use crate::send::observe::Receipt;
-use crate::spool::{Accepted, Change, NewMessage, Settled, SpoolError, Verdict};
+use crate::send::partitioner::Partitioner;
+use crate::spool::{Accepted, Change, NewMessage, Place, Settled, SpoolError, Verdict};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ impl Pump<'_> {
         room || stalled || self.stopping.is_some()
     }
 
-    pub(super) fn accept_chunks(&mut self) -> Result<()> {
+    pub(super) fn accept_chunks(&mut self) {
         while self.may_accept() {
             let Some(chunk) = self.chunks.pop_front() else { break };
             let accepted = self.accept(&chunk);
@@ -40,7 +41,6 @@ impl Pump<'_> {
                 self.store_failed(e);
             }
         }
-        Ok(())
     }
 
     pub(super) fn accept(&mut self, chunk: &Chunk) -> std::result::Result<(), SpoolError> {
@@ -56,11 +56,11 @@ impl Pump<'_> {
                 .as_ref()
                 .map(|range| &chunk.data[range.clone()])
                 .or(own_key.as_deref());
-            let partition = self.partitions.map(|count| self.options.partitioner.choose(key, count));
+            let place = self.place_of(key);
             let value = Some(&chunk.data[line.value.clone()]);
             new.push(NewMessage {
                 line: line.number,
-                partition,
+                place,
                 key,
                 value,
                 headers: &headers,
@@ -92,7 +92,7 @@ impl Pump<'_> {
             .into_iter()
             .chain(chunk.rejected.last().map(|r| r.line));
         self.lines = read.fold(self.lines, u64::max);
-        self.accepted.1 += new.len() as u64;
+        self.accepted += new.len() as u64;
         self.was_settled(&settled);
         for rejected in &chunk.rejected {
             self.own.count(Fate::Rejected, 1);
@@ -111,15 +111,30 @@ impl Pump<'_> {
         Ok(())
     }
 
+    /// Where a new message goes: to its lane, unless the topic is unknown or older messages still wait for theirs.
+    fn place_of(&mut self, key: Option<&[u8]>) -> Place {
+        match (self.partitions, &self.options.partitioner) {
+            (Some(count), _) if self.cursor >= self.placed_from => {
+                Place::Now(self.options.partitioner.choose(key, count))
+            }
+            (_, Partitioner::Fixed(partition)) => Place::Later(Some(*partition)),
+            (_, Partitioner::Key { .. }) => Place::Later(None),
+        }
+    }
+
     /// Hands over what was just accepted, without reading it back, when nothing waits before it.
     pub(super) fn send_directly(&mut self, new: &[NewMessage<'_>], got: &[Accepted], accepted_ms: i64) {
         for (message, got) in new.iter().zip(got) {
-            let Some(partition) = message.partition else { return };
+            let Place::Now(partition) = message.place else {
+                // It waits for its lane, and so does everything after it.
+                self.placed_from = self.spool.next_id();
+                return;
+            };
             if self.cursor != got.id || !self.may_hand_over() {
                 return;
             }
             let producer = Arc::clone(&self.producer);
-            let (attempts, bytes) = (1, size(message.key, message.value));
+            let (attempts, bytes) = (1, size(message.key, message.value, message.headers));
             let flight = Flight {
                 line: message.line,
                 seq: got.seq,
@@ -150,9 +165,10 @@ impl Pump<'_> {
             ..Change::default()
         };
         let done = self.spool.commit(&self.target, &change).map(drop);
-        // An acknowledgement is true whether or not the store could write it down; then it is sent once more some day.
+        // A verdict is true whether or not the store could write it down; if not, the message is sent once more some day.
         self.was_settled(&settled);
         if let Err(e) = done {
+            self.unwritten.extend(settled.iter().map(|(s, _)| s.id));
             self.store_failed(e);
         }
     }
@@ -193,16 +209,13 @@ impl Pump<'_> {
     /// The store failed. Nothing more is accepted; what it holds is still delivered, if it can be opened again.
     pub(super) fn store_failed(&mut self, error: SpoolError) {
         if self.refusing {
+            self.abandoned |= self.spool.reopen().is_err();
             return;
         }
-        self.refusing = true;
-        self.stop_input();
-        self.chunks.clear();
-        let full = error.is_out_of_space();
-        let what = if full {
-            "the spool's disk is full; nothing more was accepted"
-        } else {
-            "the spool failed; nothing more was accepted"
+        self.refuse_input();
+        let what = match error.is_out_of_space() {
+            true => "the spool's disk is full; nothing more was accepted",
+            false => "the spool failed; nothing more was accepted",
         };
         let next = "make room, then send the rest of the input again: with --resume FILE it goes on after the last accepted line";
         self.why = Some(what.to_owned());
@@ -212,13 +225,15 @@ impl Pump<'_> {
                 .next(next)
                 .with_outcome(Outcome::Spooled),
         );
-        if let Err(e) = self.spool.reopen() {
-            self.troubles.push(
-                Problem::unknown("the spool cannot be opened again")
-                    .because(e)
-                    .with_outcome(Outcome::Spooled),
-            );
-            self.abandoned = true;
+        let before = self.spool.next_id();
+        match self.spool.reopen() {
+            // A commit may land although it reported a failure; then its messages were accepted.
+            Ok(()) => self.accepted += self.spool.next_id() - before,
+            Err(e) => {
+                let problem = Problem::unknown("the spool cannot be opened again").because(e);
+                self.troubles.push(problem.with_outcome(Outcome::Spooled));
+                self.abandoned = true;
+            }
         }
     }
 }

@@ -1,9 +1,10 @@
 //! When a run is over, and what it came to.
 
 use super::{Pump, REFILL_BYTES, REFILL_MESSAGES, Report, STALLED, now_ms};
-use crate::model::{Fate, Outcome, Tally};
+use crate::model::{Fate, Outcome, Problem, Tally};
 use crate::send::event::Event;
 use crate::send::observe::{Receipt, State};
+use crate::spool::Pending;
 
 impl Pump<'_> {
     pub(super) fn is_over(&mut self) -> bool {
@@ -11,13 +12,15 @@ impl Pump<'_> {
             return true;
         }
         if let Some((_, since)) = self.stopping {
-            let nothing_left = self.chunks.is_empty() && self.flights.is_empty() && self.settled.is_empty();
+            // Without a spool nothing is accepted for a topic that is not known.
+            let hopeless = self.partitions.is_none() && !self.spool.is_durable();
+            let nothing_left = (!self.has_chunks() || hopeless) && self.flights.is_empty() && self.settled.is_empty();
             return nothing_left || since.elapsed() >= self.options.grace;
         }
-        if self.input_open || (!self.chunks.is_empty() && !self.refusing && self.spool.is_durable()) {
+        if self.input_open || (self.has_chunks() && self.spool.is_durable()) {
             return self.gave_up_without_spool();
         }
-        if self.chunks.is_empty() && self.open() == 0 && self.settled.is_empty() {
+        if !self.has_chunks() && self.open() == 0 && self.settled.is_empty() {
             return true;
         }
         // Only a broker that never answered has its own, shorter, patience; a denied topic has none.
@@ -75,7 +78,7 @@ impl Pump<'_> {
         let in_flight = self.flights.len() as u64;
         let trouble = (!moving && (open > 0 || self.partitions.is_none())).then(|| self.trouble());
         self.observer.state(&State {
-            accepted: self.accepted.1,
+            accepted: self.accepted,
             stored: self.own.stored + self.earlier.stored,
             in_flight,
             waiting: open.saturating_sub(in_flight),
@@ -142,23 +145,20 @@ impl Pump<'_> {
     /// Counts what has no verdict, and tells those of this run one by one.
     pub(super) fn count_the_rest(&mut self) {
         let mut from = 0;
-        let mut read = 0;
-        let open = self.open();
         let now = now_ms();
-        while let Ok(waiting) = self.spool.pending(&self.target, from, REFILL_MESSAGES, REFILL_BYTES) {
-            let Some(last) = waiting.last() else { break };
-            from = last.id + 1;
-            for message in &waiting {
-                // Settled, but the store could not write that down.
-                if read == open {
+        loop {
+            let waiting = match self.spool.pending(&self.target, from, REFILL_MESSAGES, REFILL_BYTES) {
+                Ok(waiting) => waiting,
+                Err(e) => {
+                    let problem = Problem::unknown("the spool cannot be read to the end").because(e);
+                    self.troubles.push(problem.with_outcome(Outcome::Spooled));
                     break;
                 }
-                read += 1;
-                let fate = if self.doubtful.contains(&message.id) {
-                    Fate::InDoubt
-                } else {
-                    Fate::Spooled
-                };
+            };
+            let Some(last) = waiting.last() else { break };
+            from = last.id + 1;
+            for message in waiting.iter().filter(|m| !self.unwritten.contains(&m.id)) {
+                let fate = self.fate_of(message);
                 if message.id < self.first_own {
                     self.earlier.count(fate, 1);
                     continue;
@@ -181,6 +181,22 @@ impl Pump<'_> {
                     reason: reason.or(self.why.as_deref()),
                 });
             }
+        }
+        // What was accepted and cannot be found again now is not gone: nothing is known about it.
+        self.own
+            .count(Fate::InDoubt, self.accepted.saturating_sub(self.own.accepted()));
+        self.earlier
+            .count(Fate::InDoubt, self.left.saturating_sub(self.earlier.accepted()));
+    }
+
+    /// A message without a verdict is spooled only when it was certainly not sent. One that an earlier run gave a lane may have
+    /// been sent by it.
+    fn fate_of(&self, message: &Pending) -> Fate {
+        let perhaps_sent_before = message.id < self.first_own && message.partition.is_some();
+        if perhaps_sent_before || self.doubtful.contains(&message.id) {
+            Fate::InDoubt
+        } else {
+            Fate::Spooled
         }
     }
 }

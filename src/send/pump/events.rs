@@ -44,6 +44,8 @@ impl Pump<'_> {
 
     pub(super) fn happened(&mut self, event: Event) {
         match event {
+            // Read just before the input was closed; it is not accepted, and the last accepted line is told.
+            Event::Chunk(_) if self.refusing => {}
             Event::Chunk(chunk) => self.chunks.push_back(chunk),
             Event::InputEnd(InputEnd { lines, error }) => {
                 self.input_open = false;
@@ -106,6 +108,8 @@ impl Pump<'_> {
                 hooks::mark(Phase::Acknowledged, 1);
                 self.settle(id, flight, Verdict::Confirmed(position.offset));
             }
+            // An earlier attempt may have stored it, and a number that may be in the log must not be void.
+            Delivery::Refused(why) if self.doubtful.contains(&id) => self.came_back(id, flight.attempts, why),
             Delivery::Refused(why) => self.settle(id, flight, Verdict::Failed(why)),
             Delivery::NotSent(why) => self.came_back(id, flight.attempts, why),
             Delivery::InDoubt(why) => {

@@ -37,6 +37,11 @@ impl Pump<'_> {
             }
             for message in &waiting {
                 self.cursor = message.id;
+                // Its verdict is known; only the store could not write that down.
+                if self.unwritten.contains(&message.id) {
+                    self.cursor += 1;
+                    continue;
+                }
                 if !self.may_hand_over() || !self.offer_pending(message) {
                     return Ok(());
                 }
@@ -51,11 +56,10 @@ impl Pump<'_> {
             return Ok(Vec::new());
         };
         let mut wanted = Vec::new();
+        let partitioner = &mut self.options.partitioner;
         for message in waiting.iter().filter(|m| m.partition.is_none()) {
-            wanted.push((
-                message.id,
-                self.options.partitioner.choose(message.key.as_deref(), count),
-            ));
+            let by_key = || partitioner.choose(message.key.as_deref(), count);
+            wanted.push((message.id, message.wish.unwrap_or_else(by_key)));
         }
         if wanted.is_empty() {
             return Ok(waiting);

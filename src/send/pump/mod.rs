@@ -89,6 +89,8 @@ pub struct Pump<'a> {
     flights: Flights,
     /// The first local number that was not handed to the client yet.
     cursor: u64,
+    /// Messages below this local number may have no lane yet. New ones get theirs only after those, so that order holds.
+    placed_from: u64,
     /// The first local number of this run; smaller ones were left by earlier runs.
     first_own: u64,
     /// Where to go back to once nothing is in flight: the smallest number that came back without a verdict.
@@ -102,7 +104,12 @@ pub struct Pump<'a> {
     settled: Vec<(Settled, Flight)>,
     settle_since: Option<Instant>,
 
-    accepted: (u64, u64),
+    /// Messages that earlier runs had left.
+    left: u64,
+    /// Messages accepted in this run.
+    accepted: u64,
+    /// Messages with a verdict that the store could not write down; it still calls them pending.
+    unwritten: HashSet<u64>,
     own: Tally,
     earlier: Tally,
     started: Instant,
@@ -129,7 +136,7 @@ impl<'a> Pump<'a> {
         observer: &'a mut dyn Observer,
         events: Events,
     ) -> Result<Pump<'a>> {
-        let (waiting, first) = spool.waiting(&target)?;
+        let waiting = spool.waiting(&target)?;
         let first_own = spool.next_id();
         let (credit, stop_reading) = (Arc::new(Credit::default()), Arc::new(AtomicBool::new(false)));
         let input_open = input.is_some();
@@ -162,7 +169,8 @@ impl<'a> Pump<'a> {
             input_open,
             lines: 0,
             flights: Flights::default(),
-            cursor: first.unwrap_or(first_own),
+            cursor: waiting.first.unwrap_or(first_own),
+            placed_from: waiting.last_without_lane.map_or(0, |id| id + 1),
             first_own,
             rewind: None,
             resume_at: None,
@@ -171,7 +179,9 @@ impl<'a> Pump<'a> {
             tries: HashMap::new(),
             settled: Vec::new(),
             settle_since: None,
-            accepted: (waiting, 0),
+            left: waiting.count,
+            accepted: 0,
+            unwritten: HashSet::new(),
             own: Tally::default(),
             earlier: Tally::default(),
             started: now,
@@ -199,14 +209,23 @@ impl<'a> Pump<'a> {
                 }
                 self.why = Some(problem.to_string());
                 self.troubles.push(problem);
-                self.stop_input();
+                self.refuse_input();
             }
             if self.abandoned {
                 break;
             }
-            self.accept_chunks()?;
+            self.accept_chunks();
             self.commit_settled(false);
-            self.hand_over()?;
+            if let Err(problem) = self.hand_over() {
+                if self.nothing_accepted() {
+                    asking.store(true, Ordering::Relaxed);
+                    return Err(problem);
+                }
+                self.why = Some(problem.to_string());
+                self.troubles.push(problem.with_outcome(Outcome::Spooled));
+                self.refuse_input();
+                break;
+            }
             self.tell();
         }
         asking.store(true, Ordering::Relaxed);
@@ -228,6 +247,8 @@ impl<'a> Pump<'a> {
                 if sender.send(Event::Topology(answer)).is_err() || answered {
                     return;
                 }
+                // An endpoint that fails at once must not keep a core busy.
+                std::thread::sleep(TICK);
             }
         };
         std::thread::Builder::new()
@@ -238,13 +259,25 @@ impl<'a> Pump<'a> {
     }
 
     fn nothing_accepted(&self) -> bool {
-        self.accepted == (0, 0)
+        self.left + self.accepted == 0
     }
 
     /// Messages of this target that have no verdict yet.
     fn open(&self) -> u64 {
         let settled = self.own.stored + self.own.refused + self.earlier.stored + self.earlier.refused;
-        self.accepted.0 + self.accepted.1 - settled
+        (self.left + self.accepted).saturating_sub(settled)
+    }
+
+    /// Whether lines that were read can still become messages.
+    fn has_chunks(&self) -> bool {
+        !self.chunks.is_empty() && !self.refusing
+    }
+
+    /// Nothing more is accepted from now on.
+    fn refuse_input(&mut self) {
+        self.refusing = true;
+        self.chunks.clear();
+        self.stop_input();
     }
 
     fn stop_input(&mut self) {
@@ -267,6 +300,13 @@ fn now_ms() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 
-fn size(key: Option<&[u8]>, value: Option<&[u8]>) -> usize {
-    key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)
+/// Bytes of key, value and headers.
+fn size(key: Option<&[u8]>, value: Option<&[u8]>, headers: &[(&str, Option<&[u8]>)]) -> usize {
+    let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+    length(key)
+        + length(value)
+        + headers
+            .iter()
+            .map(|(name, value)| name.len() + length(*value))
+            .sum::<usize>()
 }

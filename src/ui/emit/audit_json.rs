@@ -1,9 +1,7 @@
 //! Findings for machines: `mqsafe.audit/1`. Fields are added, never renamed.
 
 use crate::audit::{Finding, Report, ShownPlace};
-use crate::ui::escape;
 use serde::Serialize;
-use std::fmt::Write;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -136,7 +134,7 @@ pub fn audit_json(report: &Report) -> String {
     };
     // Structs of text and numbers always serialise.
     let text = serde_json::to_string_pretty(&document).unwrap_or_default();
-    harmless(&text)
+    super::harmless(&text)
 }
 
 fn finding(f: &Finding) -> JsonFinding<'_> {
@@ -163,37 +161,5 @@ fn place(p: &ShownPlace) -> JsonPlace<'_> {
         line: p.spot.line,
         column: p.spot.column,
         message: &p.label,
-    }
-}
-
-/// JSON escapes C0 controls only. What else a terminal may act on can stand in strings alone, so it is written as `\u` there.
-fn harmless(json: &str) -> String {
-    let mut out = String::with_capacity(json.len() + 1);
-    let mut one = [0; 4];
-    let mut units = [0; 2];
-    for c in json.chars() {
-        let text: &str = c.encode_utf8(&mut one);
-        if (c.is_ascii() && c != '\x7f') || escape(text) == text {
-            out.push(c);
-        } else {
-            for unit in c.encode_utf16(&mut units) {
-                let _ = write!(out, "\\u{unit:04x}");
-            }
-        }
-    }
-    out.push('\n');
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_a_terminal_acts_on_is_left() {
-        assert_eq!(
-            harmless("\"a\u{9b}ż\u{202e}\u{e0041}\x7f\""),
-            "\"a\\u009bż\\u202e\\udb40\\udc41\\u007f\"\n"
-        );
     }
 }

@@ -13,8 +13,10 @@ pub mod spool_stats;
 #[cfg(feature = "kafka")]
 pub mod verify;
 
+use super::escape::is_hostile;
 pub use audit_full::audit_full;
 pub use audit_json::audit_json;
+use std::fmt::Write;
 
 /// A moment as RFC 3339 in UTC; the number itself where it is outside every calendar.
 #[cfg(feature = "kafka")]
@@ -26,7 +28,35 @@ pub fn time(ms: i64) -> String {
 #[cfg(feature = "kafka")]
 fn json_line(value: &impl serde::Serialize) -> Vec<u8> {
     // Only a map with keys that are no text, or a failing Serialize of our own, could fail here; neither exists.
-    let mut line = serde_json::to_vec(value).unwrap_or_default();
-    line.push(b'\n');
-    line
+    harmless(&serde_json::to_string(value).unwrap_or_default()).into_bytes()
+}
+
+/// JSON escapes C0 controls only. What else a terminal may act on can stand in strings alone, so it is written as `\u` there.
+fn harmless(json: &str) -> String {
+    let mut out = String::with_capacity(json.len() + 1);
+    let mut units = [0; 2];
+    for c in json.chars() {
+        if (c.is_ascii() && c != '\x7f') || !is_hostile(c) {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut units) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+    out.push('\n');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_a_terminal_acts_on_is_left() {
+        assert_eq!(
+            harmless("\"a\u{9b}ż\u{202e}\u{e0041}\x7f\""),
+            "\"a\\u009bż\\u202e\\udb40\\udc41\\u007f\"\n"
+        );
+    }
 }

@@ -36,7 +36,7 @@ fn lane(lane: &LaneVerdict) -> Value {
     })
 }
 
-/// One JSON object. Terms that only a sender's journal can tell are 0, and `journal` is null.
+/// One JSON object. What is null was not judged: it needs the sender's journal or the transactions of the log.
 pub fn json(verdict: &Verdict) -> Vec<u8> {
     let Totals {
         read,
@@ -55,9 +55,9 @@ pub fn json(verdict: &Verdict) -> Vec<u8> {
         "coverage": verdict.coverage.word(),
         "journal": null,
         "totals": {
-            "read": read, "stamped": stamped, "lost": 0, "gap": gap, "duplicate": duplicate, "reordered": reordered,
-            "moved": moved, "unseen": 0, "expired": expired, "unconfirmed_missing": 0, "recovered": 0, "aborted": 0,
-            "aborted_read": 0, "void": void, "corrupt": corrupt,
+            "read": read, "stamped": stamped, "lost": null, "gap": gap, "duplicate": duplicate, "reordered": reordered,
+            "moved": moved, "unseen": null, "expired": expired, "unconfirmed_missing": null, "recovered": null, "aborted": null,
+            "aborted_read": null, "void": void, "corrupt": corrupt,
         },
         "lanes": lanes,
     }))
