@@ -2,6 +2,7 @@
 
 use super::{BrokerArgs, Isolation};
 use clap::{Args, ValueEnum};
+use std::ffi::OsString;
 
 /// What was typed after `query-key`.
 #[derive(Debug, Args)]
@@ -17,7 +18,7 @@ pub struct QueryKeyArgs {
     #[arg(short, long)]
     pub topic: String,
     /// The key, byte for byte
-    pub key: String,
+    pub key: OsString,
     /// Only these partitions: 0,2,5-7
     #[arg(short, long, value_name = "LIST")]
     pub partitions: Option<String>,

@@ -2,6 +2,7 @@
 
 use super::{BrokerArgs, duration};
 use clap::Args;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ pub struct SendArgs {
     pub topic: String,
     /// The key of every message
     #[arg(short, long, conflicts_with = "key_delimiter")]
-    pub key: Option<String>,
+    pub key: Option<OsString>,
     /// Split each line into key and value at the first DELIM
     #[arg(short = 'K', long, value_name = "DELIM")]
     pub key_delimiter: Option<String>,

@@ -7,9 +7,13 @@ use crate::cli::{Isolation, QueryFormat, QueryKeyArgs};
 use crate::model::{Outcome, Problem, Record, Result, Scan, ScanPlan, Visit};
 use crate::query::{self, Wanted};
 use crate::ui::emit::query as emit;
-use crate::ui::{Progress, Ui, escape};
+use crate::ui::{Progress, Ui, escape_bytes};
 use serde_json::Value;
 use std::ops::ControlFlow;
+use std::os::unix::ffi::OsStrExt;
+
+/// Bytes of the key that the summary repeats.
+const SHOWN_KEY_BYTES: usize = 200;
 
 pub(super) fn run(args: QueryKeyArgs, ui: &Ui) -> Result<Outcome> {
     let target = resolve::target(&args.broker, &args.topic)?;
@@ -21,7 +25,7 @@ pub(super) fn run(args: QueryKeyArgs, ui: &Ui) -> Result<Outcome> {
     let (broker, topic) = (target.broker.to_string(), args.topic.clone());
     let mut search = Search {
         wanted: Wanted {
-            key: args.key.clone().into_bytes(),
+            key: args.key.as_bytes().to_vec(),
         },
         broker: &broker,
         topic: &topic,
@@ -53,7 +57,8 @@ pub(super) fn run(args: QueryKeyArgs, ui: &Ui) -> Result<Outcome> {
         Outcome::Negative => "not found".to_owned(),
         _ => "not found in what could be read".to_owned(),
     };
-    ui.summary(&format!("key {}: {words}; {}", escape(&args.key), coverage.word()));
+    let key = escape_bytes(args.key.as_bytes(), SHOWN_KEY_BYTES);
+    ui.summary(&format!("key {key}: {words}; {}", coverage.word()));
     Ok(asked
         .signal()
         .map_or(outcome, |signal| Outcome::Interrupted(signal).and(outcome)))

@@ -71,7 +71,10 @@ pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
         partitioner: args
             .partition
             .map_or_else(|| Partitioner::by_key(rand::random()), Partitioner::Fixed),
-        key: args.key.as_ref().map(|k| k.as_bytes().into()),
+        key: args
+            .key
+            .as_ref()
+            .map(|k| std::os::unix::ffi::OsStrExt::as_bytes(k.as_os_str()).into()),
         headers: headers.into(),
         connect_timeout: args.connect_timeout,
         delivery_timeout: args.delivery_timeout,

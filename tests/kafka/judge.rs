@@ -100,10 +100,13 @@ mod tests {
         );
     }
 
+    /// Records as `(id, line)`, what `verify` says of them, and the fault.
+    type Faulty = (&'static [(&'static str, &'static str)], Told, &'static str);
+
     #[test]
     fn each_fault_is_found() {
         let lines = [b"a".to_vec(), b"b".to_vec()];
-        let cases: [(&[(&str, &str)], Told, &str); 9] = [
+        let cases: [Faulty; 9] = [
             (&[("1", "a")], told(0), "1 lines are missing"),
             (
                 &[("1", "a"), ("2", "b"), ("3", "c")],

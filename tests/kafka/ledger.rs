@@ -3,6 +3,8 @@
 use crate::cluster::{self, Cluster, Seen};
 use crate::tool::{self, Case, Receipts, Verified};
 use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -12,6 +14,7 @@ const KEYED: usize = 75_000;
 const KEYLESS: usize = 25_000;
 const PARTS: usize = 50;
 const PLANTED: &str = "planted-key-4711";
+const PLANTED_BINARY: &[u8] = b"\xff\xfeplanted\x80";
 
 type Ledger = HashMap<(Option<Vec<u8>>, Vec<u8>), usize>;
 
@@ -19,6 +22,7 @@ fn keyed(n: usize) -> (Vec<u8>, Vec<u8>) {
     let key = match n % 3 {
         0 if n == 33_333 => PLANTED.as_bytes().to_vec(),
         0 => format!("key-{n}").into_bytes(),
+        1 if n == 33_334 => PLANTED_BINARY.to_vec(),
         1 => [b"\xff\xfe\x00\x80".as_slice(), &(n as u32).to_be_bytes()]
             .concat()
             .iter()
@@ -107,6 +111,14 @@ fn every_line_of_a_hundred_thousand_is_there_while_a_node_is_killed_and_comes_ba
     assert_eq!(
         found["records"][0]["value"].as_str().unwrap().as_bytes(),
         planted[0].value
+    );
+    let mut binary = case.query(&[]);
+    binary.arg(OsStr::from_bytes(PLANTED_BINARY));
+    let found = tool::run(binary).expect(0);
+    assert!(
+        found.stderr.contains(r"key \xff\xfeplanted\x80: found 1"),
+        "{}",
+        found.stderr
     );
     let absent = tool::run(case.query(&["--format", "json", "planted-key-471"]))
         .expect(1)

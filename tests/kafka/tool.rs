@@ -257,6 +257,7 @@ impl Running {
     }
 
     /// SIGKILL; says whether it still ran.
+    #[cfg(feature = "test-hooks")]
     pub(crate) fn kill(&mut self) -> bool {
         if self.is_over() {
             return false;
