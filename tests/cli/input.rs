@@ -201,6 +201,7 @@ fn a_disk_that_fills_up_ends_the_run_and_keeps_what_was_accepted() {
         .parse()
         .unwrap();
     assert!(accepted > 0 && accepted < 400_000, "{last}");
+    assert!(said.contains(&format!("stopped after line {accepted}: ")), "{said}");
     assert_eq!(user.spool("disk/spool"), [accepted, 0, 0], "{said}");
 }
 
