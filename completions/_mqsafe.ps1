@@ -73,7 +73,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqsafe' -ScriptBlock {
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'The partition; by default it is chosen by key as the Java client does')
             [CompletionResult]::new('--partition', '--partition', [CompletionResultType]::ParameterName, 'The partition; by default it is chosen by key as the Java client does')
             [CompletionResult]::new('--receipts', '--receipts', [CompletionResultType]::ParameterName, 'Write what became of each message, one JSON object a line; - is standard output')
-            [CompletionResult]::new('--spool', '--spool', [CompletionResultType]::ParameterName, 'The directory of the spool; by default a store below the user''s state directory that no other process uses')
+            [CompletionResult]::new('--spool', '--spool', [CompletionResultType]::ParameterName, 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user''s state directory that no other process uses')
             [CompletionResult]::new('--connect-timeout', '--connect-timeout', [CompletionResultType]::ParameterName, 'How long the broker may take to answer for the first time')
             [CompletionResult]::new('--delivery-timeout', '--delivery-timeout', [CompletionResultType]::ParameterName, 'How long to go on without any message being confirmed')
             [CompletionResult]::new('--grace', '--grace', [CompletionResultType]::ParameterName, 'How long the first Ctrl-C waits for what is in flight')
@@ -149,7 +149,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqsafe' -ScriptBlock {
             break
         }
         'mqsafe;spool;flush' {
-            [CompletionResult]::new('--spool', '--spool', [CompletionResultType]::ParameterName, 'The directory of the spool; by default a store below the user''s state directory that no other process uses')
+            [CompletionResult]::new('--spool', '--spool', [CompletionResultType]::ParameterName, 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user''s state directory that no other process uses')
             [CompletionResult]::new('-X', '-X ', [CompletionResultType]::ParameterName, 'A client property (can be repeated); secrets as KEY=@FILE or KEY=env:NAME')
             [CompletionResult]::new('--connect-timeout', '--connect-timeout', [CompletionResultType]::ParameterName, 'How long the broker may take to answer for the first time')
             [CompletionResult]::new('--delivery-timeout', '--delivery-timeout', [CompletionResultType]::ParameterName, 'How long to go on without any message being confirmed')
@@ -166,7 +166,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqsafe' -ScriptBlock {
             break
         }
         'mqsafe;spool;stats' {
-            [CompletionResult]::new('--spool', '--spool', [CompletionResultType]::ParameterName, 'The directory of the spool; by default a store below the user''s state directory that no other process uses')
+            [CompletionResult]::new('--spool', '--spool', [CompletionResultType]::ParameterName, 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user''s state directory that no other process uses')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'How it is written')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
             [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'How log lines look on stderr')

@@ -68,7 +68,7 @@ set edit:completion:arg-completer[mqsafe] = {|@words|
             cand -p 'The partition; by default it is chosen by key as the Java client does'
             cand --partition 'The partition; by default it is chosen by key as the Java client does'
             cand --receipts 'Write what became of each message, one JSON object a line; - is standard output'
-            cand --spool 'The directory of the spool; by default a store below the user''s state directory that no other process uses'
+            cand --spool 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user''s state directory that no other process uses'
             cand --connect-timeout 'How long the broker may take to answer for the first time'
             cand --delivery-timeout 'How long to go on without any message being confirmed'
             cand --grace 'How long the first Ctrl-C waits for what is in flight'
@@ -140,7 +140,7 @@ set edit:completion:arg-completer[mqsafe] = {|@words|
             cand stats 'Say how much waits, failed and was confirmed'
         }
         &'mqsafe;spool;flush'= {
-            cand --spool 'The directory of the spool; by default a store below the user''s state directory that no other process uses'
+            cand --spool 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user''s state directory that no other process uses'
             cand -X 'A client property (can be repeated); secrets as KEY=@FILE or KEY=env:NAME'
             cand --connect-timeout 'How long the broker may take to answer for the first time'
             cand --delivery-timeout 'How long to go on without any message being confirmed'
@@ -156,7 +156,7 @@ set edit:completion:arg-completer[mqsafe] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'mqsafe;spool;stats'= {
-            cand --spool 'The directory of the spool; by default a store below the user''s state directory that no other process uses'
+            cand --spool 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user''s state directory that no other process uses'
             cand --format 'How it is written'
             cand --color 'When to use colour'
             cand --log-format 'How log lines look on stderr'

@@ -73,7 +73,7 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s K -l key-delimite
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s H -l header -d 'A header of every message (can be repeated)' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s p -l partition -d 'The partition; by default it is chosen by key as the Java client does' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l receipts -d 'Write what became of each message, one JSON object a line; - is standard output' -r -F
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l spool -d 'The directory of the spool; by default a store below the user\'s state directory that no other process uses' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l spool -d 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user\'s state directory that no other process uses' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l connect-timeout -d 'How long the broker may take to answer for the first time' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l delivery-timeout -d 'How long to go on without any message being confirmed' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l grace -d 'How long the first Ctrl-C waits for what is in flight' -r
@@ -138,7 +138,7 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from flush stats" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from flush stats" -f -a "flush" -d 'Deliver everything that waits'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from flush stats" -f -a "stats" -d 'Say how much waits, failed and was confirmed'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l spool -d 'The directory of the spool; by default a store below the user\'s state directory that no other process uses' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l spool -d 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user\'s state directory that no other process uses' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -s X -d 'A client property (can be repeated); secrets as KEY=@FILE or KEY=env:NAME' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l connect-timeout -d 'How long the broker may take to answer for the first time' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l delivery-timeout -d 'How long to go on without any message being confirmed' -r
@@ -152,7 +152,7 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_sub
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -s v -l verbose -d 'More about what is done; up to three times'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from stats" -l spool -d 'The directory of the spool; by default a store below the user\'s state directory that no other process uses' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from stats" -l spool -d 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user\'s state directory that no other process uses' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from stats" -l format -d 'How it is written' -r -f -a "human\t'A table'
 json\t'One JSON object (mqsafe.spool/1)'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from stats" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
