@@ -90,11 +90,21 @@ impl Inputs {
                 }
                 Ok(entry) => {
                     let path = entry.path();
-                    // A mounted ConfigMap is made of links; links to directories are not followed.
-                    let is_file = entry
-                        .file_type()
-                        .is_some_and(|t| t.is_file() || t.is_symlink() && path.is_file());
-                    if !is_file {
+                    // A mounted ConfigMap is made of links; links to directories are not followed, but counted.
+                    let is_link = entry.file_type().is_some_and(|t| t.is_symlink());
+                    let kind = match entry.file_type().filter(|t| !t.is_symlink()) {
+                        Some(kind) => Ok(kind),
+                        None => std::fs::metadata(path).map(|m| m.file_type()),
+                    };
+                    let kind = match kind {
+                        Ok(kind) => kind,
+                        Err(e) => {
+                            self.error(path, format!("the link leads nowhere: {e}"));
+                            continue;
+                        }
+                    };
+                    if !kind.is_file() {
+                        self.not_opened += usize::from(is_link || !kind.is_dir());
                         continue;
                     }
                     if read::is_looked_into(path) {

@@ -8,6 +8,7 @@ use crate::config::{BUILT_IN, Profile, ProfileError, Severity};
 use crate::model::{Outcome, Problem, Result};
 use crate::ui::{Table, Ui, emit, escape};
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 
 /// The largest profile that is read. The shipped ones have a few kilobytes.
@@ -118,11 +119,13 @@ fn load_profile(name: &str) -> Result<Profile> {
             .because(why)
             .next(next)
     };
-    let size = std::fs::metadata(path).map_err(|e| unreadable(e.to_string()))?.len();
-    if size > MAX_PROFILE_BYTES {
+    let mut text = String::new();
+    // Not by the length that the system tells, which is 0 for a device without an end.
+    let read = std::fs::File::open(path).and_then(|f| f.take(MAX_PROFILE_BYTES + 1).read_to_string(&mut text));
+    read.map_err(|e| unreadable(e.to_string()))?;
+    if text.len() as u64 > MAX_PROFILE_BYTES {
         return Err(unreadable(format!("larger than {MAX_PROFILE_BYTES} bytes")));
     }
-    let text = std::fs::read_to_string(path).map_err(|e| unreadable(e.to_string()))?;
     Profile::parse(name, &text, &rules).map_err(|e| refused(e).next("the shipped profiles show what a profile may say"))
 }
 

@@ -5,14 +5,25 @@ use crate::cli::{BrokerArgs, SpoolArgs};
 use crate::connect::{BrokerUrl, ClientProperties};
 use crate::model::{Outcome, Problem, Result, ScanReport};
 use crate::spool::{Spool, SpoolRoot, StoreDir};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
+/// The largest file that a secret is read from; a chain of PEM certificates has some kilobytes.
+const MAX_SECRET_BYTES: u64 = 1 << 20;
+
 pub(super) fn properties(arguments: &[String]) -> Result<ClientProperties> {
-    ClientProperties::parse(
-        arguments,
-        |path| std::fs::read_to_string(path),
-        |name| std::env::var(name).ok(),
-    )
+    let read = |path: &str| {
+        let mut text = String::new();
+        let read = std::fs::File::open(path)?
+            .take(MAX_SECRET_BYTES + 1)
+            .read_to_string(&mut text)?;
+        if read as u64 > MAX_SECRET_BYTES {
+            Err(std::io::ErrorKind::FileTooLarge.into())
+        } else {
+            Ok(text)
+        }
+    };
+    ClientProperties::parse(arguments, read, |name| std::env::var(name).ok())
 }
 
 pub(super) fn target(broker: &BrokerArgs, topic: &str) -> Result<KafkaTarget> {

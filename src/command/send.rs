@@ -261,6 +261,7 @@ pub(super) fn tell(ui: &Ui, report: &Report, target: &Target, spool: Option<&str
     }
     if left > 0 {
         match spool {
+            Some(_) if !report.spool_is_there => {}
             Some(at) => {
                 ui.say(&format!("{left} messages are safe in {at}"));
                 ui.say(&format!("  next: mqsafe spool flush --spool {at}"));
@@ -271,7 +272,7 @@ pub(super) fn tell(ui: &Ui, report: &Report, target: &Target, spool: Option<&str
         }
     }
     if report.own.refused + report.earlier.refused > 0 && spool.is_some() {
-        ui.say("refused messages are kept as failed in the spool");
+        ui.say("refused messages are kept as failed in the spool; `verify` calls their numbers a gap until a later message of their lane has carried the news");
     }
     if report.earlier != Tally::default() {
         ui.say(&format!("left by earlier runs: {}", report.earlier));

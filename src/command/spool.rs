@@ -45,15 +45,18 @@ struct How {
     grace: Duration,
 }
 
-/// Opens a store, or says that another process is at work there.
-fn open(path: &Path, ui: &Ui) -> Result<Option<Spool>> {
-    match StoreDir::lock(path) {
-        Ok(dir) => Ok(Some(Spool::open(dir)?)),
+/// Opens a store, or says why it was left out: another process is at work there, or it is broken. The others go on.
+fn open(path: &Path, ui: &Ui) -> Option<Spool> {
+    match StoreDir::lock(path).and_then(Spool::open) {
+        Ok(spool) => Some(spool),
         Err(e @ SpoolError::InUse { .. }) => {
             ui.warn(&format!("{e}; it was left to that process"));
-            Ok(None)
+            None
         }
-        Err(e) => Err(e.into()),
+        Err(e) => {
+            ui.problem(&e.into());
+            None
+        }
     }
 }
 
@@ -66,7 +69,7 @@ fn stats(stores: &[PathBuf], format: StatsFormat, ui: &Ui) -> Result<Outcome> {
     );
     table.numbers([1, 2, 3, 5]);
     for path in stores {
-        let Some(spool) = open(path, ui)? else {
+        let Some(spool) = open(path, ui) else {
             outcome = Outcome::Unknown;
             continue;
         };
@@ -106,7 +109,7 @@ fn flush(stores: &[PathBuf], how: &How, ui: &Ui) -> Result<Outcome> {
     let mut outcomes = Vec::new();
     let mut flushed = 0;
     for path in stores {
-        let Some(mut spool) = open(path, ui)? else {
+        let Some(mut spool) = open(path, ui) else {
             outcomes.push(Outcome::Unknown);
             continue;
         };

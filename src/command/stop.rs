@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
 
+/// A file grew beyond `ulimit -f` (signal 25 on every Linux but MIPS and PA-RISC); by default it kills.
+const SIGXFSZ: i32 = 25;
+
 /// Calls `heard` for each SIGINT and SIGTERM from now on, on a thread of its own.
 ///
 /// # Errors
@@ -16,11 +19,12 @@ pub(super) fn on_signal(heard: impl Fn(Signal) + Send + 'static) -> Result<()> {
         .build()
         .map_err(failed)?;
     // The handlers are in place before this returns: an early Ctrl-C must not find the default one.
-    let (mut interrupt, mut terminate) = {
+    let (mut interrupt, mut terminate, mut too_large) = {
         let _context = runtime.enter();
         (
             signal(SignalKind::interrupt()).map_err(failed)?,
             signal(SignalKind::terminate()).map_err(failed)?,
+            signal(SignalKind::from_raw(SIGXFSZ)).map_err(failed)?,
         )
     };
     let listen = async move {
@@ -28,6 +32,8 @@ pub(super) fn on_signal(heard: impl Fn(Signal) + Send + 'static) -> Result<()> {
             tokio::select! {
                 Some(()) = interrupt.recv() => heard(Signal::Interrupt),
                 Some(()) = terminate.recv() => heard(Signal::Terminate),
+                // The write that went beyond the limit fails by itself, and is told like any other failure.
+                Some(()) = too_large.recv() => {}
             }
         }
     };

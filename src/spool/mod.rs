@@ -32,6 +32,8 @@ pub struct Spool {
     /// The name that this store signs stamps with, for its first broker.
     id: String,
     next_id: u64,
+    /// Which file this is, as opposed to a copy of it; empty for a store in memory.
+    identity: String,
 }
 
 impl Spool {
@@ -44,16 +46,17 @@ impl Spool {
     /// [`SpoolError`] when the files cannot be opened, are of another format, or are damaged beyond redb's own repair.
     pub fn open(dir: StoreDir) -> Result<Spool, SpoolError> {
         let path = dir.database_path();
-        let db = create(&path)?;
+        if !path.exists() {
+            make(&path)?;
+        }
         let mut spool = Spool {
-            db: Some(db),
+            db: Some(create(&path)?),
             id: String::new(),
             next_id: 0,
+            identity: dir::identity(&path)?,
             dir: Some(dir),
         };
-        spool.prepare(Some(&dir::identity(&path)?))?;
-        // A file whose directory entry is lost in a power cut is lost too.
-        dir::sync(&path)?;
+        spool.prepare()?;
         Ok(spool)
     }
 
@@ -70,9 +73,10 @@ impl Spool {
             db: Some(db),
             id: String::new(),
             next_id: 0,
+            identity: String::new(),
             dir: None,
         };
-        spool.prepare(None)?;
+        spool.prepare()?;
         Ok(spool)
     }
 
@@ -103,7 +107,14 @@ impl Spool {
         let path = dir.database_path();
         self.db = None;
         self.db = Some(create(&path)?);
-        self.prepare(Some(&dir::identity(&path)?))
+        self.prepare()
+    }
+
+    /// Whether the file that is written to is still the one in the directory. Somebody may have removed it meanwhile, and
+    /// then what it holds is gone with this process.
+    pub fn is_there(&self) -> bool {
+        self.file()
+            .is_none_or(|path| dir::identity(&path).is_ok_and(|identity| identity == self.identity))
     }
 
     fn db(&self) -> Result<&Database, SpoolError> {
@@ -119,7 +130,7 @@ impl Spool {
     }
 
     /// Checks the format, makes the tables, and learns the name and the next number.
-    fn prepare(&mut self, identity: Option<&str>) -> Result<(), SpoolError> {
+    fn prepare(&mut self) -> Result<(), SpoolError> {
         let known = {
             let txn = self.db()?.begin_read().map_err(|e| self.failed(e))?;
             schema::read_meta(&txn).map_err(|e| self.failed(e))?
@@ -129,7 +140,7 @@ impl Spool {
                 path: self.file().unwrap_or_default(),
                 found: meta.format,
             }),
-            Some(meta) if identity.is_none_or(|i| i == meta.identity) => {
+            Some(meta) if meta.identity == self.identity => {
                 (self.id, self.next_id) = (meta.spool_id, meta.next_id);
                 Ok(())
             }
@@ -139,13 +150,35 @@ impl Spool {
                 let next_id = known.map_or(0, |m| m.next_id);
                 let mut txn = self.db()?.begin_write().map_err(|e| self.failed(e))?;
                 txn.set_quick_repair(true);
-                schema::start(&txn, &id, identity.unwrap_or_default(), next_id).map_err(|e| self.failed(e))?;
+                schema::start(&txn, &id, &self.identity, next_id).map_err(|e| self.failed(e))?;
                 txn.commit().map_err(|e| self.failed(e))?;
                 (self.id, self.next_id) = (id, next_id);
                 Ok(())
             }
         }
     }
+}
+
+/// Makes a store aside and moves it into its place when it is whole: a kill meanwhile must not leave half a store there.
+fn make(path: &Path) -> Result<(), SpoolError> {
+    let aside = path.with_extension("new");
+    match std::fs::remove_file(&aside) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(SpoolError::io(&aside, e)),
+        Ok(()) | Err(_) => {}
+    }
+    let db = create(&aside)?;
+    let mut spool = Spool {
+        db: Some(db),
+        id: String::new(),
+        next_id: 0,
+        identity: dir::identity(&aside)?,
+        dir: None,
+    };
+    spool.prepare()?;
+    drop(spool);
+    std::fs::rename(&aside, path).map_err(|e| SpoolError::io(path, e))?;
+    // A file whose directory entry is lost in a power cut is lost too.
+    dir::sync(path)
 }
 
 fn create(path: &Path) -> Result<Database, SpoolError> {

@@ -238,10 +238,9 @@ impl<'a> Run<'a> {
         let (mut told, mut heard) = (Instant::now(), Instant::now());
         while !self.stopped && self.states.iter().any(|s| !s.done) {
             match self.consumer.poll(PROGRESS) {
-                Some(Ok(message)) => {
-                    heard = Instant::now();
-                    self.message(&message, visit);
-                }
+                // What still comes of a partition that is read to its end says nothing about the others.
+                Some(Ok(message)) if self.message(&message, visit) => heard = Instant::now(),
+                Some(Ok(_)) => {}
                 Some(Err(e)) if self.error(&e) => heard = Instant::now(),
                 Some(Err(_)) | None => {}
             }
@@ -265,10 +264,11 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn message(&mut self, message: &BorrowedMessage<'_>, visit: &mut dyn Visit) {
+    /// Returns whether the message was one that the scan waits for.
+    fn message(&mut self, message: &BorrowedMessage<'_>, visit: &mut dyn Visit) -> bool {
         let (consumer, topic) = (self.consumer, self.topic);
         let Some(state) = self.state(message.partition()) else {
-            return;
+            return false;
         };
         let offset = message.offset();
         let mut stopped = false;
@@ -293,12 +293,10 @@ impl<'a> Run<'a> {
         }
         if offset + 1 >= state.read.to {
             state.finish(None);
-            let mut list = TopicPartitionList::new();
-            list.add_partition(topic, message.partition());
-            // What comes after the end is not asked for again; a failure here only costs the fetches.
-            let _ = consumer.pause(&list);
+            pause(consumer, topic, message.partition());
         }
         self.stopped |= stopped;
+        true
     }
 
     /// Returns whether the error is a sign of life.
@@ -307,6 +305,7 @@ impl<'a> Run<'a> {
             let (topic, consumer) = (self.topic, self.consumer);
             if let Some(state) = self.state(*partition) {
                 state.reached_end(topic, consumer);
+                pause(consumer, topic, *partition);
             }
             return true;
         }
@@ -326,6 +325,13 @@ impl<'a> Run<'a> {
             .for_each(|s| s.finish(Some(why.clone())));
         true
     }
+}
+
+/// Asks for no more of a partition. A failure only costs the fetches.
+fn pause(consumer: &BaseConsumer<Asking>, topic: &str, partition: i32) {
+    let mut list = TopicPartitionList::new();
+    list.add_partition(topic, partition);
+    let _ = consumer.pause(&list);
 }
 
 /// Errors of reading that do not heal by waiting. A group that may not be looked up is none: reading needs no group.

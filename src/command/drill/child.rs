@@ -7,7 +7,7 @@ use crate::drill::{Belief, Sight};
 use crate::model::{Problem, Result};
 use serde_json::Value;
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -39,6 +39,11 @@ impl Children {
             messages,
             work,
         })
+    }
+
+    /// The directory of the spool and the receipts.
+    pub(super) fn work(&self) -> &Path {
+        self.work.path()
     }
 
     fn command(&self, name: &str, topic: &str) -> Command {

@@ -3,9 +3,10 @@
 //! Every application is a real child process, every figure of what is there is read back by `verify` as a child process.
 
 mod child;
+mod hurt;
 mod stage;
 
-use super::resolve;
+use super::{resolve, stop};
 use crate::broker::kafka::careless::{self, Habits};
 use crate::cli::{CarelessArgs, DrillArgs, DrillFormat, DrillRun, Habit};
 use crate::drill::{Belief, Row, Sight};
@@ -13,7 +14,10 @@ use crate::model::{Outcome, Problem, Result};
 use crate::ui::emit::drill as emit;
 use crate::ui::{Table, Ui};
 use child::Children;
+use hurt::Hurt;
 use stage::Stage;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// One message every so often, so that a run lasts long enough for its faults.
@@ -83,6 +87,7 @@ pub(super) fn run(args: DrillArgs, ui: &Ui) -> Result<Outcome> {
         Some(broker) => Stage::real(broker, resolve::properties(&args.properties)?, &args.program)?,
     };
     let children = Children::new(stage.broker(), &args.properties, args.messages)?;
+    undo_on_signal(stage.hurt(), children.work().to_owned())?;
     ui.say(&format!(
         "drill: {} messages a run on {}",
         args.messages,
@@ -134,6 +139,21 @@ pub(super) fn run(args: DrillArgs, ui: &Ui) -> Result<Outcome> {
     }
     ui.say(stage.limits());
     Ok(judge(&rows, ui))
+}
+
+/// A drill that is told to stop leaves nothing hurt and nothing behind.
+fn undo_on_signal(hurt: Option<Arc<Mutex<Hurt>>>, work: PathBuf) -> Result<()> {
+    stop::on_signal(move |signal| {
+        let undone = hurt
+            .as_ref()
+            .map(|hurt| hurt.lock().unwrap_or_else(|e| e.into_inner()).undo());
+        if let Some(Err(problem)) = undone {
+            tracing::error!("{problem}");
+        }
+        let _ = std::fs::remove_dir_all(&work);
+        #[expect(clippy::exit, reason = "what had to be undone is undone; the runs that are left are not wanted")]
+        std::process::exit(Outcome::Interrupted(signal).exit_code().into());
+    })
 }
 
 /// The word of the command line for a habit.

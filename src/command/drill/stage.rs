@@ -1,6 +1,7 @@
 //! Where a drill is played, and the faults that happen there.
 
 use super::broken;
+use super::hurt::Hurt;
 use crate::broker::kafka::KafkaTarget;
 use crate::broker::kafka::mock::MockKafka;
 use crate::broker::kafka::testbed::{self, Placement};
@@ -8,7 +9,7 @@ use crate::cli::{DrillRun, Habit};
 use crate::connect::{BrokerUrl, ClientProperties};
 use crate::model::Result;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -27,11 +28,10 @@ pub(super) enum Stage {
 pub(super) struct Real {
     broker: BrokerUrl,
     properties: ClientProperties,
-    program: Vec<PathBuf>,
-    /// The placement that a run began with, and what must be undone after it.
+    /// The placement that a run began with.
     started: Option<Placement>,
-    stopped: Vec<i32>,
-    killed: Vec<i32>,
+    /// What must be undone; shared with whoever hears a signal.
+    hurt: Arc<Mutex<Hurt>>,
 }
 
 impl Stage {
@@ -41,15 +41,20 @@ impl Stage {
 
     pub(super) fn real(broker: &str, properties: ClientProperties, program: &[PathBuf]) -> Result<Stage> {
         let broker = BrokerUrl::parse(broker)?;
-        let program = program.to_vec();
         Ok(Stage::Real(Real {
             broker,
             properties,
-            program,
             started: None,
-            stopped: Vec::new(),
-            killed: Vec::new(),
+            hurt: Arc::new(Mutex::new(Hurt::by(program))),
         }))
+    }
+
+    /// What must be undone when somebody asks to stop; nothing on a mock, which ends with this process.
+    pub(super) fn hurt(&self) -> Option<Arc<Mutex<Hurt>>> {
+        match self {
+            Stage::Mock(_) => None,
+            Stage::Real(real) => Some(Arc::clone(&real.hurt)),
+        }
     }
 
     pub(super) fn broker(&self) -> String {
@@ -93,7 +98,7 @@ impl Stage {
         match (self, run) {
             (Stage::Mock(_), DrillRun::Acks1 | DrillRun::Unclean) => Some("the mock has no replicas"),
             (Stage::Real(real), DrillRun::ShortTimeout | DrillRun::NoRetries | DrillRun::Acks1 | DrillRun::Unclean)
-                if real.program.is_empty() =>
+                if real.hurt().program.is_empty() =>
             {
                 Some("it needs a program that stops and kills brokers, after --")
             }
@@ -114,6 +119,7 @@ impl Stage {
                     ("min.insync.replicas", min_isr),
                     ("unclean.leader.election.enable", unclean),
                 ];
+                real.hurt().topic = Some(real.target(topic));
                 testbed::create(&real.target(topic), replicas, &settings)
             }
         }
@@ -121,6 +127,7 @@ impl Stage {
 
     pub(super) fn remove_topic(&self, topic: &str) {
         if let Stage::Real(real) = self {
+            real.hurt().topic = None;
             testbed::delete(&real.target(topic));
         }
     }
@@ -131,7 +138,7 @@ impl Stage {
         real.started = Some(real.placement(topic)?);
         if run == DrillRun::Unclean {
             let followers = real.followers();
-            real.stop(&followers)?;
+            real.hurt().stop(&followers)?;
             let alone = |p: &Placement| p.in_sync.len() == 1;
             real.wait(topic, "the follower is still in sync", alone)?;
         }
@@ -187,55 +194,8 @@ impl Real {
             .collect()
     }
 
-    /// Runs the program with a verb and a broker id.
-    fn order(&self, verb: &str, id: i32) -> Result<()> {
-        let Some((program, arguments)) = self.program.split_first() else {
-            return Ok(());
-        };
-        let mut command = Command::new(program);
-        command.args(arguments).arg(verb).arg(id.to_string());
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        let output = command
-            .output()
-            .map_err(|e| broken("program", format!("{}: {e}", program.display())))?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let words = String::from_utf8_lossy(&output.stderr);
-        Err(broken(
-            "program",
-            format!(
-                "{} {verb} {id} ended with {}: {}",
-                program.display(),
-                output.status,
-                words.trim()
-            ),
-        ))
-    }
-
-    fn stop(&mut self, ids: &[i32]) -> Result<()> {
-        for &id in ids {
-            self.order("stop", id)?;
-            self.stopped.push(id);
-        }
-        Ok(())
-    }
-
-    fn go_on(&mut self) -> Result<()> {
-        while let Some(id) = self.stopped.pop() {
-            self.order("cont", id)?;
-        }
-        Ok(())
-    }
-
-    fn kill(&mut self, id: i32) -> Result<()> {
-        self.order("kill", id)?;
-        self.stopped.retain(|s| *s != id);
-        self.killed.push(id);
-        Ok(())
+    fn hurt(&self) -> MutexGuard<'_, Hurt> {
+        self.hurt.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     fn wait(&self, topic: &str, what: &str, good: impl Fn(&Placement) -> bool) -> Result<()> {
@@ -249,36 +209,36 @@ impl Real {
         Ok(())
     }
 
-    fn faults(&mut self, run: DrillRun, topic: &str) -> Result<()> {
+    fn faults(&self, run: DrillRun, topic: &str) -> Result<()> {
         let leader = self.leader();
         match run {
             DrillRun::NoFlush => Ok(()),
             // The leader hangs, then dies with requests on the wire.
             DrillRun::ShortTimeout | DrillRun::NoRetries | DrillRun::Careful => {
-                if self.program.is_empty() {
+                if self.hurt().program.is_empty() {
                     return Ok(());
                 }
                 sleep(Duration::from_millis(500));
-                self.stop(&[leader])?;
+                self.hurt().stop(&[leader])?;
                 sleep(Duration::from_secs(2));
-                self.kill(leader)?;
+                self.hurt().kill(leader)?;
                 self.wait(topic, "there is no new leader", |p| p.leader >= 0 && p.leader != leader)
             }
             // The followers hang for less than they may lag; what the leader confirms meanwhile is on the leader alone.
             DrillRun::Acks1 => {
                 sleep(Duration::from_millis(500));
                 let followers = self.followers();
-                self.stop(&followers)?;
+                self.hurt().stop(&followers)?;
                 sleep(Duration::from_secs(3));
-                self.kill(leader)?;
-                self.go_on()?;
+                self.hurt().kill(leader)?;
+                self.hurt().go_on()?;
                 self.wait(topic, "there is no new leader", |p| p.leader >= 0 && p.leader != leader)
             }
             // The follower is out of sync already; the leader dies, and the follower comes back without what it missed.
             DrillRun::Unclean => {
                 sleep(Duration::from_secs(4));
-                self.kill(leader)?;
-                self.go_on()?;
+                self.hurt().kill(leader)?;
+                self.hurt().go_on()?;
                 // Without unclean election nobody may lead now, which is the point.
                 let _ = self.wait(topic, "there is no new leader", |p| p.leader >= 0 && p.leader != leader);
                 self.heal(topic)
@@ -286,11 +246,8 @@ impl Real {
         }
     }
 
-    fn heal(&mut self, topic: &str) -> Result<()> {
-        self.go_on()?;
-        while let Some(id) = self.killed.pop() {
-            self.order("restart", id)?;
-        }
+    fn heal(&self, topic: &str) -> Result<()> {
+        self.hurt().heal()?;
         self.wait(topic, "its replicas are not in sync again", |p| {
             p.leader >= 0 && p.in_sync.len() == p.replicas.len()
         })

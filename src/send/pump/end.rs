@@ -1,7 +1,7 @@
 //! When a run is over, and what it came to.
 
 use super::{Pump, REFILL_BYTES, REFILL_MESSAGES, Report, STALLED, now_ms};
-use crate::model::{Fate, Outcome, Problem, Tally};
+use crate::model::{Fate, Outcome, Problem};
 use crate::send::event::Event;
 use crate::send::observe::{Receipt, State};
 use crate::spool::Pending;
@@ -104,16 +104,24 @@ impl Pump<'_> {
             self.doubtful.insert(id);
         }
         self.count_the_rest();
-        let interrupted = self.stopping.map(|(signal, _)| Outcome::Interrupted(signal));
-        let left = |t: &Tally| t.in_doubt + t.spooled > 0;
+        let spool_is_there = self.spool.is_there();
+        let waits = [&self.own, &self.earlier].iter().any(|t| t.in_doubt + t.spooled > 0);
+        if waits && !spool_is_there {
+            let problem = Problem::unknown("the spool was removed while it was in use");
+            let cause = "what waited in it is gone, unless the broker has it";
+            self.troubles.push(
+                problem
+                    .because(cause)
+                    .next("look with `mqsafe verify` what arrived, and send the rest again"),
+            );
+        }
+        let kept = self.spool.is_durable() && spool_is_there;
+        let refused = self.own.refused + self.own.rejected + self.earlier.refused > 0;
         let outcomes = [
-            interrupted.unwrap_or(Outcome::Good),
-            if self.own.refused + self.own.rejected + self.earlier.refused > 0 {
-                Outcome::Negative
-            } else {
-                Outcome::Good
-            },
-            match (left(&self.own) || left(&self.earlier), self.spool.is_durable()) {
+            self.stopping
+                .map_or(Outcome::Good, |(signal, _)| Outcome::Interrupted(signal)),
+            if refused { Outcome::Negative } else { Outcome::Good },
+            match (waits, kept) {
                 (true, true) => Outcome::Spooled,
                 (true, false) => Outcome::Unknown,
                 (false, _) => Outcome::Good,
@@ -124,13 +132,7 @@ impl Pump<'_> {
             } else {
                 Outcome::Good
             },
-            Outcome::combine(self.troubles.iter().map(|t| {
-                if t.outcome == Outcome::Usage {
-                    Outcome::Good
-                } else {
-                    t.outcome
-                }
-            })),
+            Outcome::combine(self.troubles.iter().map(|t| self.weigh(t.outcome, waits))),
         ];
         Report {
             own: self.own,
@@ -138,7 +140,20 @@ impl Pump<'_> {
             lines: self.lines,
             why: self.why,
             troubles: self.troubles,
+            spool_is_there,
             outcome: Outcome::combine(outcomes),
+        }
+    }
+
+    /// What a trouble comes to for the whole run. "Safe in the spool" is said only of what is in the spool: input that was cut
+    /// short before anything of it was accepted is a usage error or unknown, whatever earlier runs have left there.
+    fn weigh(&self, trouble: Outcome, waits: bool) -> Outcome {
+        match trouble {
+            Outcome::Usage if !self.had_input => Outcome::Good,
+            Outcome::Usage if self.accepted > 0 => Outcome::Unknown,
+            Outcome::Spooled if !waits => Outcome::Unknown,
+            Outcome::Spooled if self.cut_short && self.accepted == 0 => Outcome::Unknown,
+            other => other,
         }
     }
 

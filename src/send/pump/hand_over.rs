@@ -2,7 +2,7 @@
 
 use super::{Pump, REFILL_BYTES, REFILL_MESSAGES, TICK, now_ms};
 use crate::hooks::{self, Phase};
-use crate::model::{Offer, Outgoing, Result, Stamp};
+use crate::model::{Delivery, Offer, Outgoing, Result, Stamp};
 use crate::send::event::Event;
 use crate::send::flight::Flight;
 use crate::spool::{Change, Pending, SpoolError};
@@ -123,6 +123,10 @@ impl Pump<'_> {
         value: Option<&[u8]>,
         headers: &[(&str, Option<&[u8]>)],
     ) -> bool {
+        if self.parked.contains_key(&flight.partition) {
+            self.cursor = id + 1;
+            return true;
+        }
         let Some(publisher) = &mut self.publisher else {
             return false;
         };
@@ -150,6 +154,11 @@ impl Pump<'_> {
                 hooks::mark(Phase::Sent, 1);
                 self.flights.add(id, flight);
             }
+            // The client knows at once that it cannot go there now. Its lane waits; the others need not.
+            Offer::Settled(Delivery::NotSent(why)) => {
+                self.parked.insert(flight.partition, id);
+                self.tries.insert(id, (flight.attempts, why));
+            }
             Offer::Settled(delivery) => {
                 self.flights.add(id, flight);
                 self.delivered(id, delivery);
@@ -161,6 +170,11 @@ impl Pump<'_> {
 
     /// After messages came back without a verdict: waits until nothing is in flight, then a little, and goes on from the first.
     pub(super) fn go_back(&mut self) -> Result<()> {
+        let rested = self.flights.is_empty() && self.settled.is_empty() && self.cursor >= self.spool.next_id();
+        if self.rewind.is_none() && rested {
+            // Everything else is done; now for those that could not go.
+            self.rewind = self.parked.values().min().copied();
+        }
         let Some(to) = self.rewind else { return Ok(()) };
         let must_renew = self.publisher.as_ref().is_some_and(|p| p.must_renew());
         if !self.flights.is_empty() {
@@ -180,7 +194,8 @@ impl Pump<'_> {
                 if must_renew && let Some(publisher) = &mut self.publisher {
                     publisher.renew()?;
                 }
-                (self.rewind, self.resume_at, self.cursor) = (None, None, to);
+                let first = self.parked.drain().map(|(_, id)| id).fold(to, u64::min);
+                (self.rewind, self.resume_at, self.cursor) = (None, None, first);
             }
         }
         Ok(())

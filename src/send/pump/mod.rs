@@ -51,6 +51,8 @@ pub struct Report {
     pub why: Option<String>,
     /// What broke on the way, for stderr; each is a sentence with its next step.
     pub troubles: Vec<Problem>,
+    /// Whether the spool is still where it was; if not, what waited in it is gone.
+    pub spool_is_there: bool,
     /// The exit.
     pub outcome: Outcome,
 }
@@ -84,6 +86,9 @@ pub struct Pump<'a> {
     credit: Arc<Credit>,
     stop_reading: Arc<AtomicBool>,
     input_open: bool,
+    had_input: bool,
+    /// Whether the input was closed before it had ended by itself.
+    cut_short: bool,
     lines: u64,
 
     flights: Flights,
@@ -95,6 +100,8 @@ pub struct Pump<'a> {
     first_own: u64,
     /// Where to go back to once nothing is in flight: the smallest number that came back without a verdict.
     rewind: Option<u64>,
+    /// Partitions that the client takes nothing for just now, and the first message that waits for each. The others go on.
+    parked: HashMap<i32, u64>,
     resume_at: Option<Instant>,
     backoff: ExponentialBackoff,
     /// Messages that may be stored: an attempt ended in doubt and no later one gave a verdict.
@@ -167,12 +174,15 @@ impl<'a> Pump<'a> {
             credit,
             stop_reading,
             input_open,
+            cut_short: false,
+            had_input: input_open,
             lines: 0,
             flights: Flights::default(),
             cursor: waiting.first.unwrap_or(first_own),
             placed_from: waiting.last_without_lane.map_or(0, |id| id + 1),
             first_own,
             rewind: None,
+            parked: HashMap::new(),
             resume_at: None,
             backoff: backoff(),
             doubtful: HashSet::new(),
@@ -276,6 +286,7 @@ impl<'a> Pump<'a> {
     /// Nothing more is accepted from now on.
     fn refuse_input(&mut self) {
         self.refusing = true;
+        self.cut_short |= self.input_open || !self.chunks.is_empty();
         self.chunks.clear();
         self.stop_input();
     }
