@@ -144,15 +144,22 @@ pub(super) fn run(args: DrillArgs, ui: &Ui) -> Result<Outcome> {
 /// A drill that is told to stop leaves nothing hurt and nothing behind.
 fn undo_on_signal(hurt: Option<Arc<Mutex<Hurt>>>, work: PathBuf) -> Result<()> {
     stop::on_signal(move |signal| {
-        let undone = hurt
-            .as_ref()
-            .map(|hurt| hurt.lock().unwrap_or_else(|e| e.into_inner()).undo());
-        if let Some(Err(problem)) = undone {
-            tracing::error!("{problem}");
-        }
-        let _ = std::fs::remove_dir_all(&work);
-        #[expect(clippy::exit, reason = "what had to be undone is undone; the runs that are left are not wanted")]
-        std::process::exit(Outcome::Interrupted(signal).exit_code().into());
+        let (hurt, work) = (hurt.clone(), work.clone());
+        // On a thread of its own: the one that hears signals must not wait for a cluster.
+        let undo = move || {
+            // Held to the end, so that the run cannot hurt anything again meanwhile.
+            let mut hurt = hurt.as_ref().map(|hurt| hurt.lock().unwrap_or_else(|e| e.into_inner()));
+            if let Some(Err(problem)) = hurt.as_mut().map(|hurt| hurt.undo()) {
+                tracing::error!("{problem}");
+            }
+            let _ = std::fs::remove_dir_all(&work);
+            #[expect(
+                clippy::exit,
+                reason = "what had to be undone is undone; the runs that are left are not wanted"
+            )]
+            std::process::exit(Outcome::Interrupted(signal).exit_code().into());
+        };
+        std::thread::spawn(undo);
     })
 }
 
