@@ -8,6 +8,8 @@
 #[cfg(feature = "kafka")]
 mod completions;
 mod errors;
+#[cfg(feature = "kafka")]
+mod guards;
 mod help;
 #[cfg(feature = "kafka")]
 mod input;

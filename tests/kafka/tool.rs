@@ -134,7 +134,8 @@ impl Verified {
     /// The totals that are not 0, in the order of the output.
     pub(crate) fn totals(&self) -> Vec<(&str, u64)> {
         let totals = self.json["totals"].as_object().unwrap();
-        let all = totals.iter().map(|(name, n)| (name.as_str(), n.as_u64().unwrap()));
+        // What is null was not judged.
+        let all = totals.iter().filter_map(|(name, n)| Some((name.as_str(), n.as_u64()?)));
         all.filter(|(_, n)| *n > 0).collect()
     }
 
