@@ -23,7 +23,7 @@ fn an_unknown_topic_is_an_error_and_stays_unknown() {
     let (send, verify, query) = (
         sent.send(&["-k", "key"]),
         verified.verify_command(&[]),
-        queried.query(&["key"]),
+        queried.query(&["--format", "json", "key"]),
     );
     let done = thread::scope(|scope| {
         [

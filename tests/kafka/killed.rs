@@ -12,6 +12,14 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+/// Prints past the capture of the test runner: these figures belong to the output of every run, also of a good one.
+macro_rules! said {
+    ($($words:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr().lock(), $($words)*);
+    }};
+}
+
 /// The phases in the order of the counters that `MQSAFE_TEST_PHASES` holds.
 const PHASES: [&str; 5] = ["read", "synced", "sent", "acknowledged", "committed"];
 const LINE_BYTES: usize = 100;
@@ -126,7 +134,7 @@ fn series(cluster: &Cluster, plan: &Plan, rng: &mut StdRng) -> Series {
 fn seeded() -> StdRng {
     let given = std::env::var("MQSAFE_TEST_SEED").ok().and_then(|s| s.parse().ok());
     let seed = given.unwrap_or_else(rand::random::<u64>);
-    println!("MQSAFE_TEST_SEED={seed}");
+    said!("MQSAFE_TEST_SEED={seed}");
     StdRng::seed_from_u64(seed)
 }
 
@@ -144,13 +152,13 @@ fn killed_at_random_moments_and_resumed_nothing_is_missing() {
     };
     let begun = Instant::now();
     let series = series(&cluster, &plan, &mut rng);
-    println!("{kills} kills in {:.0?}, {} too late", begun.elapsed(), series.late);
-    println!("kills with messages in the phase:");
-    println!("  {:<13}{:>4}", "before", series.before);
+    said!("{kills} kills in {:.0?}, {} too late", begun.elapsed(), series.late);
+    said!("kills with messages in the phase:");
+    said!("  {:<13}{:>4}", "before", series.before);
     for (name, count) in PHASES.iter().zip(series.histogram) {
-        println!("  {name:<13}{count:>4}");
+        said!("  {name:<13}{count:>4}");
     }
-    println!("{} duplicates, each named by verify", series.duplicates);
+    said!("{} duplicates, each named by verify", series.duplicates);
     assert_eq!(series.faults, [] as [&str; 0]);
     let least = if support::full() { 20 } else { 1 };
     assert!(
@@ -175,7 +183,7 @@ fn publishing_before_the_commit_is_found() {
         };
         let series = series(&cluster, &plan, &mut rng);
         if !series.faults.is_empty() {
-            println!("found in round {round}: {:?}", series.faults);
+            said!("found in round {round}: {:?}", series.faults);
             return;
         }
     }
