@@ -7,27 +7,27 @@
 //! `ui` knows `model`, findings and results. Below `command` nothing knows `ui`, `cli` or the environment.
 
 pub mod audit;
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 pub mod broker;
 pub mod cli;
 pub mod command;
 pub mod config;
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 pub mod connect;
 #[cfg(feature = "kafka")]
 pub mod drill;
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 mod hooks;
 pub mod model;
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 pub mod query;
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 pub mod send;
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 pub mod spool;
 pub mod text;
 pub mod ui;
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 pub mod verify;
 
 /// The version of the package.

@@ -4,4 +4,77 @@
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
+#[cfg(feature = "kafka")]
 pub mod kafka;
+#[cfg(feature = "rabbitmq")]
+pub mod rabbitmq;
+#[cfg(feature = "rocketmq")]
+pub mod rocketmq;
+
+use crate::connect::{BrokerKind, Connection};
+use crate::model::{Endpoint, Problem, Result, Scan, Step};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One topic (Kafka, RocketMQ), or one queue or exchange with its routing key (RabbitMQ, as `EXCHANGE|KEY`), to publish to.
+/// Nothing is connected yet.
+///
+/// # Errors
+/// A usage problem when the name cannot be one of this broker, or the client refuses a property.
+pub fn endpoint(connection: &Connection, topic: &str) -> Result<Arc<dyn Endpoint>> {
+    match connection.url.kind() {
+        #[cfg(feature = "kafka")]
+        BrokerKind::Kafka => Ok(Arc::new(kafka::KafkaEndpoint::new(kafka::KafkaTarget::new(
+            connection, topic,
+        )?)?)),
+        #[cfg(feature = "rabbitmq")]
+        BrokerKind::RabbitMq => Ok(Arc::new(rabbitmq::RabbitEndpoint::new(connection, topic)?)),
+        #[cfg(feature = "rocketmq")]
+        BrokerKind::RocketMq => Ok(Arc::new(rocketmq::RocketEndpoint::new(connection, topic)?)),
+        #[allow(unreachable_patterns, reason = "reached where a feature is left out")]
+        kind => Err(left_out(kind)),
+    }
+}
+
+/// One topic (Kafka, RocketMQ) or queue (RabbitMQ) to read. Nothing is connected yet.
+///
+/// # Errors
+/// As [`endpoint`].
+pub fn scan(connection: &Connection, topic: &str) -> Result<Box<dyn Scan>> {
+    match connection.url.kind() {
+        #[cfg(feature = "kafka")]
+        BrokerKind::Kafka => Ok(Box::new(kafka::KafkaScan::new(kafka::KafkaTarget::new(
+            connection, topic,
+        )?))),
+        #[cfg(feature = "rabbitmq")]
+        BrokerKind::RabbitMq => Ok(Box::new(rabbitmq::RabbitScan::new(connection, topic)?)),
+        #[cfg(feature = "rocketmq")]
+        BrokerKind::RocketMq => Ok(Box::new(rocketmq::RocketScan::new(connection, topic)?)),
+        #[allow(unreachable_patterns, reason = "reached where a feature is left out")]
+        kind => Err(left_out(kind)),
+    }
+}
+
+/// Tries a connection step by step for `context test`: each named server, then what the user may do with `topic` when one is
+/// given. The steps come in their order; after one that failed, what stands on it is not tried.
+///
+/// # Errors
+/// A usage problem as in [`endpoint`].
+pub fn probe(connection: &Connection, topic: Option<&str>, patience: Duration) -> Result<Vec<Step>> {
+    match connection.url.kind() {
+        #[cfg(feature = "kafka")]
+        BrokerKind::Kafka => kafka::probe(connection, topic, patience),
+        #[cfg(feature = "rabbitmq")]
+        BrokerKind::RabbitMq => rabbitmq::probe(connection, topic, patience),
+        #[cfg(feature = "rocketmq")]
+        BrokerKind::RocketMq => rocketmq::probe(connection, topic, patience),
+        #[allow(unreachable_patterns, reason = "reached where a feature is left out")]
+        kind => Err(left_out(kind)),
+    }
+}
+
+#[allow(dead_code, reason = "used where a feature is left out")]
+fn left_out(kind: BrokerKind) -> Problem {
+    Problem::usage(format!("this build of mqsafe does not talk to {}", kind.name()))
+        .next(format!("build it with --features {}", kind.name().to_lowercase()))
+}

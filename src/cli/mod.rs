@@ -1,21 +1,21 @@
 //! What was typed. Words only; no I/O.
 
 mod audit;
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 mod broker;
 #[cfg(feature = "kafka")]
 mod drill;
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 mod query_key;
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 mod send;
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 mod spool;
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 mod verify;
 
 pub use audit::{AuditArgs, AuditFormat, DialectName, FailOn};
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 pub use {
     broker::BrokerArgs,
     drill::{CarelessArgs, DrillArgs, DrillFormat, DrillRun, Habit},
@@ -100,22 +100,22 @@ pub enum Command {
     /// Can this setup lose messages? Lints broker, topic and client configuration
     Audit(AuditArgs),
     /// Did it really get there? Publishes, waits for the confirmation, and never loses what it accepted
-    #[cfg(feature = "kafka")]
+    #[cfg(feature = "broker")]
     Send(SendArgs),
     /// Where is the message of this key? Finds it, and says whether the whole place was searched
-    #[cfg(feature = "kafka")]
+    #[cfg(feature = "broker")]
     QueryKey(QueryKeyArgs),
     /// Did we lose any? Reads the stamps and names every gap
-    #[cfg(feature = "kafka")]
+    #[cfg(feature = "broker")]
     Verify(VerifyArgs),
     /// What waits for its confirmation
-    #[cfg(feature = "kafka")]
+    #[cfg(feature = "broker")]
     Spool(SpoolCommand),
     /// See messages die, and not die: careless producers and `send`, under the same faults
     #[cfg(feature = "kafka")]
     Drill(DrillArgs),
     /// The careless application of a drill
-    #[cfg(feature = "kafka")]
+    #[cfg(feature = "broker")]
     #[command(hide = true)]
     DrillCareless(CarelessArgs),
     /// Write shell completions and man pages
@@ -127,7 +127,7 @@ pub enum Command {
 }
 
 /// Which messages of transactions count.
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Isolation {
     /// Only those of committed transactions
@@ -140,7 +140,7 @@ pub enum Isolation {
 }
 
 /// A length of time: `500ms`, `10s`, `2m`, `1h`, or a bare number of seconds.
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 fn duration(text: &str) -> Result<std::time::Duration, String> {
     let text = text.trim();
     if let Ok(seconds) = text.parse::<u32>() {

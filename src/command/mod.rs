@@ -4,21 +4,21 @@ mod audit;
 #[cfg(feature = "kafka")]
 mod drill;
 mod generate;
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 mod query_key;
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 mod receipts;
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 mod resolve;
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 mod resume;
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 mod send;
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 mod spool;
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 mod stop;
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 mod verify;
 
 use crate::cli::{Cli, Command};
@@ -32,13 +32,13 @@ use crate::ui::Ui;
 pub fn run(cli: Cli, ui: &Ui) -> Result<Outcome> {
     match cli.command {
         Command::Audit(args) => audit::run(args, ui),
-        #[cfg(feature = "kafka")]
+        #[cfg(feature = "broker")]
         Command::Send(args) => send::run(args, ui),
-        #[cfg(feature = "kafka")]
+        #[cfg(feature = "broker")]
         Command::QueryKey(args) => query_key::run(args, ui),
-        #[cfg(feature = "kafka")]
+        #[cfg(feature = "broker")]
         Command::Verify(args) => verify::run(args, ui),
-        #[cfg(feature = "kafka")]
+        #[cfg(feature = "broker")]
         Command::Spool(command) => spool::run(command, ui),
         #[cfg(feature = "kafka")]
         Command::Drill(args) => drill::run(args, ui),

@@ -2,9 +2,9 @@
 
 use super::resolve;
 use super::stop::Asked;
-use crate::broker::kafka::KafkaScan;
+use crate::broker;
 use crate::cli::{Isolation, QueryFormat, QueryKeyArgs};
-use crate::model::{Outcome, Problem, Record, Result, Scan, ScanPlan, Visit};
+use crate::model::{Outcome, Problem, Record, Result, ScanPlan, Visit};
 use crate::query::{self, Wanted};
 use crate::ui::emit::query as emit;
 use crate::ui::{Progress, Ui, escape_bytes};
@@ -16,13 +16,16 @@ use std::os::unix::ffi::OsStrExt;
 const SHOWN_KEY_BYTES: usize = 200;
 
 pub(super) fn run(args: QueryKeyArgs, ui: &Ui) -> Result<Outcome> {
-    let target = resolve::target(&args.broker, &args.topic)?;
+    let connection = resolve::connection(&args.broker)?;
+    let mut scan = broker::scan(&connection, &args.topic)?;
     let plan = ScanPlan {
         partitions: resolve::partitions(args.partitions.as_deref())?,
         read_uncommitted: args.isolation == Isolation::ReadUncommitted,
+        key: Some(args.key.as_bytes().to_vec()),
+        peek: false,
     };
     let asked = Asked::listen()?;
-    let (broker, topic) = (target.broker.to_string(), args.topic.clone());
+    let (broker, topic) = (connection.url.to_string(), args.topic.clone());
     let mut search = Search {
         wanted: Wanted {
             key: args.key.as_bytes().to_vec(),
@@ -37,7 +40,7 @@ pub(super) fn run(args: QueryKeyArgs, ui: &Ui) -> Result<Outcome> {
         records: Vec::new(),
         failed: None,
     };
-    let (report, problem) = resolve::read(KafkaScan::new(target).scan(&plan, &mut search))?;
+    let (report, problem) = resolve::read(scan.scan(&plan, &mut search))?;
     search.progress.finish();
     if let Some(problem) = search.failed {
         return Err(problem);

@@ -1,8 +1,7 @@
 //! From typed words to what the cores need. The only place that reads the environment for them.
 
-use crate::broker::kafka::KafkaTarget;
 use crate::cli::{BrokerArgs, SpoolArgs};
-use crate::connect::{BrokerUrl, ClientProperties};
+use crate::connect::{BrokerUrl, ClientProperties, Connection};
 use crate::model::{Outcome, Problem, Result, ScanReport};
 use crate::spool::{Spool, SpoolRoot, StoreDir};
 use std::io::Read;
@@ -26,12 +25,11 @@ pub(super) fn properties(arguments: &[String]) -> Result<ClientProperties> {
     ClientProperties::parse(arguments, read, |name| std::env::var(name).ok())
 }
 
-pub(super) fn target(broker: &BrokerArgs, topic: &str) -> Result<KafkaTarget> {
-    let url = BrokerUrl::parse(&broker.broker)?;
-    Ok(KafkaTarget {
-        broker: url,
-        topic: topic_name(topic)?,
+pub(super) fn connection(broker: &BrokerArgs) -> Result<Connection> {
+    Ok(Connection {
+        url: BrokerUrl::parse(&broker.broker)?,
         properties: properties(&broker.properties)?,
+        management: None,
     })
 }
 
@@ -44,21 +42,6 @@ pub(super) fn read(scanned: Result<ScanReport>) -> Result<(ScanReport, Option<Pr
         }
         Err(problem) => Err(problem),
     }
-}
-
-/// Kafka's own rule for topic names (`Topic.validate`): a name that breaks it can only be a mistake.
-fn topic_name(topic: &str) -> Result<String> {
-    let legal = !topic.is_empty()
-        && topic.len() <= 249
-        && topic != "."
-        && topic != ".."
-        && topic.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-    if legal {
-        return Ok(topic.to_owned());
-    }
-    Err(Problem::usage(format!("{topic:?} cannot be a Kafka topic"))
-        .because("a topic name has 1 to 249 letters, digits, dots, dashes and underscores")
-        .next("check -t"))
 }
 
 /// `0,2,5-7` as partitions.

@@ -2,9 +2,9 @@
 
 use super::receipts::Receipts;
 use super::{resolve, resume, stop};
-use crate::broker::kafka::KafkaEndpoint;
+use crate::broker;
 use crate::cli::SendArgs;
-use crate::model::{Fate, Outcome, Problem, Result, Tally};
+use crate::model::{Endpoint, Fate, Outcome, Problem, Result, Tally};
 use crate::send::{Event, Events, InputOptions, Observer, Options, Partitioner, Pump, Receipt, Report, Source, State};
 use crate::spool::{Spool, Target};
 use crate::ui::emit::receipt;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
-    let kafka = resolve::target(&args.broker, &args.topic)?;
+    let connection = resolve::connection(&args.broker)?;
     let from_stdin = args.file == Path::new("-");
     if from_stdin && args.resume {
         return Err(
@@ -27,8 +27,8 @@ pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
         ui.say("reading messages from the terminal, one a line; Ctrl-D ends");
     }
     // Everything is looked at before anything is done, so that a mistake costs nothing.
-    let broker = kafka.broker.to_string();
-    let endpoint = Arc::new(KafkaEndpoint::new(kafka)?);
+    let broker = connection.url.to_string();
+    let endpoint = broker::endpoint(&connection, &args.topic)?;
     let headers = headers(&args.headers)?;
     let delimiter = args.key_delimiter.as_ref().map(|d| d.as_bytes().to_vec());
     if delimiter.as_ref().is_some_and(Vec::is_empty) {
@@ -107,7 +107,7 @@ fn told(ui: &Ui, problem: Problem) -> Outcome {
 pub(super) fn pump(
     spool: &mut Spool,
     target: &Target,
-    endpoint: Arc<KafkaEndpoint>,
+    endpoint: Arc<dyn Endpoint>,
     options: Options,
     input: Option<(Source, InputOptions)>,
     observer: &mut dyn Observer,

@@ -2,9 +2,9 @@
 
 use super::resolve;
 use super::send::{self, Teller};
-use crate::broker::kafka::{KafkaEndpoint, KafkaTarget};
+use crate::broker;
 use crate::cli::{SpoolAction, SpoolCommand, StatsFormat};
-use crate::connect::{BrokerUrl, ClientProperties};
+use crate::connect::{BrokerUrl, ClientProperties, Connection};
 use crate::model::{Outcome, Result};
 use crate::send::{Options, Partitioner};
 use crate::spool::{Spool, SpoolError, Stats, StoreDir};
@@ -119,12 +119,12 @@ fn flush(stores: &[PathBuf], how: &How, ui: &Ui) -> Result<Outcome> {
             }
             // A copied store signs with a name of its own from now on.
             let target = spool.target(&target.broker, &target.topic)?;
-            let broker = BrokerUrl::parse(&target.broker)?;
-            let kafka = KafkaTarget {
-                broker,
-                topic: target.topic.clone(),
+            let connection = Connection {
+                url: BrokerUrl::parse(&target.broker)?,
                 properties: how.properties.clone(),
+                management: None,
             };
+            let endpoint = broker::endpoint(&connection, &target.topic)?;
             let options = Options {
                 partitioner: Partitioner::by_key(rand::random()),
                 key: None,
@@ -134,14 +134,7 @@ fn flush(stores: &[PathBuf], how: &How, ui: &Ui) -> Result<Outcome> {
                 grace: how.grace,
             };
             let mut teller = Teller::new(ui, None);
-            let run = send::pump(
-                &mut spool,
-                &target,
-                Arc::new(KafkaEndpoint::new(kafka)?),
-                options,
-                None,
-                &mut teller,
-            );
+            let run = send::pump(&mut spool, &target, endpoint, options, None, &mut teller);
             teller.finish(None)?;
             flushed += 1;
             match run {

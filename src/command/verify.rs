@@ -2,9 +2,9 @@
 
 use super::resolve;
 use super::stop::Asked;
-use crate::broker::kafka::{KafkaScan, is_compacted};
+use crate::broker;
 use crate::cli::{Deny, Isolation, VerifyArgs, VerifyFormat};
-use crate::model::{Outcome, Record, Result, Scan, ScanPlan, Visit};
+use crate::model::{Outcome, Record, Result, ScanPlan, Visit};
 use crate::ui::emit::{query as coverage, verify as emit};
 use crate::ui::{Progress, Table, Ui};
 use crate::verify::{self, LaneVerdict, Totals, Tracker, Verdict};
@@ -20,10 +20,11 @@ const SHOWN_RANGES: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(super) fn run(args: VerifyArgs, ui: &Ui) -> Result<Outcome> {
-    let target = resolve::target(&args.broker, &args.topic)?;
+    let mut scan = broker::scan(&resolve::connection(&args.broker)?, &args.topic)?;
     let plan = ScanPlan {
         partitions: resolve::partitions(args.partitions.as_deref())?,
         read_uncommitted: args.isolation == Isolation::ReadUncommitted,
+        ..ScanPlan::default()
     };
     let asked = Asked::listen()?;
     let mut reader = Reader {
@@ -32,12 +33,12 @@ pub(super) fn run(args: VerifyArgs, ui: &Ui) -> Result<Outcome> {
         progress: ui.progress("verify"),
         asked: &asked,
     };
-    let (mut report, problem) = resolve::read(KafkaScan::new(target.clone()).scan(&plan, &mut reader))?;
+    let (mut report, problem) = resolve::read(scan.scan(&plan, &mut reader))?;
     reader.progress.finish();
     let mut verdict = verify::judge(&reader.tracker, &args.topic, &report);
     if verdict.totals.gap > 0 && !verdict.gaps_are_proven {
         // Now the answer decides between loss and compaction, so it is worth a longer wait.
-        report.compacted = is_compacted(&target, PATIENCE);
+        report.compacted = scan.is_compacted(PATIENCE);
         verdict = verify::judge(&reader.tracker, &args.topic, &report);
     }
     match args.format {

@@ -82,6 +82,11 @@ impl ClientProperties {
         Ok(ClientProperties(properties))
     }
 
+    /// The value of one property, secret or not.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str)
+    }
+
     /// All properties, secrets included, for the client that needs them.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(k, v)| (k.as_str(), v.as_str()))

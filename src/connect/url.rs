@@ -3,7 +3,7 @@
 use crate::model::{Problem, Result};
 use std::fmt;
 
-/// A broker as the user named it, without secrets: a password in a URL is refused before this exists.
+/// A broker as the user named it, without secrets: a password never gets in here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BrokerUrl {
     /// `kafka://h1:9092,h2:9092`, or the bare host list.
@@ -11,49 +11,207 @@ pub enum BrokerUrl {
         /// `host:port`, sorted, so that one cluster has one name however it is written.
         hosts: Vec<String>,
     },
+    /// `amqp://user@host:5672/vhost` or `amqps://…` (RabbitMQ URI specification).
+    Amqp {
+        /// Whether the connection is TLS from its first byte.
+        tls: bool,
+        /// The user in the URL, decoded.
+        user: Option<String>,
+        /// `host:port`, sorted; more than one are nodes of one cluster.
+        hosts: Vec<String>,
+        /// The virtual host, decoded; `/` when the URL names none.
+        vhost: String,
+    },
+    /// `rocketmq://ns1:9876,ns2:9876`: name servers.
+    RocketMq {
+        /// `host:port`, sorted.
+        hosts: Vec<String>,
+    },
+}
+
+/// The kind of broker that a URL names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BrokerKind {
+    /// Apache Kafka and what speaks its protocol.
+    Kafka,
+    /// RabbitMQ, by AMQP 0-9-1.
+    RabbitMq,
+    /// Apache RocketMQ, by its remoting protocol.
+    RocketMq,
+}
+
+impl BrokerKind {
+    /// Its name as people write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            BrokerKind::Kafka => "Kafka",
+            BrokerKind::RabbitMq => "RabbitMQ",
+            BrokerKind::RocketMq => "RocketMQ",
+        }
+    }
 }
 
 impl BrokerUrl {
-    /// Reads a `-b` argument.
+    /// Reads a broker URL that may not hold a password, as on a command line.
     ///
     /// # Errors
     /// A usage problem that never repeats a password.
     pub fn parse(text: &str) -> Result<BrokerUrl> {
-        let (scheme, rest) = text.split_once("://").unwrap_or(("kafka", text));
-        if rest.contains('@') {
-            return Err(Problem::usage("a broker URL for Kafka holds no user or password")
-                .next("give them with -X sasl.username=NAME and -X sasl.password=@FILE"));
+        match BrokerUrl::parse_with_password(text)? {
+            (url, None) => Ok(url),
+            (_, Some(_)) => Err(Problem::usage(
+                "the broker URL holds a password, where every user of this machine can read it",
+            )
+            .next(
+                "leave it out and give it with -X sasl.password=@FILE, -X sasl.password=env:NAME, -F FILE or a context",
+            )),
         }
-        match scheme {
-            "kafka" => Ok(BrokerUrl::Kafka {
-                hosts: hosts(rest, 9092)?,
-            }),
-            "amqp" | "amqps" => Err(not_yet("RabbitMQ", scheme)),
-            "rocketmq" => Err(not_yet("RocketMQ", scheme)),
-            other => Err(Problem::usage(format!("no broker speaks {other}://"))
-                .next("use kafka://HOST:PORT, or a bare HOST:PORT for Kafka")),
+    }
+
+    /// Reads a broker URL from a place that may hold secrets: the environment or the user's own configuration.
+    ///
+    /// # Errors
+    /// A usage problem that never repeats a password.
+    pub fn parse_with_password(text: &str) -> Result<(BrokerUrl, Option<String>)> {
+        let (scheme, rest) = text.split_once("://").unwrap_or(("kafka", text));
+        let (user, password, rest) = userinfo(rest)?;
+        let plain = |broker: &str| match (&user, &password) {
+            (None, None) => Ok(()),
+            (_, _) => Err(
+                Problem::usage(format!("a broker URL for {broker} holds no user or password"))
+                    .next("give them with -X, -F FILE or a context"),
+            ),
+        };
+        let url = match scheme {
+            "kafka" => {
+                plain("Kafka")?;
+                BrokerUrl::Kafka {
+                    hosts: hosts(rest, 9092)?,
+                }
+            }
+            "amqp" | "amqps" => {
+                let tls = scheme == "amqps";
+                let (list, vhost) = match rest.split_once('/') {
+                    None => (rest, "/".to_owned()),
+                    Some((list, "")) => (list, "/".to_owned()),
+                    Some((list, vhost)) => (list, decoded(vhost)?),
+                };
+                if vhost.contains('?') {
+                    return Err(Problem::usage("a broker URL takes no ?parameters here")
+                        .next("give settings with -X KEY=VALUE"));
+                }
+                BrokerUrl::Amqp {
+                    tls,
+                    user,
+                    hosts: hosts(list, if tls { 5671 } else { 5672 })?,
+                    vhost,
+                }
+            }
+            "rocketmq" => {
+                plain("RocketMQ")?;
+                BrokerUrl::RocketMq {
+                    hosts: hosts(rest, 9876)?,
+                }
+            }
+            other => {
+                return Err(Problem::usage(format!("no broker speaks {other}://")).next(
+                    "use kafka://HOST:PORT (or a bare HOST:PORT), amqp://HOST, amqps://HOST or rocketmq://HOST:PORT",
+                ));
+            }
+        };
+        Ok((url, password))
+    }
+
+    /// The kind of broker.
+    pub const fn kind(&self) -> BrokerKind {
+        match self {
+            BrokerUrl::Kafka { .. } => BrokerKind::Kafka,
+            BrokerUrl::Amqp { .. } => BrokerKind::RabbitMq,
+            BrokerUrl::RocketMq { .. } => BrokerKind::RocketMq,
+        }
+    }
+
+    /// `host:port` of each server that is named, an IPv6 address in brackets.
+    pub fn hosts(&self) -> &[String] {
+        match self {
+            BrokerUrl::Kafka { hosts } | BrokerUrl::Amqp { hosts, .. } | BrokerUrl::RocketMq { hosts } => hosts,
         }
     }
 
     /// The list that a Kafka client calls `bootstrap.servers`.
     pub fn bootstrap(&self) -> String {
-        match self {
-            BrokerUrl::Kafka { hosts } => hosts.join(","),
-        }
+        self.hosts().join(",")
     }
 }
 
 impl fmt::Display for BrokerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hosts = self.hosts().join(",");
         match self {
-            BrokerUrl::Kafka { hosts } => write!(f, "kafka://{}", hosts.join(",")),
+            BrokerUrl::Kafka { .. } => write!(f, "kafka://{hosts}"),
+            BrokerUrl::RocketMq { .. } => write!(f, "rocketmq://{hosts}"),
+            BrokerUrl::Amqp { tls, user, vhost, .. } => {
+                f.write_str(if *tls { "amqps://" } else { "amqp://" })?;
+                if let Some(user) = user {
+                    write!(f, "{}@", encoded(user))?;
+                }
+                f.write_str(&hosts)?;
+                if vhost == "/" {
+                    Ok(())
+                } else {
+                    write!(f, "/{}", encoded(vhost))
+                }
+            }
         }
     }
 }
 
-fn not_yet(broker: &str, scheme: &str) -> Problem {
-    Problem::usage(format!("this version does not talk to {broker} ({scheme}://) yet"))
-        .next("its configuration files can be checked with `mqsafe audit`")
+/// `user:password@rest`, decoded; the last `@` before the first `/` ends it, as browsers read it.
+fn userinfo(rest: &str) -> Result<(Option<String>, Option<String>, &str)> {
+    let authority = rest.find('/').map_or(rest, |end| &rest[..end]);
+    let Some(at) = authority.rfind('@') else {
+        // A slash in a password hides its `@`; nothing of that may be repeated as a virtual host.
+        return if rest.contains('@') {
+            Err(Problem::usage("the broker URL cannot be read").next("write a `/` or `@` in a name as %2F or %40"))
+        } else {
+            Ok((None, None, rest))
+        };
+    };
+    let (user, password) = match authority[..at].split_once(':') {
+        Some((user, password)) => (user, Some(decoded(password)?)),
+        None => (&authority[..at], None),
+    };
+    Ok((Some(decoded(user)?), password, &rest[at + 1..]))
+}
+
+/// Percent-decoding (RFC 3986). An error does not repeat the text: it may be a password.
+fn decoded(text: &str) -> Result<String> {
+    let bad =
+        || Problem::usage("the broker URL has a % that is not followed by two hexadecimal digits, or is not UTF-8");
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let mut digit = || rest.next().and_then(|d| char::from(d).to_digit(16)).ok_or_else(bad);
+        bytes.push((digit()? * 16 + digit()?) as u8);
+    }
+    String::from_utf8(bytes).map_err(|_| bad())
+}
+
+/// The reverse of [`decoded`], for names that are shown and stored.
+fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
 }
 
 /// A comma-separated list of `host`, `host:port`, `[v6]` and `[v6]:port`, each with its port, sorted and without repeats.
@@ -118,7 +276,33 @@ mod tests {
             let problem = BrokerUrl::parse(bad).unwrap_err();
             assert!(problem.next.is_some(), "{bad}");
         }
-        let problem = BrokerUrl::parse("kafka://u:hunter2@h:1").unwrap_err();
-        assert!(!format!("{problem:?}").contains("hunter2"));
+        for url in [
+            "kafka://u:hunter2@h:1",
+            "amqp://u:hunter2@h",
+            "amqp://u:hunter2/x@h/v",
+            "amqps://u:hunter2%zz@h",
+            "rocketmq://u:hunter2@h:1",
+            "ftp://u:hunter2@h",
+        ] {
+            let problem = BrokerUrl::parse(url).unwrap_err();
+            assert!(!format!("{problem:?}").contains("hunter2"), "{url}");
+        }
+    }
+
+    #[test]
+    fn every_broker_has_its_grammar() {
+        for (text, shown) in [
+            ("amqp://guest@h/", "amqp://guest@h:5672"),
+            ("amqps://h/a%2Fb", "amqps://h:5671/a%2Fb"),
+            ("amqp://a%40b@h2,h1:7/v", "amqp://a%40b@h1:7,h2:5672/v"),
+            ("rocketmq://b,a:1", "rocketmq://a:1,b:9876"),
+        ] {
+            let url = BrokerUrl::parse(text).unwrap();
+            assert_eq!(url.to_string(), shown);
+            assert_eq!(BrokerUrl::parse(shown), Ok(url));
+        }
+        let (url, password) = BrokerUrl::parse_with_password("amqp://u:p%3A%2F@h/%2F").unwrap();
+        assert_eq!(password.as_deref(), Some("p:/"));
+        assert_eq!(url.to_string(), "amqp://u@h:5672");
     }
 }

@@ -11,7 +11,7 @@ mod stamp;
 pub use delivery::{Delivery, Fate, Position, Tally};
 pub use outcome::{Outcome, Signal};
 pub use problem::{Problem, Result};
-pub use publish::{Endpoint, Offer, Outgoing, Publish, Report, Topology};
+pub use publish::{Deliver, Endpoint, Lanes, NamedLane, Offer, Outgoing, Publish, Stage, Step, Topology, Unreached};
 pub use record::Record;
 pub use scan::{Coverage, PartitionRead, Scan, ScanPlan, ScanReport, Visit};
 pub use stamp::{CorruptStamp, ORIGIN_HEADER, STAMP_HEADER, Stamp, VOID_HEADER, Voids};

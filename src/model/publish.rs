@@ -8,8 +8,10 @@ use std::time::Duration;
 pub struct Outgoing<'a> {
     /// Comes back with the delivery; unique among messages in flight.
     pub ticket: u64,
-    /// The partition, chosen before the first attempt and kept for every other.
+    /// The partition, chosen before the first attempt and kept for every other; of named lanes, the spool's number of the lane.
     pub partition: i32,
+    /// The lane: `TOPIC/PARTITION`, or its whole name where lanes are named.
+    pub lane: &'a str,
     /// Milliseconds since the Unix epoch at which the message was accepted.
     pub timestamp_ms: i64,
     /// The message key.
@@ -38,15 +40,110 @@ pub enum Offer {
 /// What a broker said about the place that messages go to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Topology {
-    /// It is there, with this many partitions.
-    Known {
-        /// Partitions 0 to this number, exclusive.
-        partitions: i32,
-    },
+    /// It is there, with these lanes to write to.
+    Known(Lanes),
     /// The broker answered, and the topic does not exist.
     NoSuchTopic,
     /// The broker answered, and this user may not see or write it.
     Denied(String),
+}
+
+/// The lanes of one topic that can be written to now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lanes {
+    /// Partitions 0 to this number, exclusive; a lane is `TOPIC/PARTITION` (Kafka).
+    Partitions(i32),
+    /// Each by its whole name, in an order that is the same whenever the same lanes are there. Never empty.
+    Named(Vec<NamedLane>),
+}
+
+/// A lane with a name of its own: a RocketMQ queue `TOPIC/BROKER/QUEUE`, or a RabbitMQ exchange and routing key `EXCHANGE|KEY`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct NamedLane {
+    /// The lane as it stands in stamps.
+    pub name: String,
+    /// What `-p` calls it: the queue id, or 0 where there are none.
+    pub queue: i32,
+}
+
+/// Why a broker could not be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreached {
+    /// How far it came, where the client can tell.
+    pub stage: Option<Stage>,
+    /// What went wrong, in words.
+    pub why: String,
+}
+
+/// The steps of reaching a broker, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// The host name is looked up.
+    Dns,
+    /// The port is connected to.
+    Tcp,
+    /// The certificates are checked.
+    Tls,
+    /// The broker checks who this is: SASL, AMQP's login, RocketMQ's signature.
+    Authentication,
+    /// The broker looks whether this user may do it.
+    Authorisation,
+}
+
+impl Stage {
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Stage::Dns => "DNS",
+            Stage::Tcp => "TCP",
+            Stage::Tls => "TLS",
+            Stage::Authentication => "authentication",
+            Stage::Authorisation => "authorisation",
+        }
+    }
+}
+
+impl Unreached {
+    /// A failure of which only the words are known.
+    pub fn new(why: impl Into<String>) -> Unreached {
+        Unreached {
+            stage: None,
+            why: why.into(),
+        }
+    }
+
+    /// A failure at a known step.
+    pub fn at(stage: Stage, why: impl Into<String>) -> Unreached {
+        Unreached {
+            stage: Some(stage),
+            why: why.into(),
+        }
+    }
+
+    /// Whether there was an answer, and it was no: asking the same way again does not help, and may lock an account.
+    pub fn is_refusal(&self) -> bool {
+        self.stage.is_some_and(|stage| stage >= Stage::Tls)
+    }
+}
+
+impl std::fmt::Display for Unreached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.stage {
+            Some(stage) => write!(f, "{}: {}", stage.word(), self.why),
+            None => f.write_str(&self.why),
+        }
+    }
+}
+
+/// One step of `context test`, as it went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What was tried.
+    pub stage: Stage,
+    /// Against what: a host and port, a name.
+    pub at: String,
+    /// What came of it: words about the success, or about the failure.
+    pub result: std::result::Result<String, String>,
 }
 
 /// A connection that publishes to one topic. Deliveries are reported on the channel that it was made with.
@@ -68,21 +165,21 @@ pub trait Publish {
 }
 
 /// Where deliveries are reported: the ticket and what became of it. Called on the client's own thread; must not block.
-pub type Report = Box<dyn Fn(u64, Delivery) + Send + Sync>;
+pub type Deliver = Box<dyn Fn(u64, Delivery) + Send + Sync>;
 
 /// One topic of one broker, before there is a connection.
 pub trait Endpoint: Send + Sync {
     /// Asks the broker about the topic. Never creates it.
     ///
     /// # Errors
-    /// The last thing that went wrong, when no broker answered within the time.
-    fn topology(&self, timeout: Duration) -> std::result::Result<Topology, String>;
+    /// The last thing that went wrong, when no broker answered within the time; at once when one refused.
+    fn topology(&self, timeout: Duration) -> std::result::Result<Topology, Unreached>;
 
     /// Connects for publishing.
     ///
     /// # Errors
     /// A usage problem when the client refuses its configuration.
-    fn publisher(&self, report: Report) -> Result<Box<dyn Publish>>;
+    fn publisher(&self, deliver: Deliver) -> Result<Box<dyn Publish>>;
 
     /// The last thing that went wrong below a publisher, for a person who waits.
     fn last_error(&self) -> Option<String>;

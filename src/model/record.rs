@@ -5,7 +5,7 @@ use super::{CorruptStamp, STAMP_HEADER, Stamp};
 /// A message as a scan hands it over: borrowed from the bytes that were read, nothing is allocated for it.
 ///
 /// A message is bytes: keys, values and header values need not be UTF-8. A value of `None` is a tombstone.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Record<'a> {
     /// The partition (Kafka) or queue id.
     pub partition: i32,
@@ -19,6 +19,16 @@ pub struct Record<'a> {
     pub value: Option<&'a [u8]>,
     /// Headers in their order; a name may come twice, and is text only by convention.
     pub headers: Vec<(&'a [u8], Option<&'a [u8]>)>,
+    /// The broker of a RocketMQ queue, by its name.
+    pub node: Option<&'a str>,
+    /// The exchange that it was published to (RabbitMQ).
+    pub exchange: Option<&'a str>,
+    /// The routing key that it was published with (RabbitMQ).
+    pub routing_key: Option<&'a str>,
+    /// The tag (RocketMQ).
+    pub tag: Option<&'a str>,
+    /// What the broker or its protocol keeps beside the headers: RocketMQ's system properties, AMQP's message properties.
+    pub properties: Vec<(&'a str, &'a str)>,
 }
 
 impl<'a> Record<'a> {
@@ -28,6 +38,22 @@ impl<'a> Record<'a> {
             .iter()
             .find(|(n, _)| *n == name.as_bytes())
             .and_then(|(_, v)| *v)
+    }
+
+    /// Whether it lies where a lane is: in the partition `TOPIC/PARTITION` (Kafka), the queue `TOPIC/BROKER/QUEUE` (RocketMQ),
+    /// or published as `EXCHANGE|KEY` (RabbitMQ).
+    pub fn is_in(&self, lane: &str, topic: &str) -> bool {
+        if let (Some(exchange), Some(key)) = (self.exchange, self.routing_key) {
+            return lane.strip_prefix(exchange).and_then(|l| l.strip_prefix('|')) == Some(key);
+        }
+        let Some((place, queue)) = lane.rsplit_once('/') else {
+            return false;
+        };
+        let topic_is_its = match self.node {
+            Some(node) => place.rsplit_once('/') == Some((topic, node)),
+            None => place == topic,
+        };
+        topic_is_its && queue.parse() == Ok(self.partition)
     }
 
     /// The stamp of this message: `None` when it has none, an error when it has one that cannot be read.

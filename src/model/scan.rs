@@ -10,6 +10,10 @@ pub struct ScanPlan {
     pub partitions: Vec<i32>,
     /// Also hand over messages of transactions that are open or were aborted.
     pub read_uncommitted: bool,
+    /// The key that is looked for, where only its messages matter: a broker with an index of keys may answer from it.
+    pub key: Option<Vec<u8>>,
+    /// Whether messages may be fetched from a queue that keeps no history and put back, which their consumers can notice.
+    pub peek: bool,
 }
 
 /// Whether the whole place was read.
@@ -114,4 +118,8 @@ pub trait Scan {
     /// Only when nothing at all could be learnt (unreachable, no such topic). A partition that could not be read to its end
     /// is an entry of the report with its error, never silence.
     fn scan(&mut self, plan: &ScanPlan, visit: &mut dyn Visit) -> Result<ScanReport>;
+
+    /// Whether old values of a key are removed by compaction, so that holes are no loss; `None` when the broker would not say
+    /// within `patience`. A scan asks too, and waits less.
+    fn is_compacted(&mut self, patience: std::time::Duration) -> Option<bool>;
 }

@@ -45,12 +45,8 @@ mod tests {
     fn keys_are_compared_byte_for_byte() {
         let wanted = Wanted { key: b"123".to_vec() };
         let record = |key| Record {
-            partition: 0,
-            offset: 0,
-            timestamp_ms: None,
             key,
-            value: None,
-            headers: Vec::new(),
+            ..Record::default()
         };
         assert!(wanted.matches(&record(Some(b"123"))));
         for other in [None, Some(&b""[..]), Some(b"1234"), Some(b"12"), Some(b"123 ")] {

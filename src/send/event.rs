@@ -1,7 +1,7 @@
 //! Everything that can happen to the pump.
 
 use super::input::{Chunk, InputEnd};
-use crate::model::{Delivery, Signal, Topology};
+use crate::model::{Delivery, Signal, Topology, Unreached};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 /// One thing that happened.
@@ -14,7 +14,7 @@ pub enum Event {
     /// A client reported what became of a message.
     Delivered(u64, Delivery),
     /// A broker answered about the topic, or nobody did and this is the last reason.
-    Topology(Result<Topology, String>),
+    Topology(Result<Topology, Unreached>),
     /// A person or the system asked to stop.
     Stop(Signal),
 }

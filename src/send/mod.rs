@@ -8,6 +8,7 @@ mod flight;
 mod input;
 mod observe;
 mod partitioner;
+mod places;
 mod pump;
 
 pub use event::{Event, Events};

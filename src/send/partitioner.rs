@@ -26,6 +26,14 @@ impl Partitioner {
         }
     }
 
+    /// The partition that every message goes to, where there is one.
+    pub fn fixed(&self) -> Option<i32> {
+        match self {
+            Partitioner::Fixed(partition) => Some(*partition),
+            Partitioner::Key { .. } => None,
+        }
+    }
+
     /// The partition of a message with this key in a topic of `partitions` partitions.
     pub fn choose(&mut self, key: Option<&[u8]>, partitions: i32) -> i32 {
         let count = partitions.max(1);

@@ -3,6 +3,7 @@
 use super::schema::{self, Body};
 use super::{InputProgress, Spool, SpoolError};
 use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
+use std::sync::Arc;
 
 /// Where messages go: one topic of one broker, with the name that the store signs with there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,12 +15,17 @@ pub struct Target {
     pub topic: String,
     /// The name in the stamps of new messages.
     pub producer: String,
+    /// The lanes that have names, by their number in the store; empty where lanes are partitions.
+    pub(super) lanes: Arc<Vec<String>>,
 }
 
 impl Target {
     /// The lane of a partition, as it stands in stamps.
     pub fn lane(&self, partition: i32) -> String {
-        format!("{}/{partition}", self.topic)
+        match usize::try_from(partition).ok().and_then(|no| self.lanes.get(no)) {
+            Some(name) => name.clone(),
+            None => format!("{}/{partition}", self.topic),
+        }
     }
 }
 
@@ -169,7 +175,41 @@ impl Spool {
             broker: broker.to_owned(),
             topic: topic.to_owned(),
             producer,
+            lanes: Arc::default(),
         })
+    }
+
+    /// Numbers lanes that have names, made durable at first sight. Returns the number of each, in the order of `names`.
+    ///
+    /// # Errors
+    /// [`SpoolError`] when the store fails.
+    pub fn number_lanes(&mut self, target: &mut Target, names: &[&str]) -> Result<Vec<i32>, SpoolError> {
+        let mut all = target.lanes.as_ref().clone();
+        let known = all.len();
+        let mut numbers = Vec::with_capacity(names.len());
+        for name in names {
+            let no = all.iter().position(|n| n == name).unwrap_or_else(|| {
+                all.push((*name).to_owned());
+                all.len() - 1
+            });
+            numbers.push(no as i32);
+        }
+        if all.len() > known {
+            let write = || -> Result<(), redb::Error> {
+                let mut txn = self.db.as_ref().ok_or(redb::Error::PreviousIo)?.begin_write()?;
+                txn.set_quick_repair(true);
+                {
+                    let mut table = txn.open_table(schema::LANE_NAMES)?;
+                    for (no, name) in all.iter().enumerate().skip(known) {
+                        table.insert((target.no, no as i32), name.as_str())?;
+                    }
+                }
+                Ok(txn.commit()?)
+            };
+            write().map_err(|e| self.failed(e))?;
+            target.lanes = Arc::new(all);
+        }
+        Ok(numbers)
     }
 
     /// Every target that the store ever had. The producer name is empty where a copied store has not signed yet.
@@ -180,16 +220,22 @@ impl Spool {
         let read = || -> Result<Vec<Target>, redb::Error> {
             let txn = self.db.as_ref().ok_or(redb::Error::PreviousIo)?.begin_read()?;
             let producers = txn.open_table(schema::PRODUCERS)?;
+            let names = txn.open_table(schema::LANE_NAMES)?;
             let mut targets = Vec::new();
             for row in txn.open_table(schema::TARGETS)?.iter()? {
                 let (no, name) = row?;
                 let (broker, topic) = name.value();
                 let producer = producers.get(broker)?.map(|p| p.value().to_owned()).unwrap_or_default();
+                let mut lanes = Vec::new();
+                for row in names.range((no.value(), 0)..=(no.value(), i32::MAX))? {
+                    lanes.push(row?.1.value().to_owned());
+                }
                 targets.push(Target {
                     no: no.value(),
                     broker: broker.to_owned(),
                     topic: topic.to_owned(),
                     producer,
+                    lanes: Arc::new(lanes),
                 });
             }
             Ok(targets)

@@ -4,7 +4,7 @@ use rand::Rng;
 use redb::{ReadTransaction, ReadableTable, TableDefinition, TableError, WriteTransaction};
 
 /// The version of everything below.
-pub(super) const FORMAT: &str = "1";
+pub(super) const FORMAT: &str = "2";
 
 /// A key-value header list as it is stored.
 pub(super) type Headers<'a> = Vec<(&'a str, Option<&'a [u8]>)>;
@@ -32,6 +32,8 @@ pub(super) const LANES: TableDefinition<(&str, &str), (u64, &str)> = TableDefini
 pub(super) const CONFIRMED: TableDefinition<(&str, &str, u64), (u64, i64, i64)> = TableDefinition::new("confirmed");
 /// Target number to `(broker URL without secrets, topic)`.
 pub(super) const TARGETS: TableDefinition<u32, (&str, &str)> = TableDefinition::new("targets");
+/// `(target, number)` to the lane with that name, for brokers whose lanes are no numbers; numbers are from 0 and stay.
+pub(super) const LANE_NAMES: TableDefinition<(u32, i32), &str> = TableDefinition::new("lane_names");
 /// Broker URL to the producer name used there. Two clusters may have a topic of one name: each gets its own numbering.
 pub(super) const PRODUCERS: TableDefinition<&str, &str> = TableDefinition::new("producers");
 /// A row of [`INPUTS`].
@@ -74,6 +76,7 @@ pub(super) fn start(txn: &WriteTransaction, id: &str, identity: &str, next_id: u
     txn.open_table(LANES)?;
     txn.open_table(CONFIRMED)?;
     txn.open_table(TARGETS)?;
+    txn.open_table(LANE_NAMES)?;
     txn.open_table(INPUTS)?;
     let mut meta = txn.open_table(META)?;
     meta.insert("format", FORMAT)?;

@@ -108,7 +108,7 @@ impl Tracker {
         };
         self.stamped += 1;
         let lane = self.lane(stamp.producer, stamp.lane);
-        if is_at_home(stamp.lane, topic, record.partition) {
+        if record.is_in(stamp.lane, topic) {
             lane.insert(stamp.seq);
         } else {
             lane.insert_away(stamp.seq);
@@ -146,10 +146,4 @@ impl Tracker {
         all.sort_unstable_by_key(|(producer, lane, _)| (*producer, *lane));
         all
     }
-}
-
-/// Whether a lane is that of this partition: `TOPIC/PARTITION`.
-fn is_at_home(lane: &str, topic: &str, partition: i32) -> bool {
-    let home = lane.rsplit_once('/').filter(|(t, _)| *t == topic);
-    home.and_then(|(_, p)| p.parse::<i32>().ok()) == Some(partition)
 }

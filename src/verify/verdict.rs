@@ -229,10 +229,8 @@ mod tests {
             let record = Record {
                 partition: *partition,
                 offset: offset as i64,
-                timestamp_ms: None,
-                key: None,
-                value: None,
                 headers,
+                ..Record::default()
             };
             tracker.insert("t", &record);
         }
@@ -323,12 +321,8 @@ mod tests {
         tracker.insert(
             "t",
             &Record {
-                partition: 0,
-                offset: 0,
-                timestamp_ms: None,
-                key: None,
-                value: None,
                 headers,
+                ..Record::default()
             },
         );
         let of = |compacted| {

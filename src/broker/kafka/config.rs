@@ -1,7 +1,7 @@
 //! Client configurations. What decides the meaning of an answer is set here and cannot be overridden.
 
-use crate::connect::{BrokerUrl, ClientProperties};
-use crate::model::Problem;
+use crate::connect::{BrokerUrl, ClientProperties, Connection};
+use crate::model::{Problem, Result};
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
@@ -21,6 +21,28 @@ pub struct KafkaTarget {
 const LARGEST_MESSAGE_BYTES: &str = "100000000";
 
 impl KafkaTarget {
+    /// A topic of the cluster that a connection names.
+    ///
+    /// # Errors
+    /// A usage problem when that cannot be the name of a topic (Kafka `Topic.validate`): it can only be a mistake.
+    pub fn new(connection: &Connection, topic: &str) -> Result<KafkaTarget> {
+        let legal = !topic.is_empty()
+            && topic.len() <= 249
+            && topic != "."
+            && topic != ".."
+            && topic.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+        if !legal {
+            return Err(Problem::usage(format!("{topic:?} cannot be a Kafka topic"))
+                .because("a topic name has 1 to 249 letters, digits, dots, dashes and underscores")
+                .next("check -t"));
+        }
+        Ok(KafkaTarget {
+            broker: connection.url.clone(),
+            topic: topic.to_owned(),
+            properties: connection.properties.clone(),
+        })
+    }
+
     fn base(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("client.id", "mqsafe");

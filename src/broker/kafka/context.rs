@@ -2,7 +2,7 @@
 
 use super::delivery;
 use super::raw;
-use crate::model::{Delivery, Report};
+use crate::model::{Deliver, Delivery, Stage, Unreached};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
@@ -14,19 +14,38 @@ use std::sync::{Arc, Mutex};
 
 /// The last thing that went wrong with a client, in words; shared with whoever must explain a wait.
 #[derive(Debug, Clone, Default)]
-pub(super) struct LastError(Arc<Mutex<Option<String>>>);
+pub(super) struct LastError(Arc<Mutex<Option<Unreached>>>);
 
 impl LastError {
     pub(super) fn get(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(|e| e.into_inner()).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(|e| e.into_inner())
+            .as_ref()
+            .map(|u| u.why.clone())
     }
 
     pub(super) fn set(&self, code: RDKafkaErrorCode, reason: &str) {
         let mut last = self.0.lock().unwrap_or_else(|e| e.into_inner());
         // "All brokers down" only repeats what the errors of the single brokers said better.
         if code != RDKafkaErrorCode::AllBrokersDown || last.is_none() {
-            *last = Some(plain(reason));
+            *last = Some(Unreached {
+                stage: stage(code, reason),
+                why: plain(reason),
+            });
         }
+    }
+
+    /// The last failure, forgotten here.
+    pub(super) fn take(&self) -> Unreached {
+        let last = self.0.lock().unwrap_or_else(|e| e.into_inner()).take();
+        last.unwrap_or_else(|| Unreached::new("no broker answered"))
+    }
+
+    /// The last failure, or that there was none and still no answer.
+    pub(super) fn unreached(&self) -> Unreached {
+        let last = self.0.lock().unwrap_or_else(|e| e.into_inner()).clone();
+        last.unwrap_or_else(|| Unreached::new("no broker answered"))
     }
 }
 
@@ -34,6 +53,17 @@ impl LastError {
 fn plain(reason: &str) -> String {
     let reason = reason.split_once("]: ").map_or(reason, |(_, r)| r);
     reason.split(" (after ").next().unwrap_or(reason).trim().to_owned()
+}
+
+/// How far librdkafka came, by its own error codes. What it only says in words is not guessed.
+fn stage(code: RDKafkaErrorCode, _reason: &str) -> Option<Stage> {
+    let of = [
+        (RDKafkaErrorCode::Resolve, Stage::Dns),
+        (RDKafkaErrorCode::SSL, Stage::Tls),
+        (RDKafkaErrorCode::Authentication, Stage::Authentication),
+        (RDKafkaErrorCode::SaslAuthenticationFailed, Stage::Authentication),
+    ];
+    of.iter().find(|(c, _)| *c == code).map(|(_, stage)| *stage)
 }
 
 fn code_of(error: &KafkaError) -> RDKafkaErrorCode {
@@ -83,7 +113,7 @@ impl ProducerContext for Quiet {
 /// The context of clients that publish.
 pub(super) struct Publishing {
     pub(super) last_error: LastError,
-    pub(super) report: Arc<Report>,
+    pub(super) deliver: Arc<Deliver>,
     /// Set when a batch was refused for its size although its messages may be small enough one by one.
     pub(super) too_large: Arc<AtomicBool>,
     /// Whether this client already sends one message a batch.
@@ -127,7 +157,7 @@ impl ProducerContext for Publishing {
             self.too_large.store(true, Ordering::Relaxed);
             outcome = Delivery::NotSent(why.clone());
         }
-        (self.report)(ticket as u64, outcome);
+        (self.deliver)(ticket as u64, outcome);
     }
 }
 

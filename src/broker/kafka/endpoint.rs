@@ -3,7 +3,7 @@
 use super::config::{self, KafkaTarget};
 use super::context::{Asking, LastError, Quiet};
 use super::publish::KafkaPublisher;
-use crate::model::{Endpoint, Publish, Report, Result, Topology};
+use crate::model::{Deliver, Endpoint, Lanes, Publish, Result, Topology, Unreached};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::bindings::rd_kafka_resp_err_t as Code;
@@ -66,7 +66,7 @@ fn read_topology(error: Option<Code>, partitions: usize) -> Option<Topology> {
         return i32::try_from(partitions)
             .ok()
             .filter(|n| *n > 0)
-            .map(|partitions| Topology::Known { partitions });
+            .map(|partitions| Topology::Known(Lanes::Partitions(partitions)));
     };
     let words = || RDKafkaErrorCode::from(error).to_string();
     if error == Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || error == Code::RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION {
@@ -80,7 +80,7 @@ fn read_topology(error: Option<Code>, partitions: usize) -> Option<Topology> {
 }
 
 impl Endpoint for KafkaEndpoint {
-    fn topology(&self, timeout: Duration) -> std::result::Result<Topology, String> {
+    fn topology(&self, timeout: Duration) -> std::result::Result<Topology, Unreached> {
         let mut asking = self.asking.lock().unwrap_or_else(|e| e.into_inner());
         let client = match asking.take() {
             Some(client) => client,
@@ -91,7 +91,7 @@ impl Endpoint for KafkaEndpoint {
                 self.target
                     .asking()
                     .create_with_context(context)
-                    .map_err(|e| config::refused(&e).to_string())?
+                    .map_err(|e| Unreached::new(config::refused(&e).to_string()))?
             }
         };
         let client: &BaseConsumer<Asking> = asking.insert(client);
@@ -114,8 +114,13 @@ impl Endpoint for KafkaEndpoint {
             match answer {
                 Some(Topology::NoSuchTopic) if start.elapsed() < PROPAGATION.min(timeout) => {}
                 Some(known) => return Ok(known),
+                // The client would go on asking with what was refused.
+                None if self.last_error.unreached().is_refusal() => {
+                    *asking = None;
+                    return Err(self.last_error.take());
+                }
                 None if start.elapsed() >= timeout => {
-                    return Err(self.last_error().unwrap_or_else(|| "no broker answered".to_owned()));
+                    return Err(self.last_error.unreached());
                 }
                 None => {}
             }
@@ -123,8 +128,13 @@ impl Endpoint for KafkaEndpoint {
         }
     }
 
-    fn publisher(&self, report: Report) -> Result<Box<dyn Publish>> {
-        let publisher = KafkaPublisher::new(self.target.clone(), self.batch_bytes(), self.last_error.clone(), report)?;
+    fn publisher(&self, deliver: Deliver) -> Result<Box<dyn Publish>> {
+        let publisher = KafkaPublisher::new(
+            self.target.clone(),
+            self.batch_bytes(),
+            self.last_error.clone(),
+            deliver,
+        )?;
         Ok(Box::new(publisher))
     }
 
@@ -135,7 +145,7 @@ impl Endpoint for KafkaEndpoint {
 
 /// Whether old values of a topic's keys are removed by compaction, so that holes are no loss; `None` when the broker would not
 /// say within `patience`.
-pub fn is_compacted(target: &KafkaTarget, patience: Duration) -> Option<bool> {
+pub(super) fn is_compacted(target: &KafkaTarget, patience: Duration) -> Option<bool> {
     topic_config(target, "cleanup.policy", patience).map(|policy| policy.contains("compact"))
 }
 

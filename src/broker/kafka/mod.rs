@@ -6,11 +6,13 @@ mod context;
 mod delivery;
 mod endpoint;
 pub mod mock;
+mod probe;
 mod publish;
 mod raw;
 mod scan;
 pub mod testbed;
 
 pub use config::KafkaTarget;
-pub use endpoint::{KafkaEndpoint, is_compacted};
+pub use endpoint::KafkaEndpoint;
+pub use probe::probe;
 pub use scan::KafkaScan;

@@ -3,7 +3,7 @@
 use super::config::{self, KafkaTarget};
 use super::context::{LastError, Publishing};
 use super::delivery;
-use crate::model::{Delivery, Offer, Outgoing, Publish, Report, Result, STAMP_HEADER, VOID_HEADER};
+use crate::model::{Deliver, Delivery, Offer, Outgoing, Publish, Result, STAMP_HEADER, VOID_HEADER};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, PurgeConfig, ThreadedProducer};
@@ -19,7 +19,7 @@ pub(super) struct KafkaPublisher {
     target: KafkaTarget,
     batch_bytes: u32,
     last_error: LastError,
-    report: Arc<Report>,
+    deliver: Arc<Deliver>,
     too_large: Arc<AtomicBool>,
     one_by_one: bool,
     producer: ThreadedProducer<Publishing>,
@@ -30,15 +30,15 @@ impl KafkaPublisher {
         target: KafkaTarget,
         batch_bytes: u32,
         last_error: LastError,
-        report: Report,
+        deliver: Deliver,
     ) -> Result<KafkaPublisher> {
-        let (report, too_large) = (Arc::new(report), Arc::new(AtomicBool::new(false)));
-        let producer = connect(&target, batch_bytes, &last_error, &report, &too_large, false)?;
+        let (deliver, too_large) = (Arc::new(deliver), Arc::new(AtomicBool::new(false)));
+        let producer = connect(&target, batch_bytes, &last_error, &deliver, &too_large, false)?;
         Ok(KafkaPublisher {
             target,
             batch_bytes,
             last_error,
-            report,
+            deliver,
             too_large,
             one_by_one: false,
             producer,
@@ -50,13 +50,13 @@ fn connect(
     target: &KafkaTarget,
     batch_bytes: u32,
     last_error: &LastError,
-    report: &Arc<Report>,
+    deliver: &Arc<Deliver>,
     too_large: &Arc<AtomicBool>,
     one_by_one: bool,
 ) -> Result<ThreadedProducer<Publishing>> {
     let context = Publishing {
         last_error: last_error.clone(),
-        report: Arc::clone(report),
+        deliver: Arc::clone(deliver),
         too_large: Arc::clone(too_large),
         one_by_one,
         batch_bytes,
@@ -127,7 +127,7 @@ impl Publish for KafkaPublisher {
             &self.target,
             self.batch_bytes,
             &self.last_error,
-            &self.report,
+            &self.deliver,
             &self.too_large,
             self.one_by_one,
         )?;

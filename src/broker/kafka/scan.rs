@@ -4,7 +4,9 @@ use super::config::{self, KafkaTarget};
 use super::context::{Asking, LastError};
 use super::endpoint::{KafkaEndpoint, SETTINGS, is_compacted};
 use super::raw;
-use crate::model::{Endpoint, PartitionRead, Problem, Record, Result, Scan, ScanPlan, ScanReport, Topology, Visit};
+use crate::model::{
+    Endpoint, Lanes, PartitionRead, Problem, Record, Result, Scan, ScanPlan, ScanReport, Topology, Visit,
+};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -45,12 +47,13 @@ impl KafkaScan {
                 Err(_) if visit.progress(0, 0).is_break() => {
                     return Err(Problem::unknown(format!("stopped before {broker} answered")));
                 }
-                Err(_) if start.elapsed() < CONNECT => {}
+                Err(why) if !why.is_refusal() && start.elapsed() < CONNECT => {}
                 answer => break answer,
             }
         };
         let count = match answer {
-            Ok(Topology::Known { partitions }) => partitions,
+            Ok(Topology::Known(Lanes::Partitions(count))) => count,
+            Ok(Topology::Known(Lanes::Named(lanes))) => lanes.len() as i32,
             Ok(Topology::NoSuchTopic) => {
                 return Err(Problem::unknown(format!("topic {topic} does not exist on {broker}"))
                     .next("check its spelling; an absent topic is not an empty one"));
@@ -107,6 +110,10 @@ impl Scan for KafkaScan {
             stopped: run.stopped,
             unread: None,
         })
+    }
+
+    fn is_compacted(&mut self, patience: Duration) -> Option<bool> {
+        is_compacted(&self.target, patience)
     }
 }
 
@@ -281,6 +288,7 @@ impl<'a> Run<'a> {
                 key,
                 value,
                 headers: raw::headers(message),
+                ..Record::default()
             };
             stopped = visit.batch(std::slice::from_ref(&record)).is_break();
             let read = &mut state.read;

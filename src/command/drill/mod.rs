@@ -7,6 +7,7 @@ mod hurt;
 mod stage;
 
 use super::{resolve, stop};
+use crate::broker::kafka::KafkaTarget;
 use crate::broker::kafka::careless::{self, Habits};
 use crate::cli::{CarelessArgs, DrillArgs, DrillFormat, DrillRun, Habit};
 use crate::drill::{Belief, Row, Sight};
@@ -245,7 +246,7 @@ pub(super) fn careless(args: &CarelessArgs, ui: &Ui) -> Result<Outcome> {
         broker: args.broker.clone(),
         properties: args.properties.clone(),
     };
-    let target = resolve::target(&broker, &args.topic)?;
+    let target = KafkaTarget::new(&resolve::connection(&broker)?, &args.topic)?;
     let has = |habit: Habit| args.habit.contains(&habit);
     let habits = Habits {
         short_timeout: has(Habit::ShortTimeout),

@@ -6,7 +6,6 @@ use crate::model::{Fate, Outcome, Problem};
 use crate::send::flight::Flight;
 use crate::send::input::Chunk;
 use crate::send::observe::Receipt;
-use crate::send::partitioner::Partitioner;
 use crate::spool::{Accepted, Change, NewMessage, Place, Settled, SpoolError, Verdict};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +21,8 @@ impl Pump<'_> {
         if self.refusing {
             return false;
         }
-        if self.partitions.is_none() {
-            let patient = self.stopping.is_none() && self.started.elapsed() < PLACE_PATIENCE;
+        if self.places.is_none() {
+            let patient = self.stopping.is_none() && !self.refused && self.started.elapsed() < PLACE_PATIENCE;
             return self.spool.is_durable() && !patient;
         }
         // While the broker keeps up, the input waits for it: what is sent from memory need not be read from disk again.
@@ -113,12 +112,10 @@ impl Pump<'_> {
 
     /// Where a new message goes: to its lane, unless the topic is unknown or older messages still wait for theirs.
     fn place_of(&mut self, key: Option<&[u8]>) -> Place {
-        match (self.partitions, &self.options.partitioner) {
-            (Some(count), _) if self.cursor >= self.placed_from => {
-                Place::Now(self.options.partitioner.choose(key, count))
-            }
-            (_, Partitioner::Fixed(partition)) => Place::Later(Some(*partition)),
-            (_, Partitioner::Key { .. }) => Place::Later(None),
+        let partitioner = &mut self.options.partitioner;
+        match &self.places {
+            Some(places) if self.cursor >= self.placed_from => Place::Now(places.choose(partitioner, key, None)),
+            Some(_) | None => Place::Later(partitioner.fixed()),
         }
     }
 

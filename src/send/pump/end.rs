@@ -13,7 +13,7 @@ impl Pump<'_> {
         }
         if let Some((_, since)) = self.stopping {
             // Without a spool nothing is accepted for a topic that is not known.
-            let hopeless = self.partitions.is_none() && !self.spool.is_durable();
+            let hopeless = self.places.is_none() && !self.spool.is_durable();
             let nothing_left = (!self.has_chunks() || hopeless) && self.flights.is_empty() && self.settled.is_empty();
             return nothing_left || since.elapsed() >= self.options.grace;
         }
@@ -24,11 +24,15 @@ impl Pump<'_> {
             return true;
         }
         // Only a broker that never answered has its own, shorter, patience; a denied topic has none.
-        let (since, patience) = match self.partitions {
+        let (since, patience) = match self.places {
             None => (self.started, self.options.connect_timeout),
             Some(_) => (self.progress_at, self.options.delivery_timeout),
         };
-        if self.partitions.is_none() && self.why.is_some() {
+        if self.places.is_none() && self.refused {
+            self.why = Some(self.trouble());
+            return true;
+        }
+        if self.places.is_none() && self.why.is_some() {
             return true;
         }
         if since.elapsed() < patience {
@@ -40,13 +44,15 @@ impl Pump<'_> {
 
     /// Without a spool nothing can be accepted that cannot be sent, so an unreachable broker ends the run while input remains.
     pub(super) fn gave_up_without_spool(&mut self) -> bool {
+        let refused = self.refused && self.places.is_none();
         let over = !self.spool.is_durable()
-            && self.progress_at.elapsed()
-                >= self
-                    .options
-                    .delivery_timeout
-                    .min(self.options.connect_timeout.max(STALLED))
-            && (self.partitions.is_none()
+            && (refused
+                || self.progress_at.elapsed()
+                    >= self
+                        .options
+                        .delivery_timeout
+                        .min(self.options.connect_timeout.max(STALLED)))
+            && (self.places.is_none()
                 || (self.open() > 0 && self.progress_at.elapsed() >= self.options.delivery_timeout));
         if over {
             self.why = Some(self.trouble());
@@ -58,13 +64,19 @@ impl Pump<'_> {
     pub(super) fn trouble(&self) -> String {
         let broker = &self.target.broker;
         let cause = |fallback: &str| {
-            self.endpoint
-                .last_error()
-                .or(self.unreachable.clone())
+            let refusal = self.unreachable.clone().filter(|_| self.refused);
+            refusal
+                .or_else(|| self.endpoint.last_error())
+                .or_else(|| self.unreachable.clone())
                 .unwrap_or_else(|| fallback.to_owned())
         };
-        if self.partitions.is_none() {
-            return format!("{broker} cannot be reached ({})", cause("no broker answered"));
+        if self.places.is_none() {
+            let what = if self.refused {
+                "refuses the connection"
+            } else {
+                "cannot be reached"
+            };
+            return format!("{broker} {what} ({})", cause("no broker answered"));
         }
         match self.tries.values().next() {
             Some((_, why)) => format!("{broker} does not take the messages ({why})"),
@@ -76,7 +88,7 @@ impl Pump<'_> {
         let moving = self.progress_at.elapsed() < STALLED;
         let open = self.open();
         let in_flight = self.flights.len() as u64;
-        let trouble = (!moving && (open > 0 || self.partitions.is_none())).then(|| self.trouble());
+        let trouble = (!moving && (open > 0 || self.places.is_none())).then(|| self.trouble());
         self.observer.state(&State {
             accepted: self.accepted,
             stored: self.own.stored + self.earlier.stored,

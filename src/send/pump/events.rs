@@ -2,11 +2,11 @@
 
 use super::{Pump, SETTLE_EVERY, TICK, backoff};
 use crate::hooks::{self, Phase};
-use crate::model::{Delivery, Problem, Signal, Topology};
+use crate::model::{Delivery, Lanes, Problem, Signal, Topology, Unreached};
 use crate::send::event::Event;
 use crate::send::flight::Flight;
 use crate::send::input::InputEnd;
-use crate::send::partitioner::Partitioner;
+use crate::send::places::Places;
 use crate::spool::{Settled, Verdict};
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
@@ -73,21 +73,36 @@ impl Pump<'_> {
         self.why = Some("it was interrupted".to_owned());
     }
 
-    pub(super) fn learn(&mut self, answer: std::result::Result<Topology, String>) {
-        let (topic, broker) = (&self.target.topic, &self.target.broker);
+    pub(super) fn learn(&mut self, answer: std::result::Result<Topology, Unreached>) {
+        let (topic, broker) = (self.target.topic.clone(), self.target.broker.clone());
         match answer {
-            Err(why) => self.unreachable = Some(why),
-            Ok(Topology::Known { partitions }) => {
-                self.unreachable = None;
+            Err(unreached) => {
+                self.refused = unreached.is_refusal();
+                self.unreachable = Some(unreached.to_string());
+            }
+            Ok(Topology::Known(lanes)) => {
+                (self.unreachable, self.refused) = (None, false);
                 self.progress_at = Instant::now();
-                if let Partitioner::Fixed(p) = self.options.partitioner
-                    && !(0..partitions).contains(&p)
+                let places = match lanes {
+                    Lanes::Partitions(count) => Places::Partitions(count),
+                    Lanes::Named(lanes) => {
+                        let names: Vec<&str> = lanes.iter().map(|lane| lane.name.as_str()).collect();
+                        match self.spool.number_lanes(&mut self.target, &names) {
+                            Ok(numbers) => {
+                                Places::Named(numbers.into_iter().zip(lanes.iter().map(|l| l.queue)).collect())
+                            }
+                            Err(e) => return self.store_failed(e),
+                        }
+                    }
+                };
+                if let Some(p) = self.options.partitioner.fixed()
+                    && !places.has(p)
                 {
                     let problem = Problem::usage(format!("topic {topic} has no partition {p}"));
-                    self.denied = Some(problem.next(format!("it has partitions 0 to {}", partitions - 1)));
+                    self.denied = Some(problem.next(format!("it has {}", places.words())));
                     return;
                 }
-                self.partitions = Some(partitions);
+                self.places = Some(places);
             }
             Ok(Topology::NoSuchTopic) => {
                 let problem = Problem::usage(format!("topic {topic} does not exist on {broker}"));

@@ -15,7 +15,7 @@ impl Pump<'_> {
     }
 
     pub(super) fn hand_over(&mut self) -> Result<()> {
-        if self.publisher.is_none() && self.partitions.is_some() {
+        if self.publisher.is_none() && self.places.is_some() {
             let sender = self.events.sender.clone();
             let report = Box::new(move |id, delivery| drop(sender.send(Event::Delivered(id, delivery))));
             self.publisher = Some(self.endpoint.publisher(report)?);
@@ -52,14 +52,16 @@ impl Pump<'_> {
 
     /// Gives a lane and a number to messages that were accepted before the topic was known, and makes that durable.
     pub(super) fn place(&mut self, mut waiting: Vec<Pending>) -> std::result::Result<Vec<Pending>, SpoolError> {
-        let Some(count) = self.partitions else {
+        let Some(places) = &self.places else {
             return Ok(Vec::new());
         };
         let mut wanted = Vec::new();
         let partitioner = &mut self.options.partitioner;
         for message in waiting.iter().filter(|m| m.partition.is_none()) {
-            let by_key = || partitioner.choose(message.key.as_deref(), count);
-            wanted.push((message.id, message.wish.unwrap_or_else(by_key)));
+            wanted.push((
+                message.id,
+                places.choose(partitioner, message.key.as_deref(), message.wish),
+            ));
         }
         if wanted.is_empty() {
             return Ok(waiting);
@@ -140,6 +142,7 @@ impl Pump<'_> {
         let message = Outgoing {
             ticket: id,
             partition: flight.partition,
+            lane: &lane,
             timestamp_ms: flight.accepted_ms,
             key,
             value,

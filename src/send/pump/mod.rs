@@ -13,7 +13,8 @@ use super::flight::{Flight, Flights};
 use super::input::{self, Chunk, Credit, InputOptions, Source};
 use super::observe::Observer;
 use super::partitioner::Partitioner;
-use crate::model::{Endpoint, Outcome, Problem, Publish, Result, Signal, Tally};
+use super::places::Places;
+use crate::model::{Endpoint, Outcome, Problem, Publish, Result, Signal, Tally, Unreached};
 use crate::spool::{Settled, Spool, Target};
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -65,6 +66,8 @@ const SETTLE_EVERY: Duration = Duration::from_millis(30);
 const REFILL_MESSAGES: usize = 2000;
 const REFILL_BYTES: usize = 4 << 20;
 const TICK: Duration = Duration::from_millis(50);
+/// How long after a refusal the broker is asked again: whoever could put it right may do so while the input goes on.
+const AFTER_REFUSAL: Duration = Duration::from_secs(15);
 
 /// One run of `send` or of `spool flush` to one target.
 pub struct Pump<'a> {
@@ -76,9 +79,11 @@ pub struct Pump<'a> {
     observer: &'a mut dyn Observer,
     events: Events,
 
-    partitions: Option<i32>,
+    places: Option<Places>,
     publisher: Option<Box<dyn Publish>>,
     unreachable: Option<String>,
+    /// Whether the broker, or the check of its certificate, said no: waiting longer does not help.
+    refused: bool,
     /// A broker's answer that ends the run unless something waits for the topic: it does not exist, or is denied.
     denied: Option<Problem>,
 
@@ -166,7 +171,8 @@ impl<'a> Pump<'a> {
             options,
             observer,
             events,
-            partitions: None,
+            places: None,
+            refused: false,
             publisher: None,
             unreachable: None,
             denied: None,
@@ -254,11 +260,16 @@ impl<'a> Pump<'a> {
             while !stop.load(Ordering::Relaxed) {
                 let answer = endpoint.topology(Duration::from_secs(1));
                 let answered = answer.is_ok();
+                // An endpoint that fails at once must not keep a core busy, and one that refuses may lock an account.
+                let refused = answer.as_ref().is_err_and(Unreached::is_refusal);
+                let pause = if refused { AFTER_REFUSAL } else { TICK };
                 if sender.send(Event::Topology(answer)).is_err() || answered {
                     return;
                 }
-                // An endpoint that fails at once must not keep a core busy.
-                std::thread::sleep(TICK);
+                let since = Instant::now();
+                while since.elapsed() < pause && !stop.load(Ordering::Relaxed) {
+                    std::thread::sleep(TICK);
+                }
             }
         };
         std::thread::Builder::new()

@@ -4,13 +4,13 @@ mod audit_full;
 mod audit_json;
 #[cfg(feature = "kafka")]
 pub mod drill;
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 pub mod query;
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 pub mod receipt;
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 pub mod spool_stats;
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 pub mod verify;
 
 use super::escape::is_hostile;
@@ -19,13 +19,13 @@ pub use audit_json::audit_json;
 use std::fmt::Write;
 
 /// A moment as RFC 3339 in UTC; the number itself where it is outside every calendar.
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 pub fn time(ms: i64) -> String {
     jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |t| format!("{t:.3}"))
 }
 
 /// One JSON value as a line.
-#[cfg(feature = "kafka")]
+#[cfg(feature = "broker")]
 fn json_line(value: &impl serde::Serialize) -> Vec<u8> {
     // Only a map with keys that are no text, or a failing Serialize of our own, could fail here; neither exists.
     harmless(&serde_json::to_string(value).unwrap_or_default()).into_bytes()

@@ -1,0 +1,74 @@
+//! The lanes that a run can write to, as the spool numbers them.
+
+use super::partitioner::Partitioner;
+
+/// Lanes that can be written to now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Places {
+    /// Partitions 0 to this number, exclusive.
+    Partitions(i32),
+    /// Lanes with names: the spool's number of each and what `-p` calls it. Never empty.
+    Named(Vec<(i32, i32)>),
+}
+
+impl Places {
+    /// Whether `-p` names one of them.
+    pub(super) fn has(&self, wish: i32) -> bool {
+        match self {
+            Places::Partitions(count) => (0..*count).contains(&wish),
+            Places::Named(lanes) => lanes.iter().any(|(_, queue)| *queue == wish),
+        }
+    }
+
+    /// What `-p` may name, for a person.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Places::Partitions(count) => format!("partitions 0 to {}", count - 1),
+            Places::Named(lanes) => {
+                let last = lanes.iter().map(|(_, queue)| *queue).max().unwrap_or(0);
+                format!("queues 0 to {last}")
+            }
+        }
+    }
+
+    /// The lane of a message: the one that is wished for, else one by its key.
+    pub(super) fn choose(&self, partitioner: &mut Partitioner, key: Option<&[u8]>, wish: Option<i32>) -> i32 {
+        let wish = wish.or(partitioner.fixed());
+        match (self, wish) {
+            (Places::Partitions(_), Some(partition)) => partition,
+            (Places::Partitions(count), None) => partitioner.choose(key, *count),
+            (Places::Named(lanes), wish) => {
+                let of_wish: Vec<i32> = lanes
+                    .iter()
+                    .filter(|(_, queue)| wish.is_none_or(|w| w == *queue))
+                    .map(|(no, _)| *no)
+                    .collect();
+                let among = if of_wish.is_empty() { vec![lanes[0].0] } else { of_wish };
+                among[partitioner.choose(key, among.len() as i32) as usize % among.len()]
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wish_is_kept_and_a_key_always_goes_to_one_lane() {
+        let named = Places::Named(vec![(4, 0), (7, 1), (5, 0), (9, 1)]);
+        let mut by_key = Partitioner::by_key(0);
+        let first = named.choose(&mut by_key, Some(b"order-1"), None);
+        for _ in 0..10 {
+            assert_eq!(named.choose(&mut by_key, Some(b"order-1"), None), first);
+            assert!([7, 9].contains(&named.choose(&mut by_key, Some(b"order-2"), Some(1))));
+            assert!([4, 5].contains(&named.choose(&mut Partitioner::Fixed(0), None, None)));
+        }
+        let all: std::collections::BTreeSet<i32> = (0..200)
+            .map(|n| named.choose(&mut by_key, Some(format!("{n}").as_bytes()), None))
+            .collect();
+        assert_eq!(all.into_iter().collect::<Vec<_>>(), [4, 5, 7, 9]);
+        assert!(named.has(1) && !named.has(2));
+        assert_eq!(Places::Partitions(3).choose(&mut by_key, None, Some(2)), 2);
+    }
+}
