@@ -8,6 +8,10 @@ mod support;
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::Mutex;
+
+/// Held by whoever hurts the brokers.
+static CLUSTER: Mutex<()> = Mutex::new(());
 
 fn mqsafe(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_mqsafe"))
@@ -129,6 +133,7 @@ fn a_real_cluster_loses_what_the_leader_alone_had() {
     let Some(broker) = support::kafka("drill on a real cluster") else {
         return;
     };
+    let _alone = CLUSTER.lock().unwrap_or_else(|e| e.into_inner());
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/brokers/node");
     let program = program.to_str().unwrap();
     let on = ["-b", broker.as_str(), "--", program];
@@ -150,4 +155,61 @@ fn a_real_cluster_loses_what_the_leader_alone_had() {
         }
         assert_eq!(lost("careful", &[], &on), 0);
     }
+}
+
+/// Whoever stops a drill finds the cluster as it was: the brokers run, and the drill's topic is gone.
+#[test]
+fn a_drill_that_is_stopped_leaves_nothing_behind() {
+    let Some(broker) = support::kafka("a stopped drill on a real cluster") else {
+        return;
+    };
+    let _alone = CLUSTER.lock().unwrap_or_else(|e| e.into_inner());
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/brokers");
+    let states = || {
+        let told = Command::new(scripts.join("status")).arg("kafka").output().unwrap();
+        let told = String::from_utf8(told.stdout).unwrap();
+        let states: Vec<String> = told
+            .lines()
+            .filter(|l| l.contains("_STATE="))
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(states.len(), 3, "{told}");
+        states
+    };
+    let topics = || {
+        let listed = Command::new(scripts.join("kafka-tool"))
+            .args([
+                "org.apache.kafka.tools.TopicCommand",
+                "--bootstrap-server",
+                &broker,
+                "--list",
+            ])
+            .output()
+            .unwrap();
+        assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+        String::from_utf8(listed.stdout).unwrap()
+    };
+    let temp = tempfile::TempDir::new().unwrap();
+    let mut drill = Command::new(env!("CARGO_BIN_EXE_mqsafe"))
+        .args(["drill", "--only", "acks1", "-b", &broker, "--"])
+        .arg(scripts.join("node"))
+        .env("TMPDIR", temp.path())
+        .spawn()
+        .unwrap();
+    let all_run = |states: &[String]| states.iter().all(|s| s.ends_with("=running"));
+    let since = std::time::Instant::now();
+    while all_run(&states()) {
+        let ended = drill.try_wait().unwrap();
+        assert!(ended.is_none(), "it ended with {ended:?} before it hurt anything");
+        assert!(since.elapsed().as_secs() < 90, "no broker was hurt");
+    }
+    let told = Command::new("kill")
+        .args(["-s", "TERM", &drill.id().to_string()])
+        .status();
+    assert!(told.unwrap().success());
+    assert_eq!(drill.wait().unwrap().code(), Some(143));
+    assert!(all_run(&states()), "{:?}", states());
+    assert!(!topics().contains("mqsafe-drill"), "{}", topics());
+    let left: Vec<_> = std::fs::read_dir(temp.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
 }

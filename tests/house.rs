@@ -51,6 +51,8 @@ const BLIND: &[&str] = &[
 const ONLY: &[(&str, &[&str])] = &[
     ("rdkafka", &["src/broker/"]),
     ("rdkafka_sys", &["src/broker/"]),
+    ("lapin", &["src/broker/"]),
+    ("rocketmq_protocol", &["src/broker/"]),
     ("unsafe", &["src/broker/kafka/raw.rs"]),
     ("unsafe_code", &["src/broker/kafka/raw.rs", "src/broker/kafka/mod.rs"]),
     ("colored", &["src/ui/style.rs"]),

@@ -15,10 +15,11 @@ mod spool;
 mod verify;
 
 pub use audit::{AuditArgs, AuditFormat, DialectName, FailOn};
+#[cfg(feature = "kafka")]
+pub use drill::{CarelessArgs, DrillArgs, DrillFormat, DrillRun, Habit};
 #[cfg(feature = "broker")]
 pub use {
     broker::BrokerArgs,
-    drill::{CarelessArgs, DrillArgs, DrillFormat, DrillRun, Habit},
     query_key::{QueryFormat, QueryKeyArgs},
     send::{SendArgs, SpoolArgs},
     spool::{SpoolAction, SpoolCommand, StatsFormat},
@@ -115,7 +116,7 @@ pub enum Command {
     #[cfg(feature = "kafka")]
     Drill(DrillArgs),
     /// The careless application of a drill
-    #[cfg(feature = "broker")]
+    #[cfg(feature = "kafka")]
     #[command(hide = true)]
     DrillCareless(CarelessArgs),
     /// Write shell completions and man pages

@@ -14,7 +14,7 @@ pub struct QueryKeyArgs {
     /// Which broker.
     #[command(flatten)]
     pub broker: BrokerArgs,
-    /// The topic
+    /// The topic (Kafka, RocketMQ) or queue (RabbitMQ)
     #[arg(short, long)]
     pub topic: String,
     /// The key, byte for byte
@@ -25,6 +25,10 @@ pub struct QueryKeyArgs {
     /// Whether messages of open or aborted transactions count
     #[arg(long, value_enum, default_value_t)]
     pub isolation: Isolation,
+    /// Fetch the messages of a RabbitMQ queue that keeps no history, and put them back: they are marked as redelivered,
+    /// their order may change, and quorum queues count it as a delivery
+    #[arg(long)]
+    pub peek: bool,
     /// How messages are written
     #[arg(long, value_enum, default_value_t)]
     pub format: QueryFormat,

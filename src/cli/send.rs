@@ -11,15 +11,22 @@ use std::time::Duration;
 #[command(
     after_help = "Examples:\n  echo hello | mqsafe send -b kafka://localhost:9092 -t orders -k 123\n  \
 mqsafe send -b localhost:9092 -t orders -K : --receipts receipts.jsonl orders.txt\n  \
-mqsafe send -b localhost:9092 -t orders --resume orders.txt   # go on after a crash"
+mqsafe send -b localhost:9092 -t orders --resume orders.txt   # go on after a crash\n  \
+mqsafe send -b amqps://shop@rabbit/sales -e orders -r paid -X sasl.password=env:PASSWORD orders.txt"
 )]
 pub struct SendArgs {
     /// Which broker.
     #[command(flatten)]
     pub broker: BrokerArgs,
-    /// The topic; it is never created by accident
-    #[arg(short, long)]
-    pub topic: String,
+    /// The topic (Kafka, RocketMQ) or queue (RabbitMQ); it is never created by accident
+    #[arg(short, long, required_unless_present = "exchange")]
+    pub topic: Option<String>,
+    /// The exchange to publish to (RabbitMQ)
+    #[arg(short, long, conflicts_with = "topic")]
+    pub exchange: Option<String>,
+    /// The routing key to publish with (RabbitMQ)
+    #[arg(short, long, requires = "exchange", value_name = "KEY")]
+    pub routing_key: Option<String>,
     /// The key of every message
     #[arg(short, long, conflicts_with = "key_delimiter")]
     pub key: Option<OsString>,
@@ -29,7 +36,7 @@ pub struct SendArgs {
     /// A header of every message (can be repeated)
     #[arg(short = 'H', long = "header", value_name = "NAME=VALUE")]
     pub headers: Vec<String>,
-    /// The partition; by default it is chosen by key as the Java client does
+    /// The partition (Kafka) or queue id (RocketMQ); by default it is chosen by key as Kafka's Java client does
     #[arg(short, long)]
     pub partition: Option<i32>,
     /// One message a line; - is standard input

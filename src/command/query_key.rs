@@ -22,7 +22,7 @@ pub(super) fn run(args: QueryKeyArgs, ui: &Ui) -> Result<Outcome> {
         partitions: resolve::partitions(args.partitions.as_deref())?,
         read_uncommitted: args.isolation == Isolation::ReadUncommitted,
         key: Some(args.key.as_bytes().to_vec()),
-        peek: false,
+        peek: args.peek,
     };
     let asked = Asked::listen()?;
     let (broker, topic) = (connection.url.to_string(), args.topic.clone());

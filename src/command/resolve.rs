@@ -1,7 +1,7 @@
 //! From typed words to what the cores need. The only place that reads the environment for them.
 
-use crate::cli::{BrokerArgs, SpoolArgs};
-use crate::connect::{BrokerUrl, ClientProperties, Connection};
+use crate::cli::{BrokerArgs, SendArgs, SpoolArgs};
+use crate::connect::{BrokerKind, BrokerUrl, ClientProperties, Connection};
 use crate::model::{Outcome, Problem, Result, ScanReport};
 use crate::spool::{Spool, SpoolRoot, StoreDir};
 use std::io::Read;
@@ -31,6 +31,29 @@ pub(super) fn connection(broker: &BrokerArgs) -> Result<Connection> {
         properties: properties(&broker.properties)?,
         management: None,
     })
+}
+
+/// Where messages go: the topic, or for RabbitMQ the exchange and routing key as `EXCHANGE|KEY`. A queue is published to through
+/// the default exchange, whose name is empty and which routes by the name of the queue (AMQP 0-9-1, 3.1.3).
+pub(super) fn place(kind: BrokerKind, args: &SendArgs) -> Result<String> {
+    match (kind, &args.topic, &args.exchange) {
+        (BrokerKind::Kafka | BrokerKind::RocketMq, Some(topic), _) => Ok(topic.clone()),
+        (BrokerKind::Kafka | BrokerKind::RocketMq, None, _) => {
+            Err(Problem::usage(format!("{} has no exchanges", kind.name())).next("name the topic with -t"))
+        }
+        (BrokerKind::RabbitMq, Some(queue), _) => Ok(format!("|{queue}")),
+        (BrokerKind::RabbitMq, None, exchange) => {
+            let exchange = exchange.as_deref().unwrap_or_default();
+            if exchange.contains('|') {
+                return Err(Problem::usage(format!("exchange {exchange:?} cannot be written to"))
+                    .because("the stamp of a message separates exchange and routing key by |"));
+            }
+            Ok(format!(
+                "{exchange}|{}",
+                args.routing_key.as_deref().unwrap_or_default()
+            ))
+        }
+    }
 }
 
 /// A scan that could not begin is an answer too: nothing was read, and this is why. Only a usage error ends the command.

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
     let connection = resolve::connection(&args.broker)?;
+    let topic = resolve::place(connection.url.kind(), &args)?;
     let from_stdin = args.file == Path::new("-");
     if from_stdin && args.resume {
         return Err(
@@ -28,7 +29,7 @@ pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
     }
     // Everything is looked at before anything is done, so that a mistake costs nothing.
     let broker = connection.url.to_string();
-    let endpoint = broker::endpoint(&connection, &args.topic)?;
+    let endpoint = broker::endpoint(&connection, &topic)?;
     let headers = headers(&args.headers)?;
     let delimiter = args.key_delimiter.as_ref().map(|d| d.as_bytes().to_vec());
     if delimiter.as_ref().is_some_and(Vec::is_empty) {
@@ -53,12 +54,12 @@ pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
         (false, true) => resume::open_spool(
             resolve::named_spool(&args.spool).as_deref(),
             &broker,
-            &args.topic,
+            &topic,
             &args.file,
         )?,
         (false, false) => resolve::open_spool(resolve::named_spool(&args.spool).as_deref())?,
     };
-    let target = spool.target(&broker, &args.topic)?;
+    let target = spool.target(&broker, &topic)?;
     let source = match fresh {
         Some(source) => source,
         None => resume::source(&spool, &target, &args.file, ui)?,
@@ -281,6 +282,8 @@ pub(super) fn tell(ui: &Ui, report: &Report, target: &Target, spool: Option<&str
     let rate = if seconds > 0.0 { stored as f64 / seconds } else { 0.0 };
     ui.summary(&format!(
         "{}: {} ({seconds:.1} s, {rate:.0}/s)",
-        target.topic, report.own
+        // A queue is published to by its name alone; the bar belongs to the lane.
+        target.topic.strip_prefix('|').unwrap_or(&target.topic),
+        report.own
     ));
 }

@@ -90,7 +90,13 @@ impl Cluster {
     /// A topic with three replicas.
     pub(crate) fn topic(&self, about: &str, partitions: i32, settings: &[(&str, &str)]) -> String {
         let name = self.fresh_name(about);
-        let mut topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(3));
+        self.make_topic(&name, partitions, settings);
+        name
+    }
+
+    /// The same under a name that is known, as when somebody recreates a topic.
+    pub(crate) fn make_topic(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
+        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(3));
         for (key, value) in settings {
             topic = topic.set(key, value);
         }
@@ -103,7 +109,6 @@ impl Cluster {
             topic.is_some_and(|t| t.isrs.len() as i32 == partitions && t.isrs.iter().all(|isr| *isr == 3))
         };
         eventually("the new topic has its replicas", there);
-        name
     }
 
     pub(crate) fn delete_topic(&self, name: &str) {

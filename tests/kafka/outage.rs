@@ -133,6 +133,45 @@ fn a_topic_deleted_in_the_middle_is_told() {
     assert!(!cluster.listed_topics().contains(&case.topic));
 }
 
+/// Messages for partitions that are no longer there must not hold up the others.
+#[test]
+fn what_cannot_go_does_not_hold_up_what_can() {
+    let Some(cluster) = cluster::shared("what_cannot_go_does_not_hold_up_what_can") else {
+        return;
+    };
+    let case = Case::new(&cluster, "shrunk", 3);
+    // In turns to the three partitions, by key; the run is stopped with most of it in the spool.
+    let lines: Vec<Vec<u8>> = (0..60_000)
+        .map(|n| format!("key-{}:{n}", n % 50).into_bytes())
+        .collect();
+    let mut running = under_way(&case, &["-K", ":", "--grace", "0s"], &lines[..100]);
+    running.feed(&judge::text(&lines[100..]));
+    running.signal("INT");
+    running.signal("INT");
+    running.wait().expect(130);
+    let (left, ..) = case.stats();
+    assert!(left > 0, "everything was sent before the signal");
+    cluster.delete_topic(&case.topic);
+    cluster::eventually("the topic is gone", || !cluster.listed_topics().contains(&case.topic));
+    cluster.make_topic(&case.topic, 1, &[]);
+
+    let mut flush = case.flush_command("spool");
+    flush.args(["--delivery-timeout", "4s"]);
+    let done = tool::run(flush).expect(4);
+    let there = cluster.read(&case.topic).len() as u64;
+    let (still, ..) = case.stats();
+    assert!(
+        there > 0,
+        "nothing went although one partition is there: {}",
+        done.stderr
+    );
+    assert!(
+        still > 0 && there + still >= left,
+        "{there} there, {still} of {left} left"
+    );
+    assert!(done.stderr.contains("spool flush"), "{}", done.stderr);
+}
+
 /// The values of a topic, for tests that send each line once.
 pub(crate) fn values(cluster: &Cluster, topic: &str) -> HashSet<Vec<u8>> {
     cluster

@@ -93,9 +93,13 @@ impl<'a> Case<'a> {
     }
 
     pub(crate) fn flush_of(&self, spool: &str) -> Done {
+        run(self.flush_command(spool))
+    }
+
+    pub(crate) fn flush_command(&self, spool: &str) -> Command {
         let mut flush = self.mqsafe(&["spool", "flush", "--spool"]);
         flush.arg(self.path(spool));
-        run(flush)
+        flush
     }
 
     /// `(pending, failed, confirmed)` of the spool.
