@@ -175,8 +175,13 @@ all_gone() { local broker=$1 node; shift; for node; do gone "$broker" "$node" ||
 # The register keeps clusters of other directories apart while their nodes are down.
 reserve_ports() { # BROKER NAME…
     local broker=$1 name port used register=$CACHE/ports dir keep='' lines=''
-    configured "$broker" && return
     shift
+    if configured "$broker"; then
+        for name; do
+            [[ -n $(port "$broker" "$name") ]] || die 3 "$broker was started by scripts that knew fewer ports: down and up again"
+        done
+        return
+    fi
     mkdir -p "$BROKERS_DIR/$broker"
     hold "$register.lock" 60
     [[ ! -e $register ]] || while read -r port dir; do
@@ -262,6 +267,8 @@ print_states() { # BROKER NODE…; not zero when one that was started does not r
 
 # shellcheck source=deps.sh
 . "$HERE/deps.sh"
+# shellcheck source=certs.sh
+. "$HERE/certs.sh"
 # shellcheck source=kafka.sh
 . "$HERE/kafka.sh"
 # shellcheck source=rocketmq.sh
