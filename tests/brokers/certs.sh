@@ -11,11 +11,12 @@ certs_need() {
 PYTHON=/usr/bin/python3
 [[ -x $PYTHON ]] || PYTHON=python3
 
-# A password of its own for each, in a file that only its owner reads, without a line break.
+# A password of its own for each, in a file that only its owner reads, without a line break; letters and digits, so
+# that no tool takes it for an option.
 secret() { # FILE
     [[ ! -s $1 ]] || return 0
     local word
-    word=$(head -c 18 /dev/urandom | base64 | tr '+/' '-_')
+    word=$(head -c 18 /dev/urandom | base64 | tr '+/' 'xy')
     (umask 077 && mkdir -p "${1%/*}" && replace "$1" "$word")
 }
 

@@ -10,8 +10,8 @@ CACHE=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mqsafe
 WAIT=${MQSAFE_BROKERS_WAIT:-120}
 
 # Kafka last: its formatting then overlaps with the start of the others.
-BROKERS=(rabbitmq rocketmq kafka)
-declare -A NODES=([kafka]='1 2 3' [rocketmq]='namesrv master slave' [rabbitmq]=server [rabbitmq4]=server)
+BROKERS=(rabbitmq rocketmq rocketmq_acl kafka)
+declare -A NODES=([kafka]='1 2 3' [rocketmq]='namesrv master slave' [rocketmq_acl]='namesrv broker' [rabbitmq]=server [rabbitmq4]=server)
 # Helpers live and die with their broker; kill, stop and cont leave them alone.
 declare -A HELPERS=([rabbitmq]=epmd [rabbitmq4]=epmd)
 
@@ -273,5 +273,7 @@ print_states() { # BROKER NODE…; not zero when one that was started does not r
 . "$HERE/kafka.sh"
 # shellcheck source=rocketmq.sh
 . "$HERE/rocketmq.sh"
+# shellcheck source=rocketmq_acl.sh
+. "$HERE/rocketmq_acl.sh"
 # shellcheck source=rabbitmq.sh
 . "$HERE/rabbitmq.sh"
