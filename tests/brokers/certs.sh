@@ -107,3 +107,24 @@ certs_stores() {
 }
 
 certs_print() { printf 'CERTS_DIR=%s\nCERTS_PASSWORD_FILE=%s\n' "$CERTS" "$CERTS/password"; }
+
+# The ports of the proxy, one for each certificate that a client must refuse.
+WRONG=(expired foreign wrong_host)
+proxy_launch() { # BROKER NAME-OF-THE-PORT-BEHIND
+    local name words=()
+    for name in "${WRONG[@]}"; do
+        words+=("$(port "$1" "$name"):$(port "$1" "$2"):$CERTS/server-${name/_/-}-bundle.pem")
+    done
+    mkdir -p "$BROKERS_DIR/$1/proxy"
+    launch "$1" proxy "$PYTHON" "$HERE/tls-proxy" "${words[@]}"
+}
+proxy_ready() { # BROKER
+    local name
+    for name in "${WRONG[@]}"; do
+        listens "$(port "$1" "$name")" || { NOT_YET="the proxy does not listen for $name"; return 1; }
+    done
+}
+proxy_print() { # BROKER PREFIX
+    local name
+    for name in "${WRONG[@]}"; do printf '%s_%s=127.0.0.1:%s\n' "$2" "${name^^}" "$(port "$1" "$name")"; done
+}

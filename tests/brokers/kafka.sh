@@ -12,6 +12,9 @@ declare -A KAFKA_WRONG=([ssl_expired]=server-expired [ssl_foreign]=server-foreig
 # alice may do everything, reader what kafka_acls says, nobody nothing.
 KAFKA_USERS=(alice reader nobody)
 
+KAFKA_ALLOWED=org.apache.kafka.sasl.oauthbearer.allowed.urls
+kafka_token_url() { printf 'http://127.0.0.1:%s/token' "$(port kafka oidc)"; }
+
 kafka_need() {
     want_java
     certs_need
@@ -68,7 +71,13 @@ ssl.truststore.type=PEM
 ssl.truststore.location=$CERTS/ca.pem
 listener.name.ssl.ssl.client.auth=required
 sasl.enabled.mechanisms=SCRAM-SHA-256,SCRAM-SHA-512
-listener.name.sasl_ssl.sasl.enabled.mechanisms=SCRAM-SHA-256,SCRAM-SHA-512,PLAIN
+listener.name.sasl_ssl.sasl.enabled.mechanisms=SCRAM-SHA-256,SCRAM-SHA-512,PLAIN,OAUTHBEARER
+listener.name.sasl_ssl.oauthbearer.sasl.jaas.config=$(kafka_module oauthbearer.OAuthBearerLoginModule);
+listener.name.sasl_ssl.oauthbearer.sasl.server.callback.handler.class=org.apache.kafka.common.security.oauthbearer.OAuthBearerValidatorCallbackHandler
+# From a file, so that no broker waits for the token endpoint.
+sasl.oauthbearer.jwks.endpoint.url=file://$BROKERS_DIR/kafka/oidc/jwks.json
+sasl.oauthbearer.expected.audience=kafka
+sasl.oauthbearer.expected.issuer=mqsafe-test-issuer
 listener.name.sasl_ssl.plain.sasl.jaas.config=$(kafka_module plain.PlainLoginModule)$passwords;
 END
     for name in sasl_ssl sasl_plaintext "${!KAFKA_WRONG[@]}"; do
@@ -121,7 +130,7 @@ kafka_client() { # NAME LISTENER LINE…
             printf '%s\n' "ssl.truststore.type=$(kafka_store $trust)" "ssl.truststore.location=$CERTS/truststore.$trust" \
                 "ssl.truststore.password=$(<"$CERTS/password")"
         fi
-    } >"$BROKERS_DIR/clients/$1.properties"
+    } >"$BROKERS_DIR/kafka/clients/$1.properties"
 }
 kafka_store() { if [[ $1 == p12 ]]; then printf PKCS12; else printf JKS; fi; }
 kafka_login() { # MECHANISM MODULE USER
@@ -129,12 +138,16 @@ kafka_login() { # MECHANISM MODULE USER
 }
 kafka_clients() (
     umask 077
-    mkdir -p "$BROKERS_DIR/clients" && cd "$BROKERS_DIR/clients" || exit 1
+    mkdir -p "$BROKERS_DIR/kafka/clients" && cd "$BROKERS_DIR/kafka/clients" || exit 1
     kafka_client scram512 sasl_ssl "$(kafka_login SCRAM-SHA-512 scram.ScramLoginModule alice)"
     kafka_client scram256-jks sasl_ssl "$(kafka_login SCRAM-SHA-256 scram.ScramLoginModule alice)"
     kafka_client plain-p12 sasl_ssl "$(kafka_login PLAIN plain.PlainLoginModule alice)"
     kafka_client reader sasl_ssl "$(kafka_login SCRAM-SHA-512 scram.ScramLoginModule reader)"
     kafka_client nobody sasl_ssl "$(kafka_login SCRAM-SHA-512 scram.ScramLoginModule nobody)"
+    oauth=org.apache.kafka.common.security.oauthbearer.OAuthBearer
+    kafka_client oauth sasl_ssl sasl.mechanism=OAUTHBEARER "sasl.login.callback.handler.class=${oauth}LoginCallbackHandler" \
+        "sasl.oauthbearer.token.endpoint.url=$(kafka_token_url)" \
+        "sasl.jaas.config=${oauth}LoginModule required clientId=\"mqsafe\" clientSecret=\"$(<"$BROKERS_DIR/kafka/oidc/secret")\";"
     kafka_client sasl-plaintext sasl_plaintext "$(kafka_login SCRAM-SHA-512 scram.ScramLoginModule alice)"
     # Kafka 4.1 on Java 17 cannot decrypt a PEM key of the modern kind (PBES2).
     kafka_client mtls-pem ssl ssl.keystore.type=PEM "ssl.keystore.location=$CERTS/client-encrypted-legacy-bundle.pem" "ssl.key.password=$(<"$CERTS/password")"
@@ -156,12 +169,15 @@ kafka_acls() {
 kafka_prepare() { # kafka NODE…
     local node user dir id name names=() formatting=(); shift
     for name in broker controller "${!KAFKA_SECURED[@]}"; do names+=("$name"{1,2,3}); done
-    reserve_ports kafka "${names[@]}" "${!KAFKA_WRONG[@]}"
+    reserve_ports kafka "${names[@]}" "${!KAFKA_WRONG[@]}" oidc oidc_tls
     certs_prepare
+    secret "$BROKERS_DIR/kafka/oidc/secret"
+    [[ -e $BROKERS_DIR/kafka/oidc/jwks.json ]] || (umask 077 && "$PYTHON" "$HERE/oidc" keys "$BROKERS_DIR/kafka/oidc") ||
+        die 3 'the key of the tokens could not be made'
     for user in "${KAFKA_USERS[@]}"; do secret "$(kafka_secret "$user")"; done
     certs_stores >"$BROKERS_DIR/kafka/keytool.log" 2>&1 &
     formatting+=($!)
-    kafka_clients || die 3 "cannot write to $BROKERS_DIR/clients"
+    kafka_clients || die 3 "cannot write to $BROKERS_DIR/kafka/clients"
     if [[ ! -e $BROKERS_DIR/kafka/cluster-id ]]; then
         # A leading "-" would be taken for an option.
         until [[ ${id:--} != -* ]]; do id=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d =); done
@@ -169,6 +185,7 @@ kafka_prepare() { # kafka NODE…
     fi
     id=$(<"$BROKERS_DIR/kafka/cluster-id")
     for node; do
+        [[ $node != oidc ]] || continue
         dir=$BROKERS_DIR/kafka/$node
         mkdir -p "$dir"
         (umask 077 && kafka_properties "$node" "$dir" >"$dir/node.properties")
@@ -192,25 +209,31 @@ kafka_prepare() { # kafka NODE…
     wait "${formatting[@]}"
     [[ -e $CERTS/truststore.jks ]] || { cat "$BROKERS_DIR/kafka/keytool.log" >&2; die 3 'keytool could not make its stores'; }
     for node; do
-        [[ -e $BROKERS_DIR/kafka/$node/formatted ]] || give_up kafka "node $node could not be formatted"
+        [[ $node == oidc || -e $BROKERS_DIR/kafka/$node/formatted ]] || give_up kafka "node $node could not be formatted"
     done
 }
 
 kafka_launch() { # kafka NODE
     local dir=$BROKERS_DIR/kafka/$2
-    kafka_java "$dir" -Xmx512m kafka.Kafka "$dir/node.properties"
+    if [[ $2 == oidc ]]; then
+        launch kafka oidc "$PYTHON" "$HERE/oidc" serve "$dir" "$(port kafka oidc)" "$(port kafka oidc_tls)" "$CERTS/server-bundle.pem"
+        return
+    fi
+    # Kafka 4 reads a token or a key from no address that this list lacks.
+    kafka_java "$dir" -Xmx512m "-D$KAFKA_ALLOWED=file://$BROKERS_DIR/kafka/oidc/jwks.json" kafka.Kafka "$dir/node.properties"
     launch kafka "$2" "${JAVA_COMMAND[@]}"
 }
 
 # Each running node, asked itself, must know all running nodes: an old registration of a node that was
 # killed and started again within the session time-out is no answer.
 kafka_ready() {
-    local node other live=() answer
+    local node other name live=() answer
     for node in ${NODES[kafka]}; do ! running kafka "$node" || live+=("$node"); done
     if [[ ${#live[@]} -lt 2 ]]; then
         ANSWER='is not waited for (one node of three is no quorum)'
         return 0
     fi
+    for name in oidc oidc_tls; do listens "$(port kafka $name)" || { NOT_YET='the token endpoint does not listen'; return 1; }; done
     for node in "${live[@]}"; do
         for other in broker "${!KAFKA_SECURED[@]}"; do
             listens "$(port kafka "$other$node")" || { NOT_YET="node $node does not listen for $other"; return 1; }
@@ -240,5 +263,7 @@ kafka_print() {
     for name in ssl_expired ssl_foreign ssl_wrong_host; do printf 'KAFKA_%s=127.0.0.1:%s\n' "${name^^}" "$(port kafka $name)"; done
     printf 'KAFKA_USER=alice\nKAFKA_PASSWORD_FILE=%s\n' "$(kafka_secret alice)"
     for user in "${KAFKA_USERS[@]}"; do printf 'KAFKA_%s_PASSWORD_FILE=%s\n' "${user^^}" "$(kafka_secret "$user")"; done
-    printf 'KAFKA_CLIENTS_DIR=%s\n' "$BROKERS_DIR/clients"
+    printf 'OIDC_TOKEN_URL=%s\nOIDC_TOKEN_URL_TLS=https://127.0.0.1:%s/token\n' "$(kafka_token_url)" "$(port kafka oidc_tls)"
+    printf 'OIDC_CLIENT_ID=mqsafe\nOIDC_SECRET_FILE=%s\n' "$BROKERS_DIR/kafka/oidc/secret"
+    printf 'KAFKA_CLIENTS_DIR=%s\n' "$BROKERS_DIR/kafka/clients"
 }

@@ -13,7 +13,7 @@ WAIT=${MQSAFE_BROKERS_WAIT:-120}
 BROKERS=(rabbitmq rocketmq rocketmq_acl kafka)
 declare -A NODES=([kafka]='1 2 3' [rocketmq]='namesrv master slave' [rocketmq_acl]='namesrv broker' [rabbitmq]=server [rabbitmq4]=server)
 # Helpers live and die with their broker; kill, stop and cont leave them alone.
-declare -A HELPERS=([rabbitmq]=epmd [rabbitmq4]=epmd)
+declare -A HELPERS=([kafka]=oidc [rocketmq]=proxy [rabbitmq]='epmd proxy' [rabbitmq4]='epmd proxy')
 
 say() { printf 'brokers: %s\n' "$*" >&2; }
 die() { local code=$1; shift; say "$*"; exit "$code"; }

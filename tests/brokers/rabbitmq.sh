@@ -56,7 +56,7 @@ rabbitmq_enter() { # BROKER -> ENTER
 rabbitmq_prepare() { # BROKER NODE…
     local broker=$1 dir=$BROKERS_DIR/$1 root user name
     [[ $# -gt 1 ]] || return 0
-    reserve_ports "$broker" amqp amqps management management_tls stream dist epmd
+    reserve_ports "$broker" amqp amqps management management_tls stream dist epmd "${WRONG[@]}"
     certs_prepare
     mkdir -p "$dir"/{epmd,server/{data,log,conf.d,certs}}
     root=$(rabbitmq_root "$broker")
@@ -91,6 +91,10 @@ END
 rabbitmq_launch() { # BROKER NODE
     local broker=$1 root ENTER
     root=$(rabbitmq_root "$broker")
+    if [[ $2 == proxy ]]; then
+        proxy_launch "$broker" amqp
+        return
+    fi
     rabbitmq_enter "$broker"
     if [[ $2 == epmd ]]; then
         # On a port of its own: the one that Erlang starts by itself is shared with every Erlang on the machine.
@@ -125,6 +129,7 @@ rabbitmq_ready() { # BROKER
         code=$(rabbitmq_http "$1" GET "/api/health/checks/port-listener/$(port "$1" "$name")")
         [[ $code == 200 ]] || { NOT_YET="it does not listen for $name ($code)"; return 1; }
     done
+    proxy_ready "$1" || return 1
     rabbitmq_users "$1" || { NOT_YET='users cannot be made'; return 1; }
 }
 # few may use what begins with "allowed-" and declare nothing, nobody may not enter; both come by password.
@@ -142,7 +147,7 @@ rabbitmq_users() { # BROKER
         : >"$dir/users"
 }
 
-rabbitmq_logs() { [[ $2 == epmd ]] || printf '%s\n' "$BROKERS_DIR/$1/server/log/$1@localhost.log"; }
+rabbitmq_logs() { [[ $2 != server ]] || printf '%s\n' "$BROKERS_DIR/$1/server/log/$1@localhost.log"; }
 
 rabbitmq_print() { # BROKER
     local name=${1^^}
@@ -151,4 +156,5 @@ rabbitmq_print() { # BROKER
         "${name}_LOGS=$BROKERS_DIR/$1/server/log" "${name}_AMQPS=127.0.0.1:$(port "$1" amqps)" \
         "${name}_MANAGEMENT_TLS=https://127.0.0.1:$(port "$1" management_tls)" \
         "${name}_FEW_PASSWORD_FILE=$BROKERS_DIR/$1/secrets/few" "${name}_NOBODY_PASSWORD_FILE=$BROKERS_DIR/$1/secrets/nobody"
+    proxy_print "$1" "${name}_AMQPS"
 }

@@ -101,9 +101,10 @@ END
 
 rocketmq_prepare() { # rocketmq NODE…
     local node dir; shift
-    reserve_ports rocketmq namesrv master slave
+    reserve_ports rocketmq namesrv master slave "${WRONG[@]}"
     certs_prepare
     for node; do
+        [[ $node != proxy ]] || continue
         dir=$BROKERS_DIR/rocketmq/$node
         mkdir -p "$dir"
         rocketmq_tls "$dir"
@@ -113,6 +114,10 @@ rocketmq_prepare() { # rocketmq NODE…
 
 rocketmq_launch() { # BROKER NODE
     local dir=$BROKERS_DIR/$1/$2
+    if [[ $2 == proxy ]]; then
+        proxy_launch "$1" namesrv
+        return
+    fi
     if [[ $2 == namesrv ]]; then
         rocketmq_java "$dir" INFO -Xmx256m org.apache.rocketmq.namesrv.NamesrvStartup -c "$dir/$2.conf"
     else
@@ -142,6 +147,7 @@ rocketmq_ready() {
         listens "$(port rocketmq "$node")" || { NOT_YET="$node does not listen"; return 1; }
         [[ $node == namesrv ]] || live+=("$node")
     done
+    proxy_ready rocketmq || return 1
     if ! running rocketmq namesrv; then
         ANSWER='listens, but registration is not waited for (the name server does not run)'
         return 0
@@ -164,4 +170,5 @@ rocketmq_print() {
         printf 'ROCKETMQ_OUT_%s=%s\n' "${node^^}" "$BROKERS_DIR/rocketmq/$node/out.log"
     done
     printf 'ROCKETMQ_CLUSTER=mqsafe\nROCKETMQ_BROKER=broker-a\nROCKETMQ_JARS=%s\nROCKETMQ_TLS=permissive\n' "$ROCKETMQ_JARS"
+    proxy_print rocketmq ROCKETMQ_TLS
 }
