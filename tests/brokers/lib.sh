@@ -10,10 +10,10 @@ CACHE=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mqsafe
 WAIT=${MQSAFE_BROKERS_WAIT:-120}
 
 # Kafka last: its formatting then overlaps with the start of the others.
-BROKERS=(rabbitmq rocketmq kafka)
-declare -A NODES=([kafka]='1 2 3' [rocketmq]='namesrv master slave' [rabbitmq]=server [rabbitmq4]=server)
+BROKERS=(rabbitmq rocketmq rocketmq_acl kafka)
+declare -A NODES=([kafka]='1 2 3' [rocketmq]='namesrv master slave' [rocketmq_acl]='namesrv broker' [rabbitmq]=server [rabbitmq4]=server)
 # Helpers live and die with their broker; kill, stop and cont leave them alone.
-declare -A HELPERS=([rabbitmq]=epmd [rabbitmq4]=epmd)
+declare -A HELPERS=([kafka]=oidc [rocketmq]=proxy [rabbitmq]='epmd proxy' [rabbitmq4]='epmd proxy')
 
 say() { printf 'brokers: %s\n' "$*" >&2; }
 die() { local code=$1; shift; say "$*"; exit "$code"; }
@@ -175,8 +175,13 @@ all_gone() { local broker=$1 node; shift; for node; do gone "$broker" "$node" ||
 # The register keeps clusters of other directories apart while their nodes are down.
 reserve_ports() { # BROKER NAME…
     local broker=$1 name port used register=$CACHE/ports dir keep='' lines=''
-    configured "$broker" && return
     shift
+    if configured "$broker"; then
+        for name; do
+            [[ -n $(port "$broker" "$name") ]] || die 3 "$broker was started by scripts that knew fewer ports: down and up again"
+        done
+        return
+    fi
     mkdir -p "$BROKERS_DIR/$broker"
     hold "$register.lock" 60
     [[ ! -e $register ]] || while read -r port dir; do
@@ -262,9 +267,13 @@ print_states() { # BROKER NODE…; not zero when one that was started does not r
 
 # shellcheck source=deps.sh
 . "$HERE/deps.sh"
+# shellcheck source=certs.sh
+. "$HERE/certs.sh"
 # shellcheck source=kafka.sh
 . "$HERE/kafka.sh"
 # shellcheck source=rocketmq.sh
 . "$HERE/rocketmq.sh"
+# shellcheck source=rocketmq_acl.sh
+. "$HERE/rocketmq_acl.sh"
 # shellcheck source=rabbitmq.sh
 . "$HERE/rabbitmq.sh"

@@ -6,6 +6,7 @@ RABBITMQ4_TREE=$CACHE/trees/trixie-rabbitmq
 
 rabbitmq_need() { # BROKER
     want curl command -v curl
+    certs_need
     if [[ $1 == rabbitmq ]]; then
         want rabbitmq-server test -x "$RABBITMQ_SERVER"
         return
@@ -53,10 +54,15 @@ rabbitmq_enter() { # BROKER -> ENTER
 }
 
 rabbitmq_prepare() { # BROKER NODE…
-    local broker=$1 dir=$BROKERS_DIR/$1
+    local broker=$1 dir=$BROKERS_DIR/$1 root user name
     [[ $# -gt 1 ]] || return 0
-    reserve_ports "$broker" amqp management stream dist epmd
-    mkdir -p "$dir"/{epmd,server/{data,log,conf.d}}
+    reserve_ports "$broker" amqp amqps management management_tls stream dist epmd "${WRONG[@]}"
+    certs_prepare
+    mkdir -p "$dir"/{epmd,server/{data,log,conf.d,certs}}
+    root=$(rabbitmq_root "$broker")
+    # Copies, because RabbitMQ 4 sees no directory but its own.
+    cp -p "$CERTS"/{ca,server}.pem "$CERTS/server.key" "$dir/server/certs" || die 3 "cannot write to $dir"
+    for user in few nobody; do secret "$dir/secrets/$user"; done
     cat >"$dir/server/rabbitmq.conf" <<END
 listeners.tcp.1 = 127.0.0.1:$(port "$broker" amqp)
 management.tcp.ip = 127.0.0.1
@@ -64,13 +70,31 @@ management.tcp.port = $(port "$broker" management)
 stream.listeners.tcp.1 = 127.0.0.1:$(port "$broker" stream)
 stream.advertised_host = 127.0.0.1
 stream.advertised_port = $(port "$broker" stream)
+listeners.ssl.1 = 127.0.0.1:$(port "$broker" amqps)
+management.ssl.ip = 127.0.0.1
+management.ssl.port = $(port "$broker" management_tls)
+# Who brings a certificate must bring a good one; who brings none has a password.
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = false
+auth_mechanisms.1 = PLAIN
+auth_mechanisms.2 = AMQPLAIN
+auth_mechanisms.3 = EXTERNAL
+ssl_cert_login_from = common_name
 END
-    echo '[rabbitmq_management,rabbitmq_stream,rabbitmq_stream_management].' >"$dir/server/enabled_plugins"
+    for name in ssl_options management.ssl; do
+        printf '%s\n' "$name.cacertfile = $root/server/certs/ca.pem" "$name.certfile = $root/server/certs/server.pem" \
+            "$name.keyfile = $root/server/certs/server.key"
+    done >>"$dir/server/rabbitmq.conf"
+    echo '[rabbitmq_management,rabbitmq_stream,rabbitmq_stream_management,rabbitmq_auth_mechanism_ssl].' >"$dir/server/enabled_plugins"
 }
 
 rabbitmq_launch() { # BROKER NODE
     local broker=$1 root ENTER
     root=$(rabbitmq_root "$broker")
+    if [[ $2 == proxy ]]; then
+        proxy_launch "$broker" amqp
+        return
+    fi
     rabbitmq_enter "$broker"
     if [[ $2 == epmd ]]; then
         # On a port of its own: the one that Erlang starts by itself is shared with every Erlang on the machine.
@@ -101,17 +125,36 @@ rabbitmq_ready() { # BROKER
     code=$(rabbitmq_http "$1" DELETE /api/queues/%2F/mqsafe-brokers-probe)
     [[ $code == 20? ]] || { NOT_YET="deleting a queue answers $code"; return 1; }
     # Asked of the server, because its HTTP answers before its ports are open, or found to be a stranger's.
-    for name in amqp stream; do
+    for name in amqp amqps stream management_tls; do
         code=$(rabbitmq_http "$1" GET "/api/health/checks/port-listener/$(port "$1" "$name")")
         [[ $code == 200 ]] || { NOT_YET="it does not listen for $name ($code)"; return 1; }
     done
+    proxy_ready "$1" || return 1
+    rabbitmq_users "$1" || { NOT_YET='users cannot be made'; return 1; }
+}
+# few may use what begins with "allowed-" and declare nothing, nobody may not enter; both come by password.
+# mqsafe-client has no password: only a certificate with this name lets it in.
+rabbitmq_users() { # BROKER
+    local user dir=$BROKERS_DIR/$1
+    [[ ! -e $dir/users ]] || return 0
+    for user in few nobody; do
+        # On stdin, because every user of the machine may read arguments.
+        [[ $(rabbitmq_http "$1" PUT "/api/users/$user" @- <<<"{\"password\":\"$(<"$dir/secrets/$user")\",\"tags\":\"\"}") == 20? ]] || return 1
+    done
+    [[ $(rabbitmq_http "$1" PUT /api/users/mqsafe-client '{"password_hash":"","tags":""}') == 20? &&
+        $(rabbitmq_http "$1" PUT /api/permissions/%2F/mqsafe-client '{"configure":".*","write":".*","read":".*"}') == 20? &&
+        $(rabbitmq_http "$1" PUT /api/permissions/%2F/few '{"configure":"","write":"^allowed-.*","read":"^allowed-.*"}') == 20? ]] &&
+        : >"$dir/users"
 }
 
-rabbitmq_logs() { [[ $2 == epmd ]] || printf '%s\n' "$BROKERS_DIR/$1/server/log/$1@localhost.log"; }
+rabbitmq_logs() { [[ $2 != server ]] || printf '%s\n' "$BROKERS_DIR/$1/server/log/$1@localhost.log"; }
 
 rabbitmq_print() { # BROKER
     local name=${1^^}
     printf '%s\n' "${name}_AMQP=127.0.0.1:$(port "$1" amqp)" "${name}_MANAGEMENT=http://127.0.0.1:$(port "$1" management)" \
         "${name}_STREAM=127.0.0.1:$(port "$1" stream)" "${name}_USER=guest" "${name}_PASSWORD=guest" \
-        "${name}_LOGS=$BROKERS_DIR/$1/server/log"
+        "${name}_LOGS=$BROKERS_DIR/$1/server/log" "${name}_AMQPS=127.0.0.1:$(port "$1" amqps)" \
+        "${name}_MANAGEMENT_TLS=https://127.0.0.1:$(port "$1" management_tls)" \
+        "${name}_FEW_PASSWORD_FILE=$BROKERS_DIR/$1/secrets/few" "${name}_NOBODY_PASSWORD_FILE=$BROKERS_DIR/$1/secrets/nobody"
+    proxy_print "$1" "${name}_AMQPS"
 }

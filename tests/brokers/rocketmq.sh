@@ -7,6 +7,7 @@ ROCKETMQ_JARS=$(jars_dir rocketmq "$ROCKETMQ_VERSION" "${ROCKETMQ_PARTS[*]} $(<"
 
 rocketmq_need() {
     want_java
+    certs_need
     [[ -d $ROCKETMQ_JARS ]] || want maven command -v mvn
 }
 rocketmq_fetch() { need_java; fetch_jars "$ROCKETMQ_JARS" rocketmq_loopback "${ROCKETMQ_PARTS[@]}"; }
@@ -37,29 +38,35 @@ rocketmq_java() { # DIRECTORY LEVEL JAVA-OPTION… CLASS ARGUMENT…
     JAVA_COMMAND=("$JAVA" -XX:+UseSerialGC -XX:-UsePerfData --add-exports=java.base/jdk.internal.ref=ALL-UNNAMED
         --add-opens=java.base/jdk.internal.ref=ALL-UNNAMED --add-opens=java.base/sun.nio.ch=ALL-UNNAMED
         --add-opens=java.base/java.nio=ALL-UNNAMED -Djava.io.tmpdir="$dir/tmp" -Duser.home="$dir" -Drocketmq.home.dir="$dir"
-        -Drmq.logback.configurationFile="$dir/logback.xml"
+        -Drmq.logback.configurationFile="$dir/logback.xml" -Dtls.server.mode=permissive -Dtls.config.file="$dir/tls.properties"
         -cp "$ROCKETMQ_JARS/loopback:$ROCKETMQ_JARS/*" "$@")
 }
 
-rocketmq_conf() { # NODE DIRECTORY
-    if [[ $1 == namesrv ]]; then
-        printf '%s\n' "listenPort=$(port rocketmq namesrv)" bindAddress=127.0.0.1 "kvConfigPath=$2/kvConfig.json"
-        return
-    fi
+# Permissive: who begins with a TLS handshake gets TLS, on the same port as who does not. A certificate that is brought
+# must be a good one. Without this file RocketMQ signs itself one; a tool that finds none goes without TLS.
+rocketmq_tls() { # DIRECTORY
+    cat >"$1/tls.properties" <<END
+tls.test.mode.enable=false
+tls.server.certPath=$CERTS/server.pem
+tls.server.keyPath=$CERTS/server.key
+tls.server.need.client.auth=optional
+tls.server.authClient=true
+tls.server.trustCertPath=$CERTS/ca.pem
+END
+}
+rocketmq_namesrv_conf() { # BROKER DIRECTORY
+    printf '%s\n' "listenPort=$(port "$1" namesrv)" bindAddress=127.0.0.1 "kvConfigPath=$2/kvConfig.json"
+}
+rocketmq_broker_conf() { # BROKER NODE DIRECTORY
     cat <<END
-brokerClusterName=mqsafe
-brokerName=broker-a
 brokerIP1=127.0.0.1
 brokerIP2=127.0.0.1
 bindAddress=127.0.0.1
-listenPort=$(port rocketmq "$1")
-haListenPort=$(($(port rocketmq "$1") - 1))
-namesrvAddr=127.0.0.1:$(port rocketmq namesrv)
-storePathRootDir=$2/store
-storePathCommitLog=$2/store/commitlog
-# Since 5.0 SYNC_MASTER alone waits for nobody: with both, an acknowledgement means two copies, and a slave
-# that is dead or held gives the weak send statuses that tests ask for.
-inSyncReplicas=2
+listenPort=$(port "$1" "$2")
+haListenPort=$(($(port "$1" "$2") - 1))
+namesrvAddr=127.0.0.1:$(port "$1" namesrv)
+storePathRootDir=$3/store
+storePathCommitLog=$3/store/commitlog
 flushDiskType=SYNC_FLUSH
 # The smallest that is allowed: how long a restarted name server knows nothing.
 registerNameServerPeriod=10000
@@ -68,6 +75,21 @@ mappedFileSizeCommitLog=67108864
 mappedFileSizeConsumeQueue=300000
 maxHashSlotNum=50000
 maxIndexNum=200000
+END
+}
+
+rocketmq_conf() { # NODE DIRECTORY
+    if [[ $1 == namesrv ]]; then
+        rocketmq_namesrv_conf rocketmq "$2"
+        return
+    fi
+    rocketmq_broker_conf rocketmq "$1" "$2"
+    cat <<END
+brokerClusterName=mqsafe
+brokerName=broker-a
+# Since 5.0 SYNC_MASTER alone waits for nobody: with both, an acknowledgement means two copies, and a slave
+# that is dead or held gives the weak send statuses that tests ask for.
+inSyncReplicas=2
 END
     if [[ $1 == master ]]; then
         printf '%s\n' brokerId=0 brokerRole=SYNC_MASTER
@@ -79,29 +101,36 @@ END
 
 rocketmq_prepare() { # rocketmq NODE…
     local node dir; shift
-    reserve_ports rocketmq namesrv master slave
+    reserve_ports rocketmq namesrv master slave "${WRONG[@]}"
+    certs_prepare
     for node; do
+        [[ $node != proxy ]] || continue
         dir=$BROKERS_DIR/rocketmq/$node
         mkdir -p "$dir"
+        rocketmq_tls "$dir"
         rocketmq_conf "$node" "$dir" >"$dir/$node.conf"
     done
 }
 
-rocketmq_launch() { # rocketmq NODE
-    local dir=$BROKERS_DIR/rocketmq/$2
+rocketmq_launch() { # BROKER NODE
+    local dir=$BROKERS_DIR/$1/$2
+    if [[ $2 == proxy ]]; then
+        proxy_launch "$1" namesrv
+        return
+    fi
     if [[ $2 == namesrv ]]; then
         rocketmq_java "$dir" INFO -Xmx256m org.apache.rocketmq.namesrv.NamesrvStartup -c "$dir/$2.conf"
     else
         rocketmq_java "$dir" INFO -Xmx512m -XX:MaxDirectMemorySize=512m org.apache.rocketmq.broker.BrokerStartup -c "$dir/$2.conf"
     fi
-    launch rocketmq "$2" "${JAVA_COMMAND[@]}"
+    launch "$1" "$2" "${JAVA_COMMAND[@]}"
 }
 
 # One remoting request without a body, so that waiting costs no JVM; the answer's bytes on stdout.
-rocketmq_ask() { # NODE CODE
-    local header="{\"code\":$2,\"flag\":0,\"language\":\"JAVA\",\"opaque\":1,\"version\":0}" length
+rocketmq_ask() { # BROKER NODE CODE
+    local header="{\"code\":$3,\"flag\":0,\"language\":\"JAVA\",\"opaque\":1,\"version\":0}" length
     (
-        exec 3<>"/dev/tcp/127.0.0.1/$(port rocketmq "$1")" || exit 1
+        exec 3<>"/dev/tcp/127.0.0.1/$(port "$1" "$2")" || exit 1
         # shellcheck disable=SC2059 # the format is the frame
         printf "\\0\\0\\0\\x$(printf %02x $((${#header} + 4)))\\0\\0\\0\\x$(printf %02x ${#header})%s" "$header" >&3
         length=$(timeout 3 head -c 4 <&3 | od -An -tu1 | awk '{print (($1 * 256 + $2) * 256 + $3) * 256 + $4}')
@@ -118,17 +147,18 @@ rocketmq_ready() {
         listens "$(port rocketmq "$node")" || { NOT_YET="$node does not listen"; return 1; }
         [[ $node == namesrv ]] || live+=("$node")
     done
+    proxy_ready rocketmq || return 1
     if ! running rocketmq namesrv; then
         ANSWER='listens, but registration is not waited for (the name server does not run)'
         return 0
     fi
-    answer=$(rocketmq_ask namesrv 106)
+    answer=$(rocketmq_ask rocketmq namesrv 106)
     [[ $answer == *'"code":0'* ]] || { NOT_YET='the name server does not answer'; return 1; }
     for node in "${live[@]}"; do
         [[ $answer == *"\"127.0.0.1:$(port rocketmq "$node")\""* ]] || { NOT_YET="$node is not registered at the name server"; return 1; }
     done
     [[ ${#live[@]} -eq 2 ]] || return 0
-    [[ $(rocketmq_ask master 907) == *'"inSyncSlaveNums":1'* ]] || { NOT_YET='the slave does not replicate'; return 1; }
+    [[ $(rocketmq_ask rocketmq master 907) == *'"inSyncSlaveNums":1'* ]] || { NOT_YET='the slave does not replicate'; return 1; }
 }
 
 rocketmq_logs() { :; }
@@ -139,5 +169,6 @@ rocketmq_print() {
         printf 'ROCKETMQ_%s=127.0.0.1:%s\n' "${node^^}" "$(port rocketmq "$node")"
         printf 'ROCKETMQ_OUT_%s=%s\n' "${node^^}" "$BROKERS_DIR/rocketmq/$node/out.log"
     done
-    printf 'ROCKETMQ_CLUSTER=mqsafe\nROCKETMQ_BROKER=broker-a\nROCKETMQ_JARS=%s\n' "$ROCKETMQ_JARS"
+    printf 'ROCKETMQ_CLUSTER=mqsafe\nROCKETMQ_BROKER=broker-a\nROCKETMQ_JARS=%s\nROCKETMQ_TLS=permissive\n' "$ROCKETMQ_JARS"
+    proxy_print rocketmq ROCKETMQ_TLS
 }
