@@ -5,6 +5,10 @@ use crate::model::{Fate, Outcome, Problem};
 use crate::send::event::Event;
 use crate::send::observe::{Receipt, State};
 use crate::spool::Pending;
+use std::time::Duration;
+
+/// Without progress for this long a person is told what is waited for: nobody looks at a still terminal for two seconds.
+const SILENT: Duration = Duration::from_millis(1500);
 
 impl Pump<'_> {
     pub(super) fn is_over(&mut self) -> bool {
@@ -85,7 +89,7 @@ impl Pump<'_> {
     }
 
     pub(super) fn tell(&mut self) {
-        let moving = self.progress_at.elapsed() < STALLED;
+        let moving = self.progress_at.elapsed() < SILENT;
         let open = self.open();
         let in_flight = self.flights.len() as u64;
         let trouble = (!moving && (open > 0 || self.places.is_none())).then(|| self.trouble());

@@ -1,0 +1,261 @@
+//! The behaviours, the same for every broker.
+
+use crate::knock::{self, Home, Knock};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{RwLock, RwLockReadGuard};
+use std::time::{Duration, Instant};
+
+/// Held for reading by whoever only talks to the brokers, for writing by whoever disturbs them.
+static BROKERS: RwLock<()> = RwLock::new(());
+
+/// Why a broker, or the check of its certificate, says no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Authentication,
+    WrongHost,
+    Expired,
+    Foreign,
+}
+
+impl Refusal {
+    /// The step that must be named, and words of which one must be said.
+    fn told(self) -> (&'static str, &'static [&'static str]) {
+        match self {
+            Refusal::Authentication => ("authentication", &[]),
+            Refusal::WrongHost => ("TLS", &["name", "host"]),
+            Refusal::Expired => ("TLS", &["expired"]),
+            Refusal::Foreign => (
+                "TLS",
+                &["authority", "issuer", "self-signed", "self signed", "certificate"],
+            ),
+        }
+    }
+}
+
+/// How one broker is knocked at.
+pub(crate) struct Door {
+    /// A topic that every right knock may write and read.
+    pub(crate) topic: String,
+    /// A topic that exists and that the users of `denied` may not touch.
+    pub(crate) forbidden: String,
+    pub(crate) right: Vec<Knock>,
+    pub(crate) refused: Vec<(Refusal, Knock)>,
+    pub(crate) denied: Vec<Knock>,
+    /// The broker and its nodes, as the scripts of `tests/brokers` call them.
+    pub(crate) nodes: &'static [&'static str],
+    /// The property that makes the heartbeat short, where there is one.
+    pub(crate) heartbeat: Option<(&'static str, &'static str)>,
+}
+
+pub(crate) fn talking() -> RwLockReadGuard<'static, ()> {
+    BROKERS.read().unwrap_or_else(|e| e.into_inner())
+}
+
+fn script(name: &str, arguments: &[&str]) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/brokers").join(name);
+    let done = Command::new(path)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(
+        done.status.success(),
+        "{name} {arguments:?}: {}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+}
+
+pub(crate) fn right(door: &Option<Door>) {
+    let Some(door) = door else { return };
+    let _talking = talking();
+    for knock in &door.right {
+        let (home, label) = (Home::new(), &knock.label);
+        let steps = knock::run(home.test(knock, &door.topic), b"").expect(label, 0).json();
+        assert_eq!(steps["schema"], "mqsafe.context/1", "{label}");
+        let steps = steps["steps"].as_array().unwrap();
+        assert!(
+            steps.len() >= 3 && steps.iter().all(|s| s["ok"] == true),
+            "{label}: {steps:?}"
+        );
+        let key = format!("{label}-{:08x}", rand::random::<u32>());
+        let sent = knock::run(home.send(knock, &door.topic, &["-k", &key]), b"one line\n").expect(label, 0);
+        assert!(sent.stderr.contains("stored 1"), "{label}: {}", sent.stderr);
+        assert_eq!(home.stats(), (0, 0, 1), "{label}");
+        let found = knock::run(home.query(knock, &door.topic, &key), b"")
+            .expect(label, 0)
+            .json();
+        assert_eq!(
+            (&found["found"], &found["records"][0]["value"]),
+            (&1.into(), &"one line".into()),
+            "{label}"
+        );
+    }
+}
+
+pub(crate) fn refused(door: &Option<Door>, why: Refusal) {
+    let Some(door) = door else { return };
+    let _talking = talking();
+    let (stage, words) = why.told();
+    let knocks: Vec<&Knock> = door.refused.iter().filter(|(w, _)| *w == why).map(|(_, k)| k).collect();
+    assert!(!knocks.is_empty(), "nobody knocks with {why:?}");
+    for knock in knocks {
+        let (home, label) = (Home::new(), &knock.label);
+        let test = knock::run(home.test(knock, &door.topic), b"").expect(label, 3);
+        let answer = test.json();
+        let failed: Vec<_> = answer["steps"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|s| s["ok"] != true)
+            .collect();
+        assert!(
+            !failed.is_empty() && failed.iter().all(|s| s["step"] == stage),
+            "{label}: {answer:#}"
+        );
+        let said = |text: &str| words.is_empty() || words.iter().any(|w| text.to_lowercase().contains(w));
+        assert!(
+            failed.iter().all(|s| said(s["result"].as_str().unwrap())),
+            "{label}: {answer:#}"
+        );
+        // Nothing is lost: the line is in the spool, and the way out is told.
+        let sent = knock::run(home.send(knock, &door.topic, &["-k", "key"]), b"one line\n").expect(label, 4);
+        assert!(
+            sent.stderr.contains(stage) && said(&sent.stderr),
+            "{label}: {}",
+            sent.stderr
+        );
+        assert!(sent.stderr.contains("spool flush"), "{label}: {}", sent.stderr);
+        assert_eq!(home.stats(), (1, 0, 0), "{label}");
+        // An answer that is no does not change by waiting for it.
+        assert!(sent.took < Duration::from_secs(12), "{label}: {:?}", sent.took);
+        let asked = knock::run(home.query(knock, &door.topic, "key"), b"").expect(label, 3);
+        assert!(
+            asked.stderr.contains(stage) && said(&asked.stderr),
+            "{label}: {}",
+            asked.stderr
+        );
+        assert!(
+            asked.json()["coverage"].as_str().unwrap().starts_with("PARTIAL"),
+            "{label}"
+        );
+    }
+}
+
+pub(crate) fn denied(door: &Option<Door>) {
+    let Some(door) = door else { return };
+    let _talking = talking();
+    assert!(!door.denied.is_empty());
+    for knock in &door.denied {
+        let (home, label) = (Home::new(), &knock.label);
+        let test = knock::run(home.test(knock, &door.forbidden), b"").expect(label, 3);
+        let answer = test.json();
+        let failed: Vec<_> = answer["steps"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|s| s["ok"] != true)
+            .collect();
+        assert!(
+            !failed.is_empty() && failed.iter().all(|s| s["step"] == "authorisation"),
+            "{label}: {answer:#}"
+        );
+        let sent = knock::run(home.send(knock, &door.forbidden, &["-k", "key"]), b"one line\n");
+        match sent.code {
+            // Known before anything was accepted.
+            2 => assert_eq!(home.stats(), (0, 0, 0), "{label}: {}", sent.stderr),
+            // Known only by publishing: refused for good, and kept for a person.
+            1 => assert_eq!(home.stats(), (0, 1, 0), "{label}: {}", sent.stderr),
+            // The broker does not let this user in at all.
+            4 => assert_eq!(home.stats(), (1, 0, 0), "{label}: {}", sent.stderr),
+            other => panic!("{label}: exit {other}\n{}", sent.stderr),
+        }
+        let asked = knock::run(home.query(knock, &door.forbidden, "key"), b"").expect(label, 3);
+        assert!(
+            asked.json()["coverage"].as_str().unwrap().starts_with("PARTIAL"),
+            "{label}"
+        );
+    }
+}
+
+/// Lines, each of which can be told from all others.
+fn lines(name: &str, from: usize, to: usize) -> Vec<u8> {
+    (from..to).flat_map(|n| format!("{name} {n}\n").into_bytes()).collect()
+}
+
+/// The brokers are killed in the middle and come back.
+pub(crate) fn closes_midway(door: &Option<Door>) {
+    let Some(door) = door else { return };
+    let _alone = BROKERS.write().unwrap_or_else(|e| e.into_inner());
+    let (home, knock) = (Home::new(), &door.right[0]);
+    let key = format!("midway-{:08x}", rand::random::<u32>());
+    let mut running = knock::start(home.send(knock, &door.topic, &["-k", &key, "--delivery-timeout", "60s"]));
+    running.feed(&lines(&key, 0, 200));
+    let since = Instant::now();
+    while !home.spool().join("spool.redb").exists() && since.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    script("kill", door.nodes);
+    running.feed(&lines(&key, 200, 400));
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(!running.is_over(), "it gave up while the broker may come back");
+    script("restart", door.nodes);
+    let done = running.wait().expect(&knock.label, 0);
+    assert!(done.stderr.contains("accepted 400 = stored 400"), "{}", done.stderr);
+    let found = knock::run(home.query(knock, &door.topic, &key), b"")
+        .expect(&knock.label, 0)
+        .json();
+    let values: std::collections::HashSet<String> = found["records"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| r["value"].as_str().unwrap().to_owned())
+        .collect();
+    let wanted: std::collections::HashSet<String> = (0..400).map(|n| format!("{key} {n}")).collect();
+    assert_eq!(values, wanted);
+}
+
+/// The brokers are stopped (SIGSTOP): every connection stays open, and nothing answers.
+pub(crate) fn half_open(door: &Option<Door>) {
+    let Some(door) = door else { return };
+    let _alone = BROKERS.write().unwrap_or_else(|e| e.into_inner());
+    let home = Home::new();
+    let mut knock = door.right[0].clone();
+    if let Some((key, value)) = door.heartbeat {
+        knock = knock.x(key, value);
+    }
+    let key = format!("silent-{:08x}", rand::random::<u32>());
+    let mut running = knock::start(home.send(&knock, &door.topic, &["-k", &key, "--delivery-timeout", "8s"]));
+    running.feed(&lines(&key, 0, 10));
+    std::thread::sleep(Duration::from_secs(3));
+    script("stop", door.nodes);
+    running.feed(&lines(&key, 10, 20));
+    // Whoever watches is told what is waited for, within two seconds and the time of a busy machine.
+    std::thread::sleep(Duration::from_millis(2500));
+    let told = running.told();
+    let done = running.wait();
+    // Readers do not wait for ever either.
+    let asked = knock::run(home.query(&knock, &door.topic, &key), b"");
+    let tested = knock::run(home.test(&knock, &door.topic), b"");
+    script("cont", door.nodes);
+    let done = done.expect(&knock.label, 4);
+    assert!(done.took < Duration::from_secs(60), "{:?}", done.took);
+    assert!(done.stderr.contains("spool flush"), "{}", done.stderr);
+    assert_eq!(home.stats(), (10, 0, 10), "{}", done.stderr);
+    assert!(told.contains("waiting: "), "{told}");
+    asked.expect(&knock.label, 3);
+    tested.expect(&knock.label, 3);
+    let mut flush = home.command(&["spool", "flush", "--spool"], &Knock::default());
+    flush.arg(home.spool());
+    let without_broker: Vec<&String> = knock
+        .arguments
+        .iter()
+        .skip_while(|a| *a != "-X" && *a != "-F")
+        .collect();
+    flush
+        .args(without_broker)
+        .envs(knock.environment.iter().map(|(k, v)| (k, v)));
+    knock::run(flush, b"").expect(&knock.label, 0);
+    assert_eq!(home.stats(), (0, 0, 20));
+}
