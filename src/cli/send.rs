@@ -32,7 +32,7 @@ pub struct SendArgs {
     pub key: Option<OsString>,
     /// Split each line into key and value at the first DELIM
     #[arg(short = 'K', long, value_name = "DELIM")]
-    pub key_delimiter: Option<String>,
+    pub key_delimiter: Option<OsString>,
     /// A header of every message (can be repeated)
     #[arg(short = 'H', long = "header", value_name = "NAME=VALUE")]
     pub headers: Vec<String>,

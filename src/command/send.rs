@@ -10,6 +10,7 @@ use crate::spool::{Spool, Target};
 use crate::ui::emit::receipt;
 use crate::ui::{Progress, Ui};
 use std::io::IsTerminal;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,7 +32,7 @@ pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
     let broker = connection.url.to_string();
     let endpoint = broker::endpoint(&connection, &topic)?;
     let headers = headers(&args.headers)?;
-    let delimiter = args.key_delimiter.as_ref().map(|d| d.as_bytes().to_vec());
+    let delimiter = args.key_delimiter.as_ref().map(|d| d.as_os_str().as_bytes().to_vec());
     if delimiter.as_ref().is_some_and(Vec::is_empty) {
         return Err(Problem::usage("-K is empty").next("give the text that stands between key and value"));
     }
@@ -69,10 +70,7 @@ pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
         partitioner: args
             .partition
             .map_or_else(|| Partitioner::by_key(rand::random()), Partitioner::Fixed),
-        key: args
-            .key
-            .as_ref()
-            .map(|k| std::os::unix::ffi::OsStrExt::as_bytes(k.as_os_str()).into()),
+        key: args.key.as_ref().map(|k| k.as_os_str().as_bytes().into()),
         headers: headers.into(),
         connect_timeout: args.connect_timeout,
         delivery_timeout: args.delivery_timeout,

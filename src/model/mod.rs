@@ -14,4 +14,4 @@ pub use problem::{Problem, Result};
 pub use publish::{Deliver, Endpoint, Lanes, NamedLane, Offer, Outgoing, Publish, Stage, Step, Topology, Unreached};
 pub use record::Record;
 pub use scan::{Coverage, PartitionRead, Scan, ScanPlan, ScanReport, Visit};
-pub use stamp::{CorruptStamp, ORIGIN_HEADER, STAMP_HEADER, Stamp, VOID_HEADER, Voids};
+pub use stamp::{CorruptStamp, STAMP_HEADER, Stamp, VOID_HEADER, Voids};

@@ -9,8 +9,6 @@ use std::fmt;
 pub const STAMP_HEADER: &str = "mqsafe-id";
 /// The header that carries the numbers that were given up before this message.
 pub const VOID_HEADER: &str = "mqsafe-void";
-/// Where `send` keeps the stamp that a record already had when it came in.
-pub const ORIGIN_HEADER: &str = "mqsafe-origin-id";
 
 /// The identity of one message. Borrowed, because a reader sees millions of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -48,7 +48,6 @@ pub struct Ui {
     out_closed: AtomicBool,
     color_out: bool,
     color_err: bool,
-    out_tty: bool,
     err_tty: bool,
     width: usize,
     options: UiOptions,
@@ -77,7 +76,6 @@ impl Ui {
             out_closed: AtomicBool::new(false),
             color_out: color(out_tty),
             color_err: color(err_tty),
-            out_tty,
             err_tty,
             width,
             options,
@@ -92,11 +90,6 @@ impl Ui {
     /// Whether diagnostics are written with colour.
     pub fn color_err(&self) -> bool {
         self.color_err
-    }
-
-    /// Whether stdout is a terminal, so that bytes from outside must be escaped.
-    pub fn out_is_terminal(&self) -> bool {
-        self.out_tty
     }
 
     /// The width of the terminal in columns; 120 where there is none.

@@ -22,7 +22,9 @@ impl Pump<'_> {
             return false;
         }
         if self.places.is_none() {
-            let patient = self.stopping.is_none() && !self.refused && self.started.elapsed() < PLACE_PATIENCE;
+            let patient = self.stopping.is_none()
+                && !self.refused
+                && self.started.elapsed() < PLACE_PATIENCE.min(self.options.connect_timeout);
             return self.spool.is_durable() && !patient;
         }
         // While the broker keeps up, the input waits for it: what is sent from memory need not be read from disk again.
