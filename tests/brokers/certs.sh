@@ -17,14 +17,24 @@ secret() { # FILE
     [[ ! -s $1 ]] || return 0
     local word
     word=$(head -c 18 /dev/urandom | base64 | tr '+/' 'xy')
-    (umask 077 && mkdir -p "${1%/*}" && replace "$1" "$word")
+    (umask 077 && mkdir -p "${1%/*}" && replace "$1" "$word") || die 3 "cannot write $1"
 }
 
 # Elliptic curves, because a key is made in milliseconds.
 certs_key() { openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1"; }
+# A configuration of its own each time: the system's says what it likes.
 certs_ca() { # NAME COMMON-NAME
-    certs_key "$1.key" && : >"$1.txt" &&
-        openssl req -new -x509 -key "$1.key" -subj "/CN=$2" -days 3650 -addext 'keyUsage=critical,keyCertSign,cRLSign' -out "$1.pem"
+    cat >"$1.cnf" <<END
+[req]
+distinguished_name=name
+x509_extensions=root
+[name]
+[root]
+basicConstraints=critical,CA:TRUE
+keyUsage=critical,keyCertSign,cRLSign
+subjectKeyIdentifier=hash
+END
+    certs_key "$1.key" && : >"$1.txt" && openssl req -config "$1.cnf" -new -x509 -key "$1.key" -subj "/CN=$2" -days 3650 -out "$1.pem"
 }
 # `openssl ca`, because of the commands that sign only this one lets a certificate end in the past.
 certs_sign() { # CA NAME COMMON-NAME server|client SAN [END]
@@ -50,7 +60,7 @@ subjectKeyIdentifier=hash
 authorityKeyIdentifier=keyid
 ${5:+subjectAltName=$5}
 END
-    certs_key "$name.key" && openssl req -new -key "$name.key" -subj "/CN=$3" -out "$name.csr" &&
+    certs_key "$name.key" && openssl req -config "$ca.cnf" -new -key "$name.key" -subj "/CN=$3" -out "$name.csr" &&
         openssl ca -batch -notext -config "$name.cnf" -cert "$ca.pem" -keyfile "$ca.key" -in "$name.csr" -out "$name.pem" \
             -startdate 20200101000000Z -enddate "${6:-20491231235959Z}" &&
         cat "$name.key" "$name.pem" >"$name-bundle.pem"
