@@ -46,8 +46,10 @@ impl Coverage {
 /// What was read of one partition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PartitionRead {
-    /// The partition.
+    /// The partition (Kafka) or queue id.
     pub partition: i32,
+    /// The broker of a RocketMQ queue, by its name: queue ids repeat on each.
+    pub node: Option<String>,
     /// The log start offset when the scan began: where reading starts.
     pub from: i64,
     /// The end offset when the scan began (exclusive): where reading stops.
@@ -62,6 +64,16 @@ pub struct PartitionRead {
     pub times_ms: Option<(i64, i64)>,
     /// Why it was not read to the end.
     pub error: Option<String>,
+}
+
+impl PartitionRead {
+    /// What a person calls it.
+    pub fn name(&self) -> String {
+        match &self.node {
+            Some(node) => format!("queue {node}/{}", self.partition),
+            None => format!("partition {}", self.partition),
+        }
+    }
 }
 
 /// What a scan read.
@@ -91,7 +103,7 @@ impl ScanReport {
         let broken = self
             .partitions
             .iter()
-            .filter_map(|p| Some(format!("partition {}: {}", p.partition, p.error.as_ref()?)));
+            .filter_map(|p| Some(format!("{}: {}", p.name(), p.error.as_ref()?)));
         let broken: Vec<String> = self.unread.iter().cloned().chain(broken).collect();
         match (broken.is_empty(), self.stopped) {
             (true, false) => Coverage::Complete,

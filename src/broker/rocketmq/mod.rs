@@ -1,55 +1,25 @@
-//! Apache RocketMQ, by its remoting protocol.
+//! Apache RocketMQ, by its remoting protocol: `rocketmq-protocol` for frames and codes, and a thin connection of our own.
 
-use crate::connect::Connection;
-use crate::model::{
-    Deliver, Endpoint, Problem, Publish, Result, Scan, ScanPlan, ScanReport, Step, Topology, Unreached, Visit,
-};
-use std::time::Duration;
+mod acl;
+mod client;
+mod connection;
+mod dial;
+mod driver;
+mod endpoint;
+mod inflate;
+mod lane;
+mod lost;
+mod message;
+mod outgoing;
+mod probe;
+mod publish;
+mod pull;
+mod route;
+mod scan;
+mod settings;
+mod verdict;
+mod wire;
 
-/// A place to publish to.
-#[derive(Debug)]
-pub struct RocketEndpoint;
-
-impl RocketEndpoint {
-    /// An endpoint.
-    pub fn new(_connection: &Connection, _topic: &str) -> Result<RocketEndpoint> {
-        Err(Problem::usage("not built yet"))
-    }
-}
-
-impl Endpoint for RocketEndpoint {
-    fn topology(&self, _timeout: Duration) -> std::result::Result<Topology, Unreached> {
-        Err(Unreached::new("not built yet"))
-    }
-    fn publisher(&self, _deliver: Deliver) -> Result<Box<dyn Publish>> {
-        Err(Problem::usage("not built yet"))
-    }
-    fn last_error(&self) -> Option<String> {
-        None
-    }
-}
-
-/// A place to read.
-#[derive(Debug)]
-pub struct RocketScan;
-
-impl RocketScan {
-    /// A scan.
-    pub fn new(_connection: &Connection, _topic: &str) -> Result<RocketScan> {
-        Err(Problem::usage("not built yet"))
-    }
-}
-
-impl Scan for RocketScan {
-    fn scan(&mut self, _plan: &ScanPlan, _visit: &mut dyn Visit) -> Result<ScanReport> {
-        Err(Problem::usage("not built yet"))
-    }
-    fn is_compacted(&mut self, _patience: Duration) -> Option<bool> {
-        None
-    }
-}
-
-/// The steps of connecting.
-pub fn probe(_connection: &Connection, _topic: Option<&str>, _patience: Duration) -> Result<Vec<Step>> {
-    Err(Problem::usage("not built yet"))
-}
+pub use endpoint::RocketEndpoint;
+pub use probe::probe;
+pub use scan::RocketScan;

@@ -49,6 +49,7 @@ pub fn line(value: &Value) -> Vec<u8> {
 fn partition(read: &PartitionRead) -> Value {
     let PartitionRead {
         partition,
+        node,
         from,
         to,
         read_to,
@@ -59,6 +60,7 @@ fn partition(read: &PartitionRead) -> Value {
     } = read;
     json!({
         "partition": partition,
+        "node": node,
         "from": from,
         "to": to,
         "read_to": read_to,
@@ -123,6 +125,10 @@ pub fn coverage_lines(topic: &str, report: &ScanReport) -> Vec<String> {
             .times_ms
             .map_or_else(String::new, |(a, b)| format!(", {} to {}", time(a), time(b)));
         let error = p.error.as_ref().map_or_else(String::new, |e| format!("; NOT ALL: {e}"));
+        let node = p
+            .node
+            .as_ref()
+            .map_or_else(String::new, |node| format!("{}/", escape(node)));
         let PartitionRead {
             partition,
             from,
@@ -133,7 +139,7 @@ pub fn coverage_lines(topic: &str, report: &ScanReport) -> Vec<String> {
             ..
         } = p;
         format!(
-            "read {topic}/{partition}: offsets {from} to {read_to} of {to} (log start {from}), {records} messages, {bytes} bytes{times}{error}"
+            "read {topic}/{node}{partition}: offsets {from} to {read_to} of {to} (log start {from}), {records} messages, {bytes} bytes{times}{error}"
         )
     };
     report.partitions.iter().map(line).collect()

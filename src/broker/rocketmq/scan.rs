@@ -1,0 +1,361 @@
+//! Reading a topic: every queue of every broker, bounded by the offsets taken at the start.
+
+use super::client::{Client, Routed};
+use super::inflate;
+use super::message::Stored;
+use super::pull::{self, Event, Range, Source, messages};
+use super::route::Route;
+use super::settings::{Settings, checked_topic};
+use crate::connect::Connection;
+use crate::model::{PartitionRead, Problem, Record, Result, Scan, ScanPlan, ScanReport, Unreached, Visit};
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// How long the first answer of a cluster may take.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How often the visitor is told how far it is, and heard.
+const PROGRESS: Duration = Duration::from_millis(100);
+/// Answers that wait to be looked at.
+const ANSWERS: usize = 16;
+
+/// Reads one topic. It takes part in no group and commits nothing.
+pub struct RocketScan {
+    settings: Settings,
+    topic: String,
+}
+
+impl RocketScan {
+    /// A scan; nothing is connected yet.
+    ///
+    /// # Errors
+    /// A usage problem that names the property or the topic which cannot be used.
+    pub fn new(connection: &Connection, topic: &str) -> Result<RocketScan> {
+        Ok(RocketScan {
+            settings: Settings::new(connection)?,
+            topic: checked_topic(topic)?,
+        })
+    }
+}
+
+/// Connections live on the runtime of one scan.
+struct Reader {
+    client: Arc<Client>,
+}
+
+impl Reader {
+    /// Waits for the route, and hears whoever asks to stop.
+    async fn route(&self, visit: &mut dyn Visit) -> Result<Arc<Route>> {
+        let (topic, broker) = (&self.client.topic, &self.client.settings.broker);
+        let start = Instant::now();
+        let mut asking = Box::pin(self.client.ask_route());
+        let answer = loop {
+            let answer = tokio::time::timeout(PROGRESS, &mut asking).await;
+            let may_go_on = start.elapsed() < CONNECT;
+            match answer {
+                Ok(Err(why)) if !why.is_refusal() && may_go_on => {
+                    asking = Box::pin(self.client.ask_route());
+                    tokio::time::sleep(PROGRESS).await;
+                }
+                Ok(answer) => break answer,
+                Err(_) if may_go_on => {}
+                Err(_) => {
+                    let why = self.client.last_error().unwrap_or_else(|| "no answer".to_owned());
+                    break Err(Unreached::new(why));
+                }
+            }
+            if visit.progress(0, 0).is_break() {
+                return Err(Problem::unknown(format!("stopped before {broker} answered")));
+            }
+        };
+        match answer {
+            Ok(Routed::Known(route)) => Ok(route),
+            Ok(Routed::NoSuchTopic) => Err(Problem::unknown(format!("topic {topic} does not exist on {broker}"))
+                .next("check its spelling; an absent topic is not an empty one")),
+            Err(why) => Err(Problem::unknown(format!("cannot reach {broker}"))
+                .because(why)
+                .next("check the address and that a name server runs there")),
+        }
+    }
+
+    async fn run(&self, plan: &ScanPlan, visit: &mut dyn Visit) -> Result<ScanReport> {
+        let route = self.route(visit).await?;
+        let mut run = Run {
+            client: Arc::clone(&self.client),
+            queues: queues(&route, plan, &self.client.topic)?,
+            key: plan.key.as_deref(),
+            early: HashSet::new(),
+            stopped: false,
+        };
+        run.take_offsets(visit).await;
+        run.ask_index(&route, visit).await;
+        run.read(visit).await;
+        Ok(ScanReport {
+            partitions: run.queues.into_iter().map(|queue| queue.read).collect(),
+            compacted: Some(false),
+            stopped: run.stopped,
+            unread: None,
+        })
+    }
+}
+
+impl Scan for RocketScan {
+    fn scan(&mut self, plan: &ScanPlan, visit: &mut dyn Visit) -> Result<ScanReport> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|e| Problem::unknown("cannot start the connection to RocketMQ").because(e))?;
+        let reader = Reader {
+            client: Arc::new(Client::new(self.settings.clone(), self.topic.clone())),
+        };
+        let report = runtime.block_on(reader.run(plan, visit));
+        // A name that is looked up for ever must not hold the end back.
+        runtime.shutdown_background();
+        report
+    }
+
+    fn is_compacted(&mut self, _patience: Duration) -> Option<bool> {
+        Some(false)
+    }
+}
+
+/// One queue on its way.
+struct Queue {
+    source: Source,
+    read: PartitionRead,
+    range: Option<Range>,
+}
+
+impl Queue {
+    fn fail(&mut self, why: impl Into<String>) {
+        self.read.error.get_or_insert(why.into());
+    }
+}
+
+/// The queues that the plan asks for, in the order of broker names and queue ids.
+fn queues(route: &Route, plan: &ScanPlan, topic: &str) -> Result<Vec<Queue>> {
+    let mut all = Vec::new();
+    for at in &route.queues {
+        let broker = route.brokers.get(&at.broker_name);
+        let addresses: Vec<String> = broker
+            .map(|b| b.master.iter().chain(&b.slaves).cloned().collect())
+            .unwrap_or_default();
+        let (name, addresses): (Arc<str>, Arc<[String]>) = (at.broker_name.as_str().into(), addresses.into());
+        let hidden = at
+            .hidden()
+            .map(|queue| (queue, Some("it can be written and not be read".to_owned())));
+        for (queue, error) in at.readable().map(|queue| (queue, at.unreadable())).chain(hidden) {
+            all.push(Queue {
+                source: Source {
+                    broker: Arc::clone(&name),
+                    queue,
+                    addresses: Arc::clone(&addresses),
+                },
+                read: PartitionRead {
+                    partition: queue,
+                    node: Some(at.broker_name.clone()),
+                    error,
+                    ..PartitionRead::default()
+                },
+                range: None,
+            });
+        }
+    }
+    all.sort_by(|a, b| (&a.source.broker, a.source.queue).cmp(&(&b.source.broker, b.source.queue)));
+    let has = |wanted: i32| all.iter().any(|queue| queue.source.queue == wanted);
+    if let Some(absent) = plan.partitions.iter().find(|wanted| !has(**wanted)) {
+        let last = all.iter().map(|queue| queue.source.queue).max().unwrap_or(0);
+        return Err(
+            Problem::usage(format!("topic {topic} has no queue {absent}")).next(format!("it has queues 0 to {last}"))
+        );
+    }
+    if !plan.partitions.is_empty() {
+        all.retain(|queue| plan.partitions.contains(&queue.source.queue));
+    }
+    Ok(all)
+}
+
+/// One scan on its way.
+struct Run<'p> {
+    client: Arc<Client>,
+    queues: Vec<Queue>,
+    key: Option<&'p [u8]>,
+    /// What the index found, by queue number and offset: it is not handed over again.
+    early: HashSet<(usize, i64)>,
+    stopped: bool,
+}
+
+impl Run<'_> {
+    /// Takes between which offsets each queue is read, all at once.
+    async fn take_offsets(&mut self, visit: &mut dyn Visit) {
+        let mut asking = JoinSet::new();
+        for (number, queue) in self.queues.iter().enumerate() {
+            if queue.read.error.is_none() {
+                let (client, source) = (Arc::clone(&self.client), queue.source.clone());
+                asking.spawn(async move { (number, pull::range(&client, &source).await) });
+            }
+        }
+        while !asking.is_empty() && !self.stopped {
+            match tokio::time::timeout(PROGRESS, asking.join_next()).await {
+                Ok(Some(Ok((number, Ok(range))))) => {
+                    let queue = &mut self.queues[number];
+                    (queue.read.from, queue.read.to, queue.read.read_to) = (range.from, range.to, range.from);
+                    if let Some(doubt) = range.doubt.clone() {
+                        queue.fail(doubt);
+                    }
+                    queue.range = Some(range);
+                }
+                Ok(Some(Ok((number, Err(why))))) => {
+                    self.queues[number].fail(format!("its offsets cannot be asked: {why}"));
+                }
+                // A task that panicked leaves its queue without a range, which is an error below.
+                Ok(Some(Err(_))) | Ok(None) => {}
+                Err(_) => self.stopped = visit.progress(0, 0).is_break(),
+            }
+        }
+        let why = if self.stopped {
+            "stopped before it was read"
+        } else {
+            "its offsets were not learnt"
+        };
+        for queue in self.queues.iter_mut().filter(|queue| queue.range.is_none()) {
+            queue.fail(why);
+        }
+    }
+
+    /// Hands over what the brokers' indexes know of the key, long before the scan comes to it. What they do not know is left to
+    /// the scan, and so are their failures.
+    async fn ask_index(&mut self, route: &Route, visit: &mut dyn Visit) {
+        let key = self.key.and_then(|key| std::str::from_utf8(key).ok());
+        let Some(key) = key.filter(|key| !key.is_empty() && !self.stopped) else {
+            return;
+        };
+        for (name, broker) in &route.brokers {
+            let Some(address) = broker.master.iter().chain(&broker.slaves).next() else {
+                continue;
+            };
+            let asked = pull::query_by_key(&self.client, address, name, key).await;
+            let body = asked.unwrap_or_else(|why| {
+                tracing::debug!("the index of {name}: {why}");
+                bytes::Bytes::new()
+            });
+            for message in messages(&body).unwrap_or_default() {
+                let is_ours = message.topic == self.client.topic.as_bytes() && message.has_key(key.as_bytes());
+                let number = self.queues.iter().position(|queue| {
+                    queue.source.queue == message.queue
+                        && *queue.source.broker == **name
+                        && queue
+                            .range
+                            .as_ref()
+                            .is_some_and(|r| (r.from..r.to).contains(&message.offset))
+                });
+                if let Some(number) = number.filter(|_| is_ours && !message.is_batch())
+                    && self.early.insert((number, message.offset))
+                {
+                    self.hand_over(number, &[message], visit);
+                }
+            }
+        }
+    }
+
+    async fn read(&mut self, visit: &mut dyn Visit) {
+        let (sender, mut events) = mpsc::channel(ANSWERS);
+        let mut reading = JoinSet::new();
+        for (number, queue) in self.queues.iter().enumerate() {
+            if let Some(range) = queue.range.clone() {
+                let (client, source) = (Arc::clone(&self.client), queue.source.clone());
+                reading.spawn(pull::read(client, source, range, number, sender.clone()));
+            }
+        }
+        drop(sender);
+        let total: i64 = self.queues.iter().map(|queue| queue.read.to - queue.read.from).sum();
+        let mut told = Instant::now();
+        let mut open: HashSet<usize> = (0..self.queues.len())
+            .filter(|n| self.queues[*n].range.is_some())
+            .collect();
+        while !self.stopped && !open.is_empty() {
+            match tokio::time::timeout(PROGRESS, events.recv()).await {
+                Ok(Some((number, Event::Batch(body, next)))) => self.batch(number, &body, next, visit),
+                Ok(Some((number, Event::Gone(from, to)))) => {
+                    let queue = &mut self.queues[number];
+                    queue.read.read_to = to;
+                    queue.fail(format!(
+                        "offsets {from} to {to} went away while it was read (retention or deletion)"
+                    ));
+                }
+                Ok(Some((number, Event::End(why)))) => {
+                    open.remove(&number);
+                    if let Some(why) = why {
+                        self.queues[number].fail(why);
+                    }
+                }
+                // All readers are gone; what is still open did not come to its end.
+                Ok(None) => break,
+                Err(_) => {}
+            }
+            if told.elapsed() >= PROGRESS {
+                told = Instant::now();
+                let done: i64 = self
+                    .queues
+                    .iter()
+                    .map(|queue| queue.read.read_to - queue.read.from)
+                    .sum();
+                self.stopped |= visit.progress(done.unsigned_abs(), total.unsigned_abs()).is_break();
+            }
+        }
+        for number in open {
+            let at = self.queues[number].read.read_to;
+            self.queues[number].fail(format!("stopped at offset {at}"));
+        }
+    }
+
+    fn batch(&mut self, number: usize, body: &[u8], next: i64, visit: &mut dyn Visit) {
+        let read = &self.queues[number].read;
+        let (at, to) = (read.read_to, read.to);
+        let all = match messages(body) {
+            Ok(all) => all,
+            Err(why) => return self.queues[number].fail(format!("an answer after offset {at} cannot be read: {why}")),
+        };
+        let batches = all.iter().any(Stored::is_batch);
+        if batches {
+            self.queues[number].fail(format!(
+                "after offset {at} it holds batches of messages (type BatchCQ), which cannot be read here"
+            ));
+        }
+        let mut wanted = all;
+        wanted.retain(|m| (at..to).contains(&m.offset) && !m.is_batch() && !self.early.contains(&(number, m.offset)));
+        self.hand_over(number, &wanted, visit);
+        self.queues[number].read.read_to = next;
+    }
+
+    fn hand_over(&mut self, number: usize, stored: &[Stored<'_>], visit: &mut dyn Visit) {
+        let queue = &mut self.queues[number];
+        let mut values = Vec::with_capacity(stored.len());
+        for message in stored {
+            values.push(inflate::body(message).unwrap_or_else(|why| {
+                // It is handed over as it lies there, and the answer says so.
+                queue.fail(format!("offset {}: {why}", message.offset));
+                std::borrow::Cow::Borrowed(message.body)
+            }));
+        }
+        let records: Vec<Record<'_>> = stored
+            .iter()
+            .zip(&values)
+            .map(|(message, value)| message.record(&queue.source.broker, value, self.key))
+            .collect();
+        let read = &mut queue.read;
+        for record in &records {
+            read.records += 1;
+            read.bytes += (record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)) as u64;
+            if let Some(t) = record.timestamp_ms {
+                read.times_ms = Some(read.times_ms.map_or((t, t), |(a, b)| (a.min(t), b.max(t))));
+            }
+        }
+        if !records.is_empty() {
+            self.stopped |= matches!(visit.batch(&records), ControlFlow::Break(()));
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The tool against a real RocketMQ with a master and a slave, which `tests/brokers/up rocketmq` starts.
+//!
+//! What the broker holds is judged by mqadmin, never by this project's code alone. Each test has a topic and a spool of its own;
+//! those that disturb the cluster run alone.
+#![cfg(feature = "rocketmq")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a test fails by panic and prints what it measured"
+)]
+
+mod support;
+
+#[path = "rocketmq/cluster.rs"]
+mod cluster;
+#[path = "rocketmq/contact.rs"]
+mod contact;
+#[path = "rocketmq/outage.rs"]
+mod outage;

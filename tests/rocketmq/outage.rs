@@ -1,0 +1,98 @@
+//! Servers that die, fall silent or come late: nothing is claimed to be stored that is not, and nothing accepted is lost.
+
+use crate::cluster::{self, Case, disturb, eventually, run_with};
+use std::time::{Duration, Instant};
+
+/// After an outage: what was kept is delivered, and the topic holds everything.
+#[track_caller]
+fn heals(case: &Case, accepted: u64) {
+    eventually("the spool is empty", || case.flush().code == 0);
+    assert_eq!(case.stats(), [0, 0, accepted]);
+    let verified = case.verify();
+    let json = verified.json();
+    assert_eq!(
+        (&json["coverage"], &json["totals"]["gap"]),
+        (&"COMPLETE".into(), &0.into()),
+        "{json}"
+    );
+    let totals = &json["totals"];
+    let stamped = totals["stamped"].as_u64().unwrap() - totals["duplicate"].as_u64().unwrap();
+    assert_eq!(stamped, accepted, "{json}");
+}
+
+#[test]
+fn without_a_name_server_messages_wait_in_the_spool() {
+    let Some(case) = cluster::alone("without_a_name_server_messages_wait_in_the_spool", 1) else {
+        return;
+    };
+    {
+        let _down = disturb("kill", &["namesrv"]);
+        let sent = case.send("a\nb\n", &["--connect-timeout", "2s"]).expect(4);
+        assert!(sent.err.contains("refused"), "{}", sent.err);
+        assert_eq!(case.stats(), [2, 0, 0]);
+        case.query("k", &[]).expect(3);
+    }
+    heals(&case, 2);
+}
+
+#[test]
+fn a_slave_that_is_silent_leaves_messages_in_doubt() {
+    let Some(case) = cluster::alone("a_slave_that_is_silent_leaves_messages_in_doubt", 1) else {
+        return;
+    };
+    {
+        let _silent = disturb("stop", &["slave"]);
+        let sent = case.send("a\n", &["-k", "weak", "--delivery-timeout", "8s"]).expect(4);
+        assert!(sent.err.contains("stored 0"), "{}", sent.err);
+        assert!(sent.err.contains("in doubt 1"), "{}", sent.err);
+        assert!(sent.err.contains("SLAVE"), "{}", sent.err);
+    }
+    heals(&case, 1);
+}
+
+#[test]
+fn a_master_that_is_killed_costs_nothing() {
+    let Some(case) = cluster::alone("a_master_that_is_killed_costs_nothing", 2) else {
+        return;
+    };
+    let lines: String = (0..6000).map(|n| format!("line {n}\n")).collect();
+    {
+        let receipts = case.path("receipts");
+        let mut send = case.send_command(&case.topic, &["--delivery-timeout", "5s", "--receipts"]);
+        send.arg(&receipts);
+        let sending = std::thread::spawn(move || run_with(send, &lines));
+        eventually("the first lines are stored", || {
+            std::fs::metadata(&receipts).is_ok_and(|m| m.len() > 0)
+        });
+        let _killed = disturb("kill", &["master"]);
+        let sent = sending.join().unwrap().expect(4);
+        assert!(!sent.err.contains("stored 6000"), "{}", sent.err);
+        // The slave gives nothing to readers, so what it cannot tell is not claimed.
+        let query = case.query("k", &[]);
+        assert_eq!(query.code, 3, "{}", query.err);
+    }
+    let [pending, failed, confirmed] = case.stats();
+    assert_eq!((pending + confirmed, failed), (6000, 0));
+    assert!(case.held() >= confirmed);
+    heals(&case, 6000);
+}
+
+#[test]
+fn a_master_that_falls_silent_is_found_within_two_heartbeats() {
+    let Some(case) = cluster::alone("a_master_that_falls_silent_is_found_within_two_heartbeats", 1) else {
+        return;
+    };
+    {
+        let _silent = disturb("stop", &["master"]);
+        let start = Instant::now();
+        let arguments = ["-X", "heartbeat.interval.ms=1000", "--connect-timeout", "4s"];
+        let sent = case.send("a\n", &arguments).expect(4);
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+        assert!(
+            sent.err.contains("heartbeat") || sent.err.contains("nothing was heard"),
+            "{}",
+            sent.err
+        );
+    }
+    heals(&case, 1);
+}
