@@ -1,33 +1,25 @@
 //! RabbitMQ, by AMQP 0-9-1.
+//!
+//! A message goes to an exchange with a routing key, and that pair is its lane, `EXCHANGE|KEY`. It is stored when the broker
+//! confirmed it and did not return it ([`verdict`] says why that needs care). What is read back is a stream, which keeps
+//! its messages; a queue gives them up to whoever reads, so it is only looked into when that is allowed.
+
+mod client;
+mod endpoint;
+mod message;
+mod publish;
+mod session;
+mod socket;
+mod target;
+mod verdict;
+mod words;
+mod worker;
+
+pub use endpoint::RabbitEndpoint;
 
 use crate::connect::Connection;
-use crate::model::{
-    Deliver, Endpoint, Problem, Publish, Result, Scan, ScanPlan, ScanReport, Step, Topology, Unreached, Visit,
-};
+use crate::model::{Problem, Result, Scan, ScanPlan, ScanReport, Step, Visit};
 use std::time::Duration;
-
-/// A place to publish to.
-#[derive(Debug)]
-pub struct RabbitEndpoint;
-
-impl RabbitEndpoint {
-    /// An endpoint.
-    pub fn new(_connection: &Connection, _topic: &str) -> Result<RabbitEndpoint> {
-        Err(Problem::usage("not built yet"))
-    }
-}
-
-impl Endpoint for RabbitEndpoint {
-    fn topology(&self, _timeout: Duration) -> std::result::Result<Topology, Unreached> {
-        Err(Unreached::new("not built yet"))
-    }
-    fn publisher(&self, _deliver: Deliver) -> Result<Box<dyn Publish>> {
-        Err(Problem::usage("not built yet"))
-    }
-    fn last_error(&self) -> Option<String> {
-        None
-    }
-}
 
 /// A place to read.
 #[derive(Debug)]
