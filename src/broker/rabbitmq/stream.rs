@@ -1,0 +1,248 @@
+//! Reading a stream from its first message to the last one that it had when reading began.
+//!
+//! A stream is read by a consumer that says where to begin. Nothing is taken out of it, and nothing is remembered of who reads.
+
+use super::client::{Client, timed};
+use super::record::{self, Row};
+use super::words;
+use crate::model::{PartitionRead, Record, Visit};
+use futures_util::{FutureExt, StreamExt};
+use lapin::message::Delivery;
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
+use lapin::{Channel, Consumer};
+use std::ops::ControlFlow;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Messages that the broker may have on their way to us. A stream wants a limit.
+const PREFETCH: u16 = 2000;
+/// Records of one batch.
+const BATCH: usize = 500;
+/// Without a message for this long, and with an answer of the broker after it, the last chunk was delivered whole.
+const QUIET: Duration = Duration::from_millis(500);
+/// The same before an empty stream is believed.
+const QUIET_AND_EMPTY: Duration = Duration::from_secs(2);
+/// A stream that is written to all the time is never quiet. What came until now was there at the start or later.
+const BUSY: Duration = Duration::from_secs(5);
+/// Without any message for this long, reading ends with that as the reason.
+const SILENCE: Duration = Duration::from_secs(30);
+/// How long it may take until somebody who asks to stop is heard.
+const SLICE: Duration = Duration::from_millis(200);
+
+/// What was read, and whether the visitor ended it.
+pub(super) struct Reading {
+    pub(super) read: PartitionRead,
+    pub(super) stopped: bool,
+}
+
+/// Reads the stream. `counted` is what the broker says that it holds; old brokers always say 0.
+pub(super) async fn read(
+    client: &Client,
+    queue: &str,
+    counted: u32,
+    limit: Duration,
+    visit: &mut dyn Visit,
+) -> Reading {
+    let mut reading = Reading {
+        read: PartitionRead::default(),
+        stopped: false,
+    };
+    if let Err(why) = read_into(client, queue, counted, limit, visit, &mut reading).await {
+        reading.read.error = Some(why);
+    }
+    reading
+}
+
+async fn read_into(
+    client: &Client,
+    queue: &str,
+    counted: u32,
+    limit: Duration,
+    visit: &mut dyn Visit,
+    reading: &mut Reading,
+) -> Result<(), String> {
+    let words = |e: lapin::Error| words::why(&e);
+    let Some(last) = last_offset(client, queue, limit, visit, reading).await.map_err(words)? else {
+        if counted > 0 && !reading.stopped {
+            return Err(format!("the broker counts {counted} messages and delivers none"));
+        }
+        return Ok(());
+    };
+    if reading.stopped {
+        return Ok(());
+    }
+    let (channel, mut consumer) = consume(client, queue, "first", limit).await.map_err(words)?;
+    reading.read.to = last + 1;
+    let mut begun = false;
+    let mut heard_at = Instant::now();
+    loop {
+        let Ok(next) = tokio::time::timeout(SLICE, consumer.next()).await else {
+            let (done, total) = progress(&reading.read);
+            if visit.progress(done, total).is_break() {
+                reading.stopped = true;
+                return Ok(());
+            }
+            if heard_at.elapsed() > SILENCE {
+                return Err(format!("the broker sent nothing for {} s", SILENCE.as_secs()));
+            }
+            continue;
+        };
+        heard_at = Instant::now();
+        let (rows, tag, ended) = batch(next, &mut consumer)?;
+        if !begun && let Some(first) = rows.first() {
+            (reading.read.from, reading.read.read_to, begun) = (first.offset, first.offset, true);
+        }
+        let wanted: Vec<&Row> = rows.iter().filter(|row| row.offset <= last).collect();
+        let flow = hand_over(&wanted, &mut reading.read, visit);
+        let is_done = rows.iter().any(|row| row.offset >= last);
+        if is_done {
+            reading.read.read_to = reading.read.to;
+        }
+        if flow.is_break() {
+            reading.stopped = !is_done;
+            return Ok(());
+        }
+        if is_done {
+            break;
+        }
+        if ended {
+            return Err("the broker ended the consumer; the stream may have been deleted".to_owned());
+        }
+        let all = BasicAckOptions { multiple: true };
+        timed(limit, channel.basic_ack(tag, all)).await.map_err(words)?;
+    }
+    Ok(())
+}
+
+fn progress(read: &PartitionRead) -> (u64, u64) {
+    let difference = |a: i64, b: i64| u64::try_from(a - b).unwrap_or(0);
+    (difference(read.read_to, read.from), difference(read.to, read.from))
+}
+
+/// Hands a batch over and counts it.
+pub(super) fn hand_over(rows: &[&Row], read: &mut PartitionRead, visit: &mut dyn Visit) -> ControlFlow<()> {
+    let records: Vec<Record<'_>> = rows.iter().map(|row| row.record()).collect();
+    for row in rows {
+        read.records += 1;
+        read.bytes += row.size();
+        read.read_to = read.read_to.max(row.offset + 1);
+        if let Some(time) = row.timestamp_ms {
+            let (first, last) = read.times_ms.unwrap_or((time, time));
+            read.times_ms = Some((first.min(time), last.max(time)));
+        }
+    }
+    if !records.is_empty() {
+        visit.batch(&records)?;
+    }
+    let (done, total) = progress(read);
+    visit.progress(done, total)
+}
+
+/// What has arrived, up to a batch: the rows, the last delivery tag, and whether the consumer ended.
+fn batch(
+    first: Option<lapin::Result<Delivery>>,
+    consumer: &mut Consumer,
+) -> Result<(Vec<Row>, u64, bool), String> {
+    let (mut rows, mut tag) = (Vec::new(), 0);
+    let mut next = first;
+    loop {
+        match next {
+            None => return Ok((rows, tag, true)),
+            Some(Err(e)) if rows.is_empty() => return Err(words::why(&e)),
+            Some(Err(_)) => return Ok((rows, tag, true)),
+            Some(Ok(delivery)) => {
+                tag = delivery.delivery_tag;
+                let offset = record::stream_offset(&delivery).ok_or("the broker delivers without offsets")?;
+                rows.push(Row::new(delivery, offset));
+            }
+        }
+        if rows.len() == BATCH {
+            return Ok((rows, tag, false));
+        }
+        next = match consumer.next().now_or_never() {
+            None => return Ok((rows, tag, false)),
+            Some(next) => next,
+        };
+    }
+}
+
+/// The offset of the last message that is there now; `None` when there is none.
+///
+/// AMQP tells it only by delivering: from `last` on come the messages of the last chunk. When a question that is asked after
+/// them is answered and nothing more has come, that was all.
+async fn last_offset(
+    client: &Client,
+    queue: &str,
+    limit: Duration,
+    visit: &mut dyn Visit,
+    reading: &mut Reading,
+) -> lapin::Result<Option<i64>> {
+    let (channel, mut consumer) = consume(client, queue, "last", limit).await?;
+    let (start, mut last, mut heard_at) = (Instant::now(), None::<i64>, Instant::now());
+    loop {
+        if visit.progress(0, 0).is_break() {
+            reading.stopped = true;
+            break;
+        }
+        let quiet = if last.is_some() { QUIET } else { QUIET_AND_EMPTY };
+        let next = tokio::time::timeout_at(heard_at + quiet.min(SLICE), consumer.next());
+        match next.await {
+            Ok(Some(delivery)) => {
+                let delivery = delivery?;
+                last = last.max(record::stream_offset(&delivery));
+                heard_at = Instant::now();
+                let all = BasicAckOptions { multiple: true };
+                if delivery.delivery_tag % u64::from(PREFETCH / 2) == 0 {
+                    timed(limit, channel.basic_ack(delivery.delivery_tag, all)).await?;
+                }
+                if start.elapsed() > BUSY {
+                    break;
+                }
+            }
+            // The consumer ended: what follows will say why.
+            Ok(None) => break,
+            Err(_) if start.elapsed() < quiet || heard_at.elapsed() < quiet => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(_) => {
+                let passive = QueueDeclareOptions {
+                    passive: true,
+                    ..QueueDeclareOptions::default()
+                };
+                let asked = channel.queue_declare(ShortString::from(queue), passive, FieldTable::default());
+                timed(limit, asked).await?;
+                let Some(late) = consumer.next().now_or_never() else { break };
+                match late {
+                    Some(delivery) => last = last.max(record::stream_offset(&delivery?)),
+                    None => break,
+                }
+                heard_at = Instant::now();
+            }
+        }
+    }
+    let cancel = channel.basic_cancel(consumer.tag(), BasicCancelOptions::default());
+    timed(limit, cancel).await?;
+    timed(limit, channel.close(200, "bye".into())).await?;
+    Ok(last)
+}
+
+async fn consume(
+    client: &Client,
+    queue: &str,
+    from: &str,
+    limit: Duration,
+) -> lapin::Result<(Channel, Consumer)> {
+    let channel = client.channel(limit).await?;
+    timed(limit, channel.basic_qos(PREFETCH, BasicQosOptions::default())).await?;
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-stream-offset".into(), AMQPValue::LongString(LongString::from(from)));
+    let asked = channel.basic_consume(
+        ShortString::from(queue),
+        ShortString::default(),
+        BasicConsumeOptions::default(),
+        arguments,
+    );
+    let consumer = timed(limit, asked).await?;
+    Ok((channel, consumer))
+}

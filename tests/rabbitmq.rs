@@ -1,0 +1,24 @@
+//! The tool and the library against a real RabbitMQ, which `tests/brokers/up rabbitmq` starts.
+//!
+//! What the broker holds is judged by its management API through curl, never by this project's code alone. Each test has a
+//! queue of its own; those that disturb the broker run alone.
+#![cfg(feature = "rabbitmq")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a test fails by panic and prints what it measured"
+)]
+
+mod support;
+
+#[path = "rabbitmq/broker.rs"]
+mod broker;
+#[path = "rabbitmq/outage.rs"]
+mod outage;
+#[path = "rabbitmq/publish.rs"]
+mod publish;
+#[path = "rabbitmq/read.rs"]
+mod read;
+#[path = "rabbitmq/tool.rs"]
+mod tool;

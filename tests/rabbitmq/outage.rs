@@ -1,0 +1,103 @@
+//! The broker is killed or stopped in the middle.
+
+use crate::broker::{Broker, Sender};
+use mqsafe::broker::rabbitmq::RabbitEndpoint;
+use mqsafe::model::{Delivery, Endpoint};
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// Sends until the end, again and again what came back, and notes every number that was ever called stored.
+fn send_all(sender: &mut Sender, lane: &str, count: u64, mut disturb: impl FnMut(usize)) -> BTreeSet<u64> {
+    let (mut waiting, mut ticket, mut stored) = ((1..=count).collect::<Vec<u64>>(), 0, BTreeSet::new());
+    let end = Instant::now() + Duration::from_secs(120);
+    let mut sent: Vec<(u64, u64)> = Vec::new();
+    while stored.len() < count as usize {
+        assert!(Instant::now() < end, "{} of {count} stored", stored.len());
+        let mut left = waiting.split_off(0).into_iter().peekable();
+        while let Some(n) = left.peek() {
+            if !sender.try_offer(ticket + 1, lane, n.to_string().as_bytes()) {
+                break;
+            }
+            ticket += 1;
+            sent.extend(left.next().map(|n| (ticket, n)));
+        }
+        waiting = left.collect();
+        sender.hear(Duration::from_millis(5));
+        let mut open = Vec::new();
+        for (ticket, n) in sent {
+            match sender.verdicts.get(&ticket) {
+                None => open.push((ticket, n)),
+                Some(Delivery::Stored(_)) => {
+                    stored.insert(n);
+                }
+                Some(Delivery::InDoubt(_) | Delivery::NotSent(_)) => waiting.insert(0, n),
+                Some(Delivery::Refused(why)) => panic!("{n} is refused: {why}"),
+            }
+        }
+        sent = open;
+        if sent.is_empty() && sender.publisher.must_renew() {
+            sender.publisher.renew().unwrap();
+        }
+        disturb(stored.len());
+    }
+    stored
+}
+
+#[test]
+fn nothing_is_called_stored_that_a_kill_took() {
+    let Some(broker) = Broker::alone("nothing_is_called_stored_that_a_kill_took") else { return };
+    let queue = broker.queue("killed", "quorum", json!({}));
+    let endpoint = RabbitEndpoint::new(&broker.connection(), &queue).unwrap();
+    let mut sender = Sender::new(&endpoint);
+    let mut killed = false;
+    let stored = send_all(&mut sender, &format!("|{queue}"), 20_000, |stored| {
+        if stored > 3000 && !killed {
+            killed = true;
+            broker.script("kill");
+            broker.script("restart");
+        }
+    });
+    assert!(killed);
+    let there: BTreeSet<u64> = broker
+        .take(&queue)
+        .iter()
+        .map(|m| m["payload"].as_str().unwrap().parse().unwrap())
+        .collect();
+    assert_eq!(stored.difference(&there).count(), 0);
+}
+
+#[test]
+fn a_half_open_connection_is_found_within_two_heartbeats() {
+    let Some(broker) = Broker::alone("a_half_open_connection_is_found_within_two_heartbeats") else { return };
+    let queue = broker.queue("halfopen", "classic", json!({}));
+    let connection = broker.connection_with(&["heartbeat.interval.ms=3000"]);
+    let endpoint = RabbitEndpoint::new(&connection, &queue).unwrap();
+    let mut sender = Sender::new(&endpoint);
+    let lane = format!("|{queue}");
+    sender.offer(1, &lane, b"1");
+    sender.wait_for(1, Duration::from_secs(20));
+    broker.script("stop");
+    let start = Instant::now();
+    let taken = sender.try_offer(2, &lane, b"2");
+    let asked = RabbitEndpoint::new(&connection, &queue).unwrap().topology(Duration::from_secs(1));
+    let asking = start.elapsed();
+    while sender.verdicts.len() < 2 && start.elapsed() < Duration::from_secs(20) {
+        sender.hear(Duration::from_millis(50));
+    }
+    let found = start.elapsed();
+    broker.script("cont");
+    println!("found after {found:?}; a question ended after {asking:?}: {asked:?}");
+    assert!(taken);
+    assert!(matches!(sender.verdicts[&2], Delivery::InDoubt(_)), "{:?}", sender.verdicts[&2]);
+    assert!(found < Duration::from_millis(6500), "{found:?}");
+    assert!(asked.is_err() && asking < Duration::from_secs(3));
+    assert!(!asked.unwrap_err().is_refusal(), "silence is no refusal");
+    assert!(sender.publisher.must_renew());
+    sender.publisher.renew().unwrap();
+    sender.offer(3, &lane, b"3");
+    sender.wait_for(3, Duration::from_secs(20));
+    assert!(matches!(sender.verdicts[&3], Delivery::Stored(_)));
+    let there = broker.take(&queue);
+    assert!(there.len() >= 2, "{}", there.len());
+}

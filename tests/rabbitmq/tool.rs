@@ -1,0 +1,67 @@
+//! The tool as a process.
+
+use crate::broker::Broker;
+use serde_json::{Value, json};
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+fn run(broker: &Broker, password: &str, arguments: &[&str], input: &str) -> Output {
+    let home = TempDir::new().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mqsafe"))
+        .env_remove("MQSAFE_LOG")
+        .env("XDG_STATE_HOME", home.path())
+        .env("HOME", home.path())
+        .env("PW", password)
+        .arg("--no-progress")
+        .args(arguments)
+        .args(["-b", &broker.url(), "-X", "sasl.password=env:PW"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // It may refuse before it reads.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    child.wait_with_output().unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+    output.status.code().unwrap()
+}
+
+#[test]
+fn send_then_query_key_on_a_stream() {
+    let Some(broker) = Broker::shared("send_then_query_key_on_a_stream") else { return };
+    let queue = broker.queue("tool", "stream", json!({}));
+    let input: String = (0..500).map(|n| format!("key{n}:value {n}\n")).collect();
+    let sent = run(&broker, &broker.password, &["send", "-t", &queue, "-K", ":"], &input);
+    assert_eq!(code(&sent), 0);
+    let found = run(&broker, &broker.password, &["query-key", "-t", &queue, "key77", "--format", "jsonl"], "");
+    assert_eq!(code(&found), 0);
+    let first: Value = serde_json::from_slice(found.stdout.split(|b| *b == b'\n').next().unwrap()).unwrap();
+    assert_eq!((&first["value"], &first["routing_key"]), (&json!("value 77"), &json!(queue)));
+    let absent = run(&broker, &broker.password, &["query-key", "-t", &queue, "nobody"], "");
+    assert_eq!(code(&absent), 1);
+    let verified = run(&broker, &broker.password, &["verify", "-t", &queue], "");
+    assert_eq!(code(&verified), 0);
+}
+
+#[test]
+fn what_cannot_be_is_told_by_the_exit_code() {
+    let Some(broker) = Broker::shared("what_cannot_be_is_told_by_the_exit_code") else { return };
+    let send = |queue: &str, password: &str| run(&broker, password, &["send", "-t", queue, "--no-spool"], "v\n");
+    assert_eq!(code(&send("no.such.queue", &broker.password)), 2);
+    let queue = broker.queue("codes", "classic", json!({}));
+    assert_eq!(code(&send(&queue, &broker.password)), 0);
+    assert_eq!(broker.take(&queue).len(), 1);
+    let refused = send(&queue, "hunter2");
+    assert_ne!(code(&refused), 0);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("authentication") && !said.contains("hunter2"), "{said}");
+    // Nobody is bound behind this exchange.
+    assert_eq!(code(&send("amq.direct|nobody", &broker.password)), 1);
+}
