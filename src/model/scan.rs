@@ -67,6 +67,16 @@ pub struct PartitionRead {
 }
 
 impl PartitionRead {
+    /// Whether it is what a lane is named after: the partition `TOPIC/PARTITION`, or the queue `TOPIC/BROKER/QUEUE`.
+    pub fn is_home_of(&self, lane: &str, topic: &str) -> bool {
+        let place = Record {
+            partition: self.partition,
+            node: self.node.as_deref(),
+            ..Record::default()
+        };
+        place.is_in(lane, topic)
+    }
+
     /// What a person calls it.
     pub fn name(&self) -> String {
         match &self.node {

@@ -129,10 +129,6 @@ enum Beginning {
 
 /// Where a lane must begin. A lane that is at home in another topic begins with its first number only when every log here does.
 fn beginning(lane: &str, topic: &str, report: &ScanReport) -> Beginning {
-    let home = lane
-        .rsplit_once('/')
-        .filter(|(t, _)| *t == topic)
-        .and_then(|(_, p)| p.parse::<i32>().ok());
     let of = |partition: &PartitionRead| {
         if partition.from == 0 {
             Beginning::First
@@ -140,19 +136,22 @@ fn beginning(lane: &str, topic: &str, report: &ScanReport) -> Beginning {
             Beginning::FirstRead
         }
     };
-    match home {
-        Some(home) => report
-            .partitions
-            .iter()
-            .find(|p| p.partition == home)
-            .map_or(Beginning::NotRead, of),
-        None => report
-            .partitions
-            .iter()
-            .map(of)
-            .find(|b| *b == Beginning::FirstRead)
-            .unwrap_or(Beginning::First),
+    if let Some(home) = report.partitions.iter().find(|p| p.is_home_of(lane, topic)) {
+        return of(home);
     }
+    if lane.strip_prefix(topic).is_some_and(|rest| rest.starts_with('/')) {
+        return Beginning::NotRead;
+    }
+    // An exchange may have been bound to this queue long after the lane began.
+    if lane.contains('|') && lane.strip_prefix('|') != Some(topic) {
+        return Beginning::FirstRead;
+    }
+    report
+        .partitions
+        .iter()
+        .map(of)
+        .find(|b| *b == Beginning::FirstRead)
+        .unwrap_or(Beginning::First)
 }
 
 fn judge_lane(producer: &str, name: &str, lane: &Lane, beginning: Beginning, compacted: bool) -> LaneVerdict {
@@ -312,6 +311,31 @@ mod tests {
     fn a_lane_whose_partition_was_left_out_has_no_gaps() {
         assert_eq!(verdict(&[(0, "p", 7, 500, "")], 0).totals.gap, 0);
         assert_eq!(verdict(&[(0, "p", 1, 500, "")], 0).totals.gap, 499);
+    }
+
+    #[test]
+    fn lanes_of_every_broker_have_their_beginning() {
+        let queue = |node: &str, partition, from| PartitionRead {
+            node: Some(node.to_owned()),
+            partition,
+            from,
+            ..PartitionRead::default()
+        };
+        let rocket = ScanReport {
+            partitions: vec![queue("a", 0, 7), queue("b", 0, 0)],
+            ..ScanReport::default()
+        };
+        assert_eq!(beginning("t/a/0", "t", &rocket), Beginning::FirstRead);
+        assert_eq!(beginning("t/b/0", "t", &rocket), Beginning::First);
+        assert_eq!(beginning("t/c/0", "t", &rocket), Beginning::NotRead);
+        let stream = ScanReport {
+            partitions: vec![PartitionRead::default()],
+            ..ScanReport::default()
+        };
+        assert_eq!(beginning("|t", "t", &stream), Beginning::First);
+        assert_eq!(beginning("ex|key", "t", &stream), Beginning::FirstRead);
+        // A mirror of another topic.
+        assert_eq!(beginning("u/0", "t", &stream), Beginning::First);
     }
 
     #[test]
