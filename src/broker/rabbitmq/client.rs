@@ -46,8 +46,6 @@ pub(super) fn wait<T>(work: impl Future<Output = Result<T, Unreached>>) -> Resul
 pub(super) struct Client {
     pub(super) connection: Connection,
     pub(super) cut: Cut,
-    /// The server that answered, `host:port`.
-    pub(super) address: String,
 }
 
 impl Client {
@@ -84,11 +82,7 @@ impl Client {
             let stream = socket::secure(stream, target.tls.as_ref(), address).await?;
             reached = Stage::Authentication;
             let connection = handshake(target, address, stream).await?;
-            Ok(Client {
-                connection,
-                cut,
-                address: address.to_owned(),
-            })
+            Ok(Client { connection, cut })
         };
         match tokio::time::timeout(limit, work).await {
             Ok(outcome) => outcome,

@@ -6,9 +6,12 @@
 
 mod client;
 mod endpoint;
+mod greeting;
 mod kind;
+mod management;
 mod message;
 mod peek;
+mod probe;
 mod publish;
 mod record;
 mod scan;
@@ -21,13 +24,5 @@ mod words;
 mod worker;
 
 pub use endpoint::RabbitEndpoint;
+pub use probe::probe;
 pub use scan::RabbitScan;
-
-use crate::connect::Connection;
-use crate::model::{Problem, Result, Step};
-use std::time::Duration;
-
-/// The steps of connecting.
-pub fn probe(_connection: &Connection, _topic: Option<&str>, _patience: Duration) -> Result<Vec<Step>> {
-    Err(Problem::usage("not built yet"))
-}

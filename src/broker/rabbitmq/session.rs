@@ -197,7 +197,7 @@ impl Session {
         if let Some((ticket, delivery)) = self.verdicts.confirm(sent, &said, returned, self.last) {
             shared.settle(ticket, delivery);
         }
-        for (ticket, delivery) in self.verdicts.settled(self.oldest()) {
+        for (ticket, delivery) in self.verdicts.settled(self.oldest(), self.last) {
             shared.settle(ticket, delivery);
         }
         Ok(())
@@ -247,14 +247,17 @@ impl Session {
         let mut verdicts = Vec::new();
         let doubt = |why: &str| Delivery::InDoubt(format!("sent, and not confirmed: {why}"));
         let end = Instant::now() + LAST_WORDS;
+        let mut unresolved: Option<u64> = None;
         for (sent, _, write) in std::mem::take(&mut self.writing) {
             match tokio::time::timeout_at(end, write).await {
                 Ok(Ok(confirm)) => self.confirming.push_back((sent, confirm)),
                 Ok(Err(_)) => verdicts.push((sent.ticket, Delivery::NotSent(loss.why.clone()))),
-                Err(_) => verdicts.push((sent.ticket, doubt(&loss.why))),
+                Err(_) => {
+                    unresolved = unresolved.or(Some(sent.number));
+                    verdicts.push((sent.ticket, doubt(&loss.why)));
+                }
             }
         }
-        let mut unresolved = None;
         for (sent, mut confirm) in std::mem::take(&mut self.confirming) {
             // What was confirmed before the loss is confirmed.
             match Pin::new(&mut confirm).poll(&mut Context::from_waker(Waker::noop())) {
@@ -263,12 +266,12 @@ impl Session {
                     verdicts.extend(self.verdicts.confirm(sent, &said, returned, self.last));
                 }
                 Poll::Ready(Err(_)) | Poll::Pending => {
-                    unresolved = unresolved.or(Some(sent.number));
+                    unresolved = Some(unresolved.map_or(sent.number, |n| n.min(sent.number)));
                     verdicts.push((sent.ticket, of_one(&loss, only_one).unwrap_or_else(|| doubt(&loss.why))));
                 }
             }
         }
-        verdicts.extend(self.verdicts.settled(unresolved));
+        verdicts.extend(self.verdicts.settled(unresolved, self.last));
         verdicts.extend(self.verdicts.abandon(&format!("acknowledged, and the connection was lost before it was certain that it was routed: {}", loss.why)));
         let suspects = if loss.reply.as_ref().is_some_and(|(code, _)| is_about_a_message(*code)) {
             in_flight
@@ -276,7 +279,7 @@ impl Session {
             0
         };
         for answer in self.recalled {
-            drop(answer.send(()));
+            let _ = answer.send(());
         }
         Lost {
             why: loss.why,

@@ -6,8 +6,9 @@
 //! by itself, and a return on a confirm says nothing about that confirm's own message: returns are matched by message id.
 //!
 //! A return reaches lapin before the ack of its own message, every confirm that lapin resolves takes one waiting return along,
-//! and there are never more returns waiting than confirms outstanding. So once everything that was outstanding when an ack was
-//! seen has resolved, the return of that message, had there been one, was seen as well.
+//! and there are never more returns waiting than returned messages outstanding. So once everything that was outstanding when an
+//! ack was seen has resolved, the return of that message, had there been one, was taken along by some confirm: perhaps by one of
+//! a message that was sent only meanwhile. So everything that is outstanding then is waited for as well, and then it was seen.
 
 use crate::model::{Delivery, Position};
 use std::collections::{HashMap, VecDeque};
@@ -37,17 +38,20 @@ pub(super) struct Sent {
     pub(super) number: u64,
 }
 
-/// An ack that waits until a return cannot come any more.
+/// An ack that waits until its return cannot be among what is outstanding.
 struct Held {
     sent: Sent,
-    /// What was outstanding when the ack was seen ends here.
+    /// The last number that is waited for.
     until: u64,
 }
 
 /// The confirms of one channel, which are waited for in the order of sending.
 #[derive(Default)]
 pub(super) struct Verdicts {
+    /// Waiting for what was outstanding when the ack was seen.
     held: VecDeque<Held>,
+    /// Waiting for what was outstanding after that.
+    sure: VecDeque<Held>,
     returned: HashMap<String, String>,
 }
 
@@ -78,17 +82,14 @@ impl Verdicts {
         Delivery::InDoubt(why.to_owned())
     }
 
-    /// What is certain now. `oldest` is the smallest number whose confirm has not come; `None` when all have.
-    pub(super) fn settled(&mut self, oldest: Option<u64>) -> Vec<(u64, Delivery)> {
+    /// What is certain now. `oldest` is the smallest number whose confirm has not come, `None` when all have; `last` as above.
+    pub(super) fn settled(&mut self, oldest: Option<u64>, last: u64) -> Vec<(u64, Delivery)> {
+        let passed = |held: &mut Held| oldest.is_none_or(|oldest| oldest > held.until);
+        while let Some(held) = self.held.pop_front_if(passed) {
+            self.sure.push_back(Held { until: last, ..held });
+        }
         let mut settled = Vec::new();
-        while let Some(first) = self.held.front() {
-            let is_back = self.returned.contains_key(&first.sent.message_id);
-            if !is_back && oldest.is_some_and(|oldest| oldest <= first.until) {
-                break;
-            }
-            let Some(Held { sent, .. }) = self.held.pop_front() else {
-                break;
-            };
+        while let Some(Held { sent, .. }) = self.sure.pop_front_if(passed) {
             let delivery = match self.returned.remove(&sent.message_id) {
                 Some(why) => Delivery::Refused(format!("unroutable: {why}")),
                 None => Delivery::Stored(Position {
@@ -98,7 +99,7 @@ impl Verdicts {
             };
             settled.push((sent.ticket, delivery));
         }
-        if oldest.is_none() && self.held.is_empty() {
+        if oldest.is_none() {
             // Whatever is left belongs to messages that have their verdict.
             self.returned.clear();
         }
@@ -108,7 +109,7 @@ impl Verdicts {
     /// Gives up what waits: it is acknowledged, and its return may have been lost with the connection.
     pub(super) fn abandon(&mut self, why: &str) -> Vec<(u64, Delivery)> {
         let mut returned = std::mem::take(&mut self.returned);
-        let held = self.held.drain(..).map(|Held { sent, .. }| {
+        let held = self.sure.drain(..).chain(self.held.drain(..)).map(|Held { sent, .. }| {
             let delivery = match returned.remove(&sent.message_id) {
                 Some(why) => Delivery::Refused(format!("unroutable: {why}")),
                 None => Delivery::InDoubt(why.to_owned()),
@@ -146,9 +147,9 @@ mod tests {
         let mut verdicts = Verdicts::default();
         // 2 is unroutable; one ack for both resolved 1 first and gave it the return.
         assert_eq!(verdicts.confirm(sent(1), &Said::Ack, back(2), 2), None);
-        assert_eq!(verdicts.settled(Some(2)), []);
+        assert_eq!(verdicts.settled(Some(2), 3), []);
         assert_eq!(verdicts.confirm(sent(2), &Said::Ack, None, 2), None);
-        let settled = verdicts.settled(None);
+        let settled = verdicts.settled(None, 2);
         assert!(matches!(settled[0], (1, Delivery::Stored(_))));
         assert!(matches!(settled[1], (2, Delivery::Refused(_))));
     }
@@ -157,7 +158,7 @@ mod tests {
     fn an_ack_is_not_stored_while_a_return_may_come() {
         let mut verdicts = Verdicts::default();
         assert_eq!(verdicts.confirm(sent(1), &Said::Ack, None, 3), None);
-        assert_eq!(verdicts.settled(Some(2)), []);
+        assert_eq!(verdicts.settled(Some(2), 3), []);
         assert!(verdicts.abandon("lost").iter().all(|(_, d)| matches!(d, Delivery::InDoubt(_))));
         let (_, nack) = verdicts.confirm(sent(2), &Said::Nack, None, 3).unwrap();
         assert!(matches!(nack, Delivery::InDoubt(_)));
@@ -206,14 +207,14 @@ mod tests {
                         prop_assert!(verdicts.confirm(sent(next), &Said::Ack, takes.and_then(back), last).is_none());
                         next += 1;
                         let oldest = (next <= last).then_some(next);
-                        verdict.extend(verdicts.settled(oldest));
+                        verdict.extend(verdicts.settled(oldest, last));
                     }
                 }
                 if next > total {
                     break;
                 }
             }
-            verdict.extend(verdicts.settled(None));
+            verdict.extend(verdicts.settled(None, last));
             prop_assert_eq!(verdict.len() as u64, total);
             for (number, delivery) in verdict {
                 let refused = matches!(delivery, Delivery::Refused(_));

@@ -82,7 +82,9 @@ fn answer_idle(command: Command, shared: &Shared) {
             shared.state().waiting_bytes = 0;
             shared.settle(message.ticket, Delivery::NotSent("the connection was lost".to_owned()));
         }
-        Command::Recall(answer) => drop(answer.send(())),
+        Command::Recall(answer) => {
+            let _ = answer.send(());
+        }
         Command::Renew => {}
     }
 }
@@ -121,7 +123,7 @@ fn report(lost: Lost, shared: &Shared, commands: &mut UnboundedReceiver<Command>
         shared.settle(ticket, delivery);
     }
     for answer in answers {
-        drop(answer.send(()));
+        let _ = answer.send(());
     }
 }
 
