@@ -3,6 +3,8 @@
 mod audit;
 #[cfg(feature = "broker")]
 mod broker;
+#[cfg(feature = "broker")]
+mod context;
 #[cfg(feature = "kafka")]
 mod drill;
 #[cfg(feature = "broker")]
@@ -17,7 +19,8 @@ mod verify;
 pub use audit::{AuditArgs, AuditFormat, DialectName, FailOn};
 #[cfg(feature = "broker")]
 pub use {
-    broker::BrokerArgs,
+    broker::{BrokerArgs, SettingArgs},
+    context::{ContextAction, ContextCommand, ContextFormat, Tool},
     drill::{CarelessArgs, DrillArgs, DrillFormat, DrillRun, Habit},
     query_key::{QueryFormat, QueryKeyArgs},
     send::{SendArgs, SpoolArgs},
@@ -111,6 +114,9 @@ pub enum Command {
     /// What waits for its confirmation
     #[cfg(feature = "broker")]
     Spool(SpoolCommand),
+    /// Named connections, and whether they work
+    #[cfg(feature = "broker")]
+    Context(ContextCommand),
     /// See messages die, and not die: careless producers and `send`, under the same faults
     #[cfg(feature = "kafka")]
     Drill(DrillArgs),

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
-    let connection = resolve::connection(&args.broker)?;
+    let connection = resolve::connection(&args.broker, ui)?;
     let from_stdin = args.file == Path::new("-");
     if from_stdin && args.resume {
         return Err(
