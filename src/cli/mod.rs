@@ -3,6 +3,8 @@
 mod audit;
 #[cfg(feature = "broker")]
 mod broker;
+#[cfg(feature = "broker")]
+mod context;
 #[cfg(feature = "kafka")]
 mod drill;
 #[cfg(feature = "broker")]
@@ -19,7 +21,8 @@ pub use audit::{AuditArgs, AuditFormat, DialectName, FailOn};
 pub use drill::{CarelessArgs, DrillArgs, DrillFormat, DrillRun, Habit};
 #[cfg(feature = "broker")]
 pub use {
-    broker::BrokerArgs,
+    broker::{BrokerArgs, SettingArgs},
+    context::{ContextAction, ContextCommand, ContextFormat, Tool},
     query_key::{QueryFormat, QueryKeyArgs},
     send::{SendArgs, SpoolArgs},
     spool::{SpoolAction, SpoolCommand, StatsFormat},
@@ -112,6 +115,9 @@ pub enum Command {
     /// What waits for its confirmation
     #[cfg(feature = "broker")]
     Spool(SpoolCommand),
+    /// Named connections, and whether they work
+    #[cfg(feature = "broker")]
+    Context(ContextCommand),
     /// See messages die, and not die: careless producers and `send`, under the same faults
     #[cfg(feature = "kafka")]
     Drill(DrillArgs),

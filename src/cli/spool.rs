@@ -1,6 +1,6 @@
 //! `mqsafe spool`.
 
-use super::{SpoolArgs, duration};
+use super::{SettingArgs, SpoolArgs, duration};
 use clap::{Args, Subcommand, ValueEnum};
 use std::time::Duration;
 
@@ -23,9 +23,9 @@ pub enum SpoolAction {
         /// Which spool; by default every store of this user.
         #[command(flatten)]
         spool: SpoolArgs,
-        /// A client property (can be repeated); secrets as KEY=@FILE or KEY=env:NAME
-        #[arg(short = 'X', value_name = "KEY=VALUE")]
-        properties: Vec<String>,
+        /// How to connect; without -C by the context of each message's broker.
+        #[command(flatten)]
+        settings: SettingArgs,
         /// How long the broker may take to answer for the first time
         #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
         connect_timeout: Duration,

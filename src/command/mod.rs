@@ -1,9 +1,13 @@
 //! One file for each command: typed words, a resolved plan, the core, a result. The only room that wires the others.
 
 mod audit;
+#[cfg(feature = "broker")]
+mod context;
 #[cfg(feature = "kafka")]
 mod drill;
 mod generate;
+#[cfg(feature = "broker")]
+mod home;
 #[cfg(feature = "broker")]
 mod query_key;
 #[cfg(feature = "broker")]
@@ -40,6 +44,8 @@ pub fn run(cli: Cli, ui: &Ui) -> Result<Outcome> {
         Command::Verify(args) => verify::run(args, ui),
         #[cfg(feature = "broker")]
         Command::Spool(command) => spool::run(command, ui),
+        #[cfg(feature = "broker")]
+        Command::Context(command) => context::run(command, ui),
         #[cfg(feature = "kafka")]
         Command::Drill(args) => drill::run(args, ui),
         #[cfg(feature = "kafka")]

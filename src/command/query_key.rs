@@ -16,7 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 const SHOWN_KEY_BYTES: usize = 200;
 
 pub(super) fn run(args: QueryKeyArgs, ui: &Ui) -> Result<Outcome> {
-    let connection = resolve::connection(&args.broker)?;
+    let connection = resolve::connection(&args.broker, ui)?;
     let mut scan = broker::scan(&connection, &args.topic)?;
     let plan = ScanPlan {
         partitions: resolve::partitions(args.partitions.as_deref())?,

@@ -1,36 +1,68 @@
 //! From typed words to what the cores need. The only place that reads the environment for them.
 
-use crate::cli::{BrokerArgs, SendArgs, SpoolArgs};
-use crate::connect::{BrokerKind, BrokerUrl, ClientProperties, Connection};
+use super::home::{self, Here};
+use crate::cli::{BrokerArgs, SendArgs, SettingArgs, SpoolArgs};
+use crate::connect::{self, BrokerKind, BrokerUrl, ClientProperties, Connection, Resolved, Surroundings, Typed};
 use crate::model::{Outcome, Problem, Result, ScanReport};
 use crate::spool::{Spool, SpoolRoot, StoreDir};
-use std::io::Read;
+use crate::ui::Ui;
 use std::path::{Path, PathBuf};
 
-/// The largest file that a secret is read from; a chain of PEM certificates has some kilobytes.
-const MAX_SECRET_BYTES: u64 = 1 << 20;
-
+/// `-X` alone, for what is no connection of the user's.
 pub(super) fn properties(arguments: &[String]) -> Result<ClientProperties> {
+    let here = Here::default();
     let read = |path: &str| {
-        let mut text = String::new();
-        let read = std::fs::File::open(path)?
-            .take(MAX_SECRET_BYTES + 1)
-            .read_to_string(&mut text)?;
-        if read as u64 > MAX_SECRET_BYTES {
-            Err(std::io::ErrorKind::FileTooLarge.into())
-        } else {
-            Ok(text)
-        }
+        let bytes = here.file(path)?;
+        String::from_utf8(bytes).map_err(|_| std::io::ErrorKind::InvalidData.into())
     };
-    ClientProperties::parse(arguments, read, |name| std::env::var(name).ok())
+    ClientProperties::parse(arguments, read, |name| here.variable(name))
 }
 
-pub(super) fn connection(broker: &BrokerArgs) -> Result<Connection> {
-    Ok(Connection {
-        url: BrokerUrl::parse(&broker.broker)?,
-        properties: properties(&broker.properties)?,
-        management: None,
-    })
+/// The connection that was asked for, and what a person must know of it.
+pub(super) fn connection(broker: &BrokerArgs, ui: &Ui) -> Result<Connection> {
+    Ok(told(resolved(broker.broker.as_deref(), &broker.settings)?, ui))
+}
+
+/// The connection to a broker that a spool remembers. Without a context that is named, the one of that broker counts.
+pub(super) fn connection_to(broker: &str, settings: &SettingArgs, ui: &Ui) -> Result<Connection> {
+    let mut settings = settings.clone();
+    if settings.context.is_none() {
+        let url = BrokerUrl::parse(broker)?;
+        let contexts = home::contexts()?.contexts;
+        let is_its = |text: &String| BrokerUrl::parse_with_password(text).is_ok_and(|(own, _)| own == url);
+        let its = contexts.all.iter().find(|c| c.broker.as_ref().is_some_and(is_its));
+        settings.context = its.map(|c| c.name.clone());
+    }
+    Ok(told(resolved(Some(broker), &settings)?, ui))
+}
+
+/// The connection with the place of each word.
+pub(super) fn resolved(broker: Option<&str>, settings: &SettingArgs) -> Result<Resolved> {
+    let config = settings.config.as_deref().map(utf8).transpose()?;
+    let typed = Typed {
+        broker,
+        properties: &settings.properties,
+        config,
+        context: settings.context.as_deref(),
+        management: settings.management.as_deref(),
+    };
+    connect::resolve(&typed, &Here::default(), &|| Ok(home::contexts()?.contexts))
+}
+
+fn utf8(path: &Path) -> Result<&str> {
+    path.to_str()
+        .ok_or_else(|| Problem::usage("the path of -F is not UTF-8").next("rename the file"))
+}
+
+/// Tells what was switched off, and for whoever asks with `-v` what was left out.
+pub(super) fn told(resolved: Resolved, ui: &Ui) -> Connection {
+    for note in &resolved.notes {
+        tracing::info!("{note}");
+    }
+    for warning in resolved.connection.warnings() {
+        ui.warn(&warning);
+    }
+    resolved.connection
 }
 
 /// Where messages go: the topic, or for RabbitMQ the exchange and routing key as `EXCHANGE|KEY`. A queue is published to through

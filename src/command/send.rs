@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
-    let connection = resolve::connection(&args.broker)?;
+    let connection = resolve::connection(&args.broker, ui)?;
     let topic = resolve::place(connection.url.kind(), &args)?;
     let from_stdin = args.file == Path::new("-");
     if from_stdin && args.resume {

@@ -3,8 +3,7 @@
 use super::resolve;
 use super::send::{self, Teller};
 use crate::broker;
-use crate::cli::{SpoolAction, SpoolCommand, StatsFormat};
-use crate::connect::{BrokerUrl, ClientProperties, Connection};
+use crate::cli::{SettingArgs, SpoolAction, SpoolCommand, StatsFormat};
 use crate::model::{Outcome, Result};
 use crate::send::{Options, Partitioner};
 use crate::spool::{Spool, SpoolError, Stats, StoreDir};
@@ -21,14 +20,15 @@ pub(super) fn run(command: SpoolCommand, ui: &Ui) -> Result<Outcome> {
         }
         SpoolAction::Flush {
             spool,
-            properties,
+            settings,
             connect_timeout,
             delivery_timeout,
             grace,
         } => {
-            let properties = resolve::properties(&properties)?;
+            // Mistakes in what was typed cost nothing, whatever waits.
+            resolve::properties(&settings.properties)?;
             let how = How {
-                properties,
+                settings,
                 connect_timeout,
                 delivery_timeout,
                 grace,
@@ -39,7 +39,7 @@ pub(super) fn run(command: SpoolCommand, ui: &Ui) -> Result<Outcome> {
 }
 
 struct How {
-    properties: ClientProperties,
+    settings: SettingArgs,
     connect_timeout: Duration,
     delivery_timeout: Duration,
     grace: Duration,
@@ -119,11 +119,7 @@ fn flush(stores: &[PathBuf], how: &How, ui: &Ui) -> Result<Outcome> {
             }
             // A copied store signs with a name of its own from now on.
             let target = spool.target(&target.broker, &target.topic)?;
-            let connection = Connection {
-                url: BrokerUrl::parse(&target.broker)?,
-                properties: how.properties.clone(),
-                management: None,
-            };
+            let connection = resolve::connection_to(&target.broker, &how.settings, ui)?;
             let endpoint = broker::endpoint(&connection, &target.topic)?;
             let options = Options {
                 partitioner: Partitioner::by_key(rand::random()),

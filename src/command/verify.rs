@@ -20,7 +20,7 @@ const SHOWN_RANGES: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(super) fn run(args: VerifyArgs, ui: &Ui) -> Result<Outcome> {
-    let mut scan = broker::scan(&resolve::connection(&args.broker)?, &args.topic)?;
+    let mut scan = broker::scan(&resolve::connection(&args.broker, ui)?, &args.topic)?;
     let plan = ScanPlan {
         partitions: resolve::partitions(args.partitions.as_deref())?,
         read_uncommitted: args.isolation == Isolation::ReadUncommitted,

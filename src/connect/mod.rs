@@ -1,13 +1,31 @@
 //! What every broker's connection is made from: the URL, the client properties, TLS settings. Nothing here opens a connection.
 
+mod context;
+mod edit;
+mod file;
+mod jaas;
+mod origin;
+mod program;
 mod properties;
-#[cfg(any(feature = "rabbitmq", feature = "rocketmq"))]
+mod resolve;
+mod secret;
+mod store;
 mod tls;
+mod translate;
+mod unchecked;
 mod url;
+mod words;
+mod yaml;
 
-pub use properties::ClientProperties;
-#[cfg(any(feature = "rabbitmq", feature = "rocketmq"))]
-pub use tls::client_config;
+pub use context::{Context, ContextFile, Contexts};
+pub use edit::{top_level_line, with_contexts, yaml_text};
+pub use origin::Origin;
+pub use program::{hide, print_of};
+pub use properties::{ClientProperties, is_secret};
+pub use resolve::{BROKER_VARIABLE, CONTEXT_VARIABLE, Resolved, Typed, resolve};
+pub use secret::{Surroundings, Value};
+pub use tls::{TLS_PROPERTIES, client_config};
+pub use translate::shown;
 pub use url::{BrokerKind, BrokerUrl};
 
 /// Everything that is needed to connect to one broker. Secrets are inside, and never show in `Debug`.
@@ -19,4 +37,34 @@ pub struct Connection {
     pub properties: ClientProperties,
     /// RabbitMQ's management API, `http://host:15672` or `https://…`, without user and password.
     pub management: Option<String>,
+}
+
+impl Connection {
+    /// What a person must know before this connection is used: checks that were switched off.
+    pub fn warnings(&self) -> Vec<String> {
+        let of = |key: &str| self.properties.get(key).map(str::trim);
+        let place = |key: &str| {
+            self.properties
+                .origin(key)
+                .map(|o| format!(" ({o})"))
+                .unwrap_or_default()
+        };
+        let mut warnings = Vec::new();
+        let (verify, name) = (
+            "enable.ssl.certificate.verification",
+            "ssl.endpoint.identification.algorithm",
+        );
+        if of(verify).is_some_and(|v| v.eq_ignore_ascii_case("false")) {
+            warnings.push(format!(
+                "{verify}=false{}: the broker's certificate is not checked, so anybody on the way can read and change everything",
+                place(verify)
+            ));
+        } else if of(name).is_some_and(|v| v.is_empty() || v.eq_ignore_ascii_case("none")) {
+            warnings.push(format!(
+                "{name}=none{}: the broker's host name is not checked, so whoever has any certificate of its authority can read and change everything",
+                place(name)
+            ));
+        }
+        warnings
+    }
 }

@@ -1,22 +1,23 @@
 //! `-X key=value`: client properties that are passed through.
 
+use super::Origin;
 use crate::model::{Problem, Result};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Client properties by name. Secret values never show in `Debug`.
+/// Client properties by name, each with its place. Secret values never show in `Debug`.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct ClientProperties(BTreeMap<String, String>);
+pub struct ClientProperties(BTreeMap<String, (String, Origin)>);
 
-/// Properties whose value is a secret (librdkafka CONFIGURATION.md).
-const SECRET: [&str; 7] = [
-    "sasl.password",
-    "ssl.key.password",
-    "ssl.keystore.password",
+/// Properties whose value is a secret and whose name does not end in a word that says so (librdkafka CONFIGURATION.md, Kafka's
+/// `SslConfigs`, RocketMQ's `SessionCredentials`).
+const SECRET: [&str; 6] = [
     "ssl.key.pem",
-    "sasl.oauthbearer.client.secret",
+    "ssl.keystore.key",
     "sasl.oauthbearer.config",
     "sasl.jaas.config",
+    "secret.key",
+    "sasl.oauthbearer.assertion.private.key.pem",
 ];
 
 /// Properties that decide what an acknowledgement means; the commands set them and nobody else.
@@ -67,7 +68,7 @@ impl ClientProperties {
                 return Err(Problem::usage("a -X argument is not KEY=VALUE").next("write -X linger.ms=20"));
             };
             let key = key.trim();
-            if OURS.contains(&key) {
+            if is_ours(key) {
                 return Err(Problem::usage(format!("-X {key} cannot be set"))
                     .because("this command sets it, because it decides what its answer means")
                     .next("leave it out; for the broker list use -b"));
@@ -77,19 +78,46 @@ impl ClientProperties {
             } else {
                 value.to_owned()
             };
-            properties.insert(key.to_owned(), value);
+            properties.insert(key.to_owned(), (value, Origin::Property));
         }
         Ok(ClientProperties(properties))
     }
 
     /// The value of one property, secret or not.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str)
+        self.0.get(key).map(|(value, _)| value.as_str())
+    }
+
+    /// Where one property was given.
+    pub fn origin(&self, key: &str) -> Option<&Origin> {
+        self.0.get(key).map(|(_, origin)| origin)
+    }
+
+    /// Sets one property.
+    pub fn set(&mut self, key: impl Into<String>, value: impl Into<String>, origin: Origin) {
+        self.0.insert(key.into(), (value.into(), origin));
+    }
+
+    /// Takes one property out.
+    pub fn remove(&mut self, key: &str) -> Option<(String, Origin)> {
+        self.0.remove(key)
+    }
+
+    /// The text without any secret value that stands in it: words of a client or of a broker may repeat what they were given.
+    pub fn without_secrets(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (key, value) in self.iter() {
+            // A very short value stands in every text, and guessing it is easier than reading it here.
+            if is_secret(key) && value.len() > 3 {
+                text = text.replace(value, "<secret>");
+            }
+        }
+        text
     }
 
     /// All properties, secrets included, for the client that needs them.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(k, v)| (k.as_str(), v.as_str()))
+        self.0.iter().map(|(k, (v, _))| (k.as_str(), v.as_str()))
     }
 }
 
@@ -108,7 +136,13 @@ impl fmt::Debug for ClientProperties {
     }
 }
 
-fn is_secret(key: &str) -> bool {
+/// Whether a property decides what an answer means, so that only the commands set it.
+pub(super) fn is_ours(key: &str) -> bool {
+    OURS.contains(&key)
+}
+
+/// Whether the value of this property must never be shown.
+pub fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     SECRET.contains(&key.as_str()) || ["password", "secret", "token"].iter().any(|word| key.ends_with(word))
 }

@@ -1,53 +1,193 @@
 //! TLS settings as rustls needs them, from the properties that every broker shares (the names are librdkafka's).
+//!
+//! TLS 1.2 and 1.3 only; rustls speaks nothing older.
 
-use super::ClientProperties;
+use super::{ClientProperties, unchecked};
 use crate::model::{Problem, Result};
+use pkcs8::EncryptedPrivateKeyInfo;
+use pkcs8::der::pem::PemLabel;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use std::sync::Arc;
 
-/// A TLS client that checks the broker's certificate and its host name, by the authorities of `ssl.ca.location` (else those of
-/// the system), and shows the certificate of `ssl.certificate.location` and `ssl.key.location` where there is one.
+/// The properties that [`client_config`] reads; what else a broker's client knows is its own.
+pub const TLS_PROPERTIES: [&str; 9] = [
+    "ssl.ca.location",
+    "ssl.ca.pem",
+    "ssl.certificate.location",
+    "ssl.certificate.pem",
+    "ssl.key.location",
+    "ssl.key.pem",
+    "ssl.key.password",
+    "ssl.endpoint.identification.algorithm",
+    "enable.ssl.certificate.verification",
+];
+
+/// A TLS client that checks the broker's certificate and its host name, by the authorities of `ssl.ca.location` or `ssl.ca.pem` (else
+/// those of the system), and shows the certificate of `ssl.certificate.*` with the key of `ssl.key.*` where there is one.
+/// `ssl.endpoint.identification.algorithm=none` leaves the host name unchecked, `enable.ssl.certificate.verification=false`
+/// everything; [`super::Connection::warnings`] says so.
 ///
 /// # Errors
 /// A usage problem that names the property and the file.
 pub fn client_config(properties: &ClientProperties) -> Result<Arc<ClientConfig>> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|e| Problem::usage("TLS cannot be set up").because(e))?
-        .with_root_certificates(roots(properties)?);
-    let file = |key: &str| properties.get(key).map(str::to_owned);
-    let config = match (file("ssl.certificate.location"), file("ssl.key.location")) {
-        (Some(certificate), Some(key)) => {
-            let chain = certificates("ssl.certificate.location", &certificate)?;
-            let key_der = PrivateKeyDer::from_pem_file(&key).map_err(|e| bad("ssl.key.location", &key, &e))?;
+        .map_err(|e| Problem::usage("TLS cannot be set up").because(e))?;
+    let builder = match checks(properties)? {
+        Checks::All => builder.with_root_certificates(roots(properties)?),
+        Checks::NoName => builder
+            .dangerous()
+            .with_custom_certificate_verifier(unchecked::any_name(roots(properties)?, provider)?),
+        Checks::None => builder
+            .dangerous()
+            .with_custom_certificate_verifier(unchecked::anything(provider)),
+    };
+    let chain = Given::of(properties, "ssl.certificate")?;
+    let key = Given::of(properties, "ssl.key")?;
+    let config = match (chain, key) {
+        (Some(chain), Some(key)) => {
+            let certificates = chain.certificates()?;
+            let key_der = key.key(properties.get("ssl.key.password"))?;
             builder
-                .with_client_auth_cert(chain, key_der)
-                .map_err(|e| bad("ssl.certificate.location", &certificate, &e))?
+                .with_client_auth_cert(certificates, key_der)
+                .map_err(|e| chain.bad(&e).next("give the certificate that belongs to the key"))?
         }
         (None, None) => builder.with_no_client_auth(),
         (Some(_), None) => {
-            return Err(Problem::usage(
-                "ssl.certificate.location is given without ssl.key.location",
-            ));
+            return Err(
+                Problem::usage("ssl.certificate.location is given without ssl.key.location")
+                    .next("give both, or neither"),
+            );
         }
         (None, Some(_)) => {
-            return Err(Problem::usage(
-                "ssl.key.location is given without ssl.certificate.location",
-            ));
+            return Err(
+                Problem::usage("ssl.key.location is given without ssl.certificate.location")
+                    .next("give both, or neither"),
+            );
         }
     };
     Ok(Arc::new(config))
 }
 
+enum Checks {
+    All,
+    NoName,
+    None,
+}
+
+fn checks(properties: &ClientProperties) -> Result<Checks> {
+    let get = |key: &str| properties.get(key).map(|v| v.trim().to_ascii_lowercase());
+    let verify = "enable.ssl.certificate.verification";
+    match get(verify).as_deref() {
+        None | Some("true") => {}
+        Some("false") => return Ok(Checks::None),
+        Some(_) => return Err(Problem::usage(format!("{verify} is neither true nor false")).next("leave it out")),
+    }
+    let name = "ssl.endpoint.identification.algorithm";
+    match get(name).as_deref() {
+        None | Some("https") => Ok(Checks::All),
+        Some("none" | "") => Ok(Checks::NoName),
+        Some(_) => Err(Problem::usage(format!("{name} is neither https nor none")).next("leave it out")),
+    }
+}
+
+/// PEM from a file or from the property itself. It may be a key, so there is no `Debug`.
+struct Given {
+    /// What names it: `client.pem for ssl.key.location`, or `ssl.key.pem`.
+    name: String,
+    pem: Vec<u8>,
+}
+
+impl Given {
+    fn of(properties: &ClientProperties, stem: &str) -> Result<Option<Given>> {
+        let (inline, location) = (format!("{stem}.pem"), format!("{stem}.location"));
+        if let Some(text) = properties.get(&inline) {
+            return Ok(Some(Given {
+                name: inline,
+                pem: text.as_bytes().to_vec(),
+            }));
+        }
+        let Some(path) = properties.get(&location) else {
+            return Ok(None);
+        };
+        let name = format!("{path} for {location}");
+        let pem = std::fs::read(path).map_err(|e| {
+            Problem::usage(format!("cannot use {name}"))
+                .because(e)
+                .next("check the path")
+        })?;
+        Ok(Some(Given { name, pem }))
+    }
+
+    fn bad(&self, cause: &dyn std::fmt::Display) -> Problem {
+        Problem::usage(format!("cannot use {}", self.name)).because(cause)
+    }
+
+    fn certificates(&self) -> Result<Vec<CertificateDer<'static>>> {
+        let next = "give certificates in PEM form";
+        let all: std::result::Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.pem).collect();
+        let all = all.map_err(|e| self.bad(&e).next(next))?;
+        if all.is_empty() {
+            return Err(self.bad(&"it holds no certificate in PEM form").next(next));
+        }
+        Ok(all)
+    }
+
+    fn key(&self, password: Option<&str>) -> Result<PrivateKeyDer<'static>> {
+        let text = String::from_utf8_lossy(&self.pem);
+        let convert = "convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD.key -out NEW.key";
+        // RFC 1421's encryption by OpenSSL, which no library here decrypts.
+        if text.contains("Proc-Type: 4,ENCRYPTED") {
+            return Err(self
+                .bad(&"the key is encrypted in the traditional way of OpenSSL")
+                .next(convert));
+        }
+        let label = EncryptedPrivateKeyInfo::PEM_LABEL;
+        let begin = format!("-----BEGIN {label}-----");
+        let Some(at) = text.find(&begin) else {
+            return PrivateKeyDer::from_pem_slice(&self.pem).map_err(|_| {
+                self.bad(&"it holds no private key in PEM form")
+                    .next("give the key in PEM form")
+            });
+        };
+        let Some(password) = password else {
+            return Err(self
+                .bad(&"the key is encrypted")
+                .next("give its password with -X ssl.key.password=@FILE or -X ssl.key.password=env:NAME"));
+        };
+        let end = format!("-----END {label}-----");
+        let block = text[at..].find(&end).map(|i| &text[at..at + i + end.len()]);
+        let damaged = || self.bad(&"the encrypted key is damaged").next("make the file anew");
+        let (_, document) = block
+            .and_then(|b| pkcs8::SecretDocument::from_pem(b).ok())
+            .ok_or_else(damaged)?;
+        let encrypted = EncryptedPrivateKeyInfo::try_from(document.as_bytes()).map_err(|_| damaged())?;
+        if encrypted.encryption_algorithm.pbes2().is_none() {
+            return Err(self.bad(&"the key is encrypted in an old way (PBES1)").next(convert));
+        }
+        let plain = encrypted.decrypt(password).map_err(|e| match e {
+            pkcs8::Error::EncryptedPrivateKey(pkcs8::pkcs5::Error::UnsupportedAlgorithm { .. }) => self
+                .bad(&"the key is encrypted in a way that is not known here")
+                .next(convert),
+            _ => self
+                .bad(&"the password of the key is not its own")
+                .next("check ssl.key.password"),
+        })?;
+        Ok(PrivatePkcs8KeyDer::from(plain.as_bytes().to_vec()).into())
+    }
+}
+
 fn roots(properties: &ClientProperties) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
-    match properties.get("ssl.ca.location") {
-        Some(path) => {
-            for certificate in certificates("ssl.ca.location", path)? {
-                roots.add(certificate).map_err(|e| bad("ssl.ca.location", path, &e))?;
+    match Given::of(properties, "ssl.ca")? {
+        Some(given) => {
+            for certificate in given.certificates()? {
+                roots
+                    .add(certificate)
+                    .map_err(|e| given.bad(&e).next("give certificates of authorities in PEM form"))?;
             }
         }
         None => {
@@ -62,21 +202,4 @@ fn roots(properties: &ClientProperties) -> Result<RootCertStore> {
         );
     }
     Ok(roots)
-}
-
-fn certificates(key: &str, path: &str) -> Result<Vec<CertificateDer<'static>>> {
-    let all: std::result::Result<Vec<_>, _> = CertificateDer::pem_file_iter(path)
-        .map_err(|e| bad(key, path, &e))?
-        .collect();
-    let all = all.map_err(|e| bad(key, path, &e))?;
-    if all.is_empty() {
-        return Err(bad(key, path, &"it holds no certificate in PEM form"));
-    }
-    Ok(all)
-}
-
-fn bad(key: &str, path: &str, cause: &dyn std::fmt::Display) -> Problem {
-    Problem::usage(format!("cannot use {path} for {key}"))
-        .because(cause)
-        .next("give a file in PEM form")
 }

@@ -82,7 +82,7 @@ pub fn send(target: &KafkaTarget, habits: Habits, messages: u64, pace: Duration)
     let context = Context(Mutex::default());
     let producer: BaseProducer<Context> = settings(target, habits)
         .create_with_context(context)
-        .map_err(|e| config::refused(&e))?;
+        .map_err(|e| config::refused(&e, &target.properties))?;
     let start = Instant::now();
     for number in 1..=messages {
         offer(&producer, &target.topic, number)?;

@@ -1,10 +1,13 @@
 //! Client configurations. What decides the meaning of an answer is set here and cannot be overridden.
 
+use super::oauth::{self, Tokens};
+use super::security;
 use crate::connect::{BrokerUrl, ClientProperties, Connection};
 use crate::model::{Problem, Result};
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
+use std::sync::Arc;
 
 /// One topic of one cluster, with what is needed to connect.
 #[derive(Debug, Clone)]
@@ -13,8 +16,10 @@ pub struct KafkaTarget {
     pub broker: BrokerUrl,
     /// The topic.
     pub topic: String,
-    /// `-X` properties.
+    /// The client's properties, secrets included.
     pub properties: ClientProperties,
+    /// Where tokens come from, for SASL OAUTHBEARER.
+    pub(super) tokens: Option<Arc<Tokens>>,
 }
 
 /// The largest message that librdkafka may be asked for; the topic's own limit is the broker's to enforce.
@@ -36,11 +41,29 @@ impl KafkaTarget {
                 .because("a topic name has 1 to 249 letters, digits, dots, dashes and underscores")
                 .next("check -t"));
         }
+        KafkaTarget::cluster(connection, topic)
+    }
+
+    /// The cluster itself, with any text for a topic that is not asked about.
+    ///
+    /// # Errors
+    /// A usage problem when the security settings contradict each other.
+    pub(super) fn cluster(connection: &Connection, topic: &str) -> Result<KafkaTarget> {
+        let properties = connection.properties.clone();
         Ok(KafkaTarget {
             broker: connection.url.clone(),
             topic: topic.to_owned(),
-            properties: connection.properties.clone(),
+            tokens: security::tokens(&properties)?,
+            properties,
         })
+    }
+
+    /// The same cluster with another topic.
+    pub fn with_topic(&self, topic: &str) -> KafkaTarget {
+        KafkaTarget {
+            topic: topic.to_owned(),
+            ..self.clone()
+        }
     }
 
     fn base(&self) -> ClientConfig {
@@ -50,7 +73,7 @@ impl KafkaTarget {
         config.set("reconnect.backoff.max.ms", "1000");
         config.set("socket.connection.setup.timeout.ms", "10000");
         config.set("socket.keepalive.enable", "true");
-        for (key, value) in self.properties.iter() {
+        for (key, value) in self.properties.iter().filter(|(key, _)| !oauth::OWN.contains(key)) {
             config.set(key, value);
         }
         config.set("bootstrap.servers", self.broker.bootstrap());
@@ -105,14 +128,18 @@ impl KafkaTarget {
     }
 }
 
-/// A client that refused its configuration: the property is named, its value is not, because it may be a secret.
-pub(super) fn refused(error: &KafkaError) -> Problem {
+/// A client that refused its configuration: the property and its place are named, its value is not, because it may be a secret.
+pub(super) fn refused(error: &KafkaError, properties: &ClientProperties) -> Problem {
     if let KafkaError::ClientConfig(_, reason, key, _) = error {
-        return Problem::usage(format!("the Kafka client refuses the property {key}"))
-            .because(reason)
-            .next("correct it in -X");
+        let place = properties
+            .origin(key)
+            .map(|origin| format!(" ({origin})"))
+            .unwrap_or_default();
+        return Problem::usage(format!("the Kafka client refuses the property {key}{place}"))
+            .because(properties.without_secrets(reason))
+            .next("correct it there, or leave it out");
     }
     Problem::usage("the Kafka client cannot be made")
-        .because(error)
-        .next("check the -X properties")
+        .because(properties.without_secrets(&error.to_string()))
+        .next("check the properties; `mqsafe context show --origin` shows where each comes from")
 }

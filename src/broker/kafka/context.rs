@@ -1,9 +1,11 @@
 //! What librdkafka calls back: its log, its errors, its delivery reports.
 
+use super::config::KafkaTarget;
 use super::delivery;
+use super::oauth::Tokens;
 use super::raw;
 use crate::model::{Deliver, Delivery, Stage, Unreached};
-use rdkafka::client::ClientContext;
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -55,15 +57,41 @@ fn plain(reason: &str) -> String {
     reason.split(" (after ").next().unwrap_or(reason).trim().to_owned()
 }
 
-/// How far librdkafka came, by its own error codes. What it only says in words is not guessed.
-fn stage(code: RDKafkaErrorCode, _reason: &str) -> Option<Stage> {
+/// How far librdkafka came: by its own error codes, and where it has one code for all that a connection may die of, by its words
+/// (librdkafka 2.12 `rdkafka_broker.c`, `rdkafka_ssl.c`, `rdkafka_transport.c`; a test holds them against it).
+fn stage(code: RDKafkaErrorCode, reason: &str) -> Option<Stage> {
     let of = [
         (RDKafkaErrorCode::Resolve, Stage::Dns),
         (RDKafkaErrorCode::SSL, Stage::Tls),
         (RDKafkaErrorCode::Authentication, Stage::Authentication),
         (RDKafkaErrorCode::SaslAuthenticationFailed, Stage::Authentication),
+        (RDKafkaErrorCode::UnsupportedSASLMechanism, Stage::Authentication),
+        (RDKafkaErrorCode::IllegalSASLState, Stage::Authentication),
     ];
-    of.iter().find(|(c, _)| *c == code).map(|(_, stage)| *stage)
+    if let Some((_, stage)) = of.iter().find(|(c, _)| *c == code) {
+        return Some(*stage);
+    }
+    if code != RDKafkaErrorCode::BrokerTransportFailure {
+        return None;
+    }
+    let words = [
+        // In TLS 1.3 a broker says no to the client's certificate after the handshake, in an alert.
+        ("SSL alert number", Stage::Tls),
+        ("SSL routines", Stage::Tls),
+        ("SSL handshake failed", Stage::Tls),
+        // The broker hangs up on the first request: it waits for TLS, or the other way round.
+        ("connecting to a SSL listener", Stage::Tls),
+        ("connecting to a PLAINTEXT broker listener", Stage::Tls),
+        (
+            "verify that security.protocol is correctly configured",
+            Stage::Authentication,
+        ),
+        ("Connect to ", Stage::Tcp),
+        ("Connection setup timed out in state CONNECT", Stage::Tcp),
+        ("Connection setup timed out in state SSL_HANDSHAKE", Stage::Tls),
+        ("Connection setup timed out in state AUTH", Stage::Authentication),
+    ];
+    words.iter().find(|(w, _)| reason.contains(w)).map(|(_, stage)| *stage)
 }
 
 fn code_of(error: &KafkaError) -> RDKafkaErrorCode {
@@ -81,10 +109,31 @@ fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
 
 /// The context of clients that ask and read.
 pub(super) struct Asking {
-    pub(super) last_error: LastError,
+    last_error: LastError,
+    tokens: Option<Arc<Tokens>>,
+}
+
+impl Asking {
+    pub(super) fn new(target: &KafkaTarget, last_error: LastError) -> Asking {
+        Asking {
+            last_error,
+            tokens: target.tokens.clone(),
+        }
+    }
+}
+
+fn token(tokens: Option<&Tokens>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+    let tokens = tokens.ok_or("nothing says where tokens come from")?;
+    Ok(tokens.get()?)
 }
 
 impl ClientContext for Asking {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        token(self.tokens.as_deref())
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         log(level, facility, message);
     }
@@ -120,6 +169,8 @@ pub(super) struct Publishing {
     pub(super) one_by_one: bool,
     /// A message of this size or more is a batch of its own.
     pub(super) batch_bytes: u32,
+    /// Where tokens come from, for SASL OAUTHBEARER.
+    pub(super) tokens: Option<Arc<Tokens>>,
 }
 
 impl Publishing {
@@ -131,6 +182,12 @@ impl Publishing {
 }
 
 impl ClientContext for Publishing {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        token(self.tokens.as_deref())
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         log(level, facility, message);
     }

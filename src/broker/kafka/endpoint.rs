@@ -3,11 +3,11 @@
 use super::config::{self, KafkaTarget};
 use super::context::{Asking, LastError, Quiet};
 use super::publish::KafkaPublisher;
+use super::raw;
 use crate::model::{Deliver, Endpoint, Lanes, Publish, Result, Topology, Unreached};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::bindings::rd_kafka_resp_err_t as Code;
-use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{IsError, KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::BaseProducer;
@@ -40,7 +40,7 @@ impl KafkaEndpoint {
         let unconnected = |mut config: ClientConfig| -> Result<()> {
             config.remove("bootstrap.servers");
             let client: std::result::Result<BaseProducer<Quiet>, KafkaError> = config.create_with_context(Quiet);
-            client.map(drop).map_err(|e| config::refused(&e))
+            client.map(drop).map_err(|e| config::refused(&e, &target.properties))
         };
         unconnected(target.producer(BATCH_BYTES, false))?;
         Ok(KafkaEndpoint {
@@ -85,13 +85,11 @@ impl Endpoint for KafkaEndpoint {
         let client = match asking.take() {
             Some(client) => client,
             None => {
-                let context = Asking {
-                    last_error: self.last_error.clone(),
-                };
+                let context = Asking::new(&self.target, self.last_error.clone());
                 self.target
                     .asking()
                     .create_with_context(context)
-                    .map_err(|e| Unreached::new(config::refused(&e).to_string()))?
+                    .map_err(|e| Unreached::new(config::refused(&e, &self.target.properties).to_string()))?
             }
         };
         let client: &BaseConsumer<Asking> = asking.insert(client);
@@ -156,7 +154,12 @@ fn topic_config(target: &KafkaTarget, name: &str, patience: Duration) -> Option<
         .enable_time()
         .build()
         .ok()?;
-    let admin: AdminClient<DefaultClientContext> = target.asking().create().ok()?;
+    let context = Asking::new(target, LastError::default());
+    let admin: AdminClient<Asking> = target.asking().create_with_context(context).ok()?;
+    // This kind of client never asks for a token.
+    if let Some(tokens) = &target.tokens {
+        raw::set_token(admin.inner(), &tokens.get().ok()?).ok()?;
+    }
     // Any broker answers for a topic. Without one named the client waits for the controller, which not every cluster tells of.
     let metadata = admin.inner().fetch_metadata(Some(&target.topic), patience).ok()?;
     let broker = metadata.brokers().first()?.id();

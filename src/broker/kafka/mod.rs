@@ -6,10 +6,12 @@ mod context;
 mod delivery;
 mod endpoint;
 pub mod mock;
+mod oauth;
 mod probe;
 mod publish;
 mod raw;
 mod scan;
+mod security;
 pub mod testbed;
 
 pub use config::KafkaTarget;

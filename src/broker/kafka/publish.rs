@@ -60,11 +60,12 @@ fn connect(
         too_large: Arc::clone(too_large),
         one_by_one,
         batch_bytes,
+        tokens: target.tokens.clone(),
     };
     target
         .producer(batch_bytes, one_by_one)
         .create_with_context(context)
-        .map_err(|e| config::refused(&e))
+        .map_err(|e| config::refused(&e, &target.properties))
 }
 
 impl Publish for KafkaPublisher {

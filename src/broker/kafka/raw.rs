@@ -3,12 +3,14 @@
 //! The only module with `unsafe`.
 #![allow(unsafe_code)]
 
+use rdkafka::bindings::rd_kafka_oauthbearer_set_token;
 use rdkafka::bindings::{
     rd_kafka_header_get_all, rd_kafka_headers_t, rd_kafka_message_headers, rd_kafka_message_status,
     rd_kafka_msg_status_t, rd_kafka_resp_err_t,
 };
+use rdkafka::client::{Client, ClientContext, OAuthToken};
 use rdkafka::message::BorrowedMessage;
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr;
 
 /// librdkafka's own word on whether a message may be in the log (INTRODUCTION.md, "Message persistence status").
@@ -53,4 +55,29 @@ pub(super) fn headers<'m>(message: &'m BorrowedMessage<'_>) -> Vec<(&'m [u8], Op
         all.push((name, value));
     }
     all
+}
+
+/// Gives a client its token for SASL OAUTHBEARER before it asks.
+pub(super) fn set_token<C: ClientContext>(client: &Client<C>, token: &OAuthToken) -> Result<(), String> {
+    let text = CString::new(token.token.as_str()).map_err(|e| e.to_string())?;
+    let principal = CString::new(token.principal_name.as_str()).map_err(|e| e.to_string())?;
+    let mut why: [c_char; 512] = [0; 512];
+    // SAFETY: the client is live, the texts are NUL-terminated and copied, no extension is given, and the reason stays in its array.
+    let error = unsafe {
+        rd_kafka_oauthbearer_set_token(
+            client.native_ptr(),
+            text.as_ptr(),
+            token.lifetime_ms,
+            principal.as_ptr(),
+            ptr::null_mut(),
+            0,
+            why.as_mut_ptr(),
+            why.len(),
+        )
+    };
+    if error == rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+        return Ok(());
+    }
+    // SAFETY: librdkafka ends what it writes there with a NUL, and the array began as zeros.
+    Err(unsafe { CStr::from_ptr(why.as_ptr()) }.to_string_lossy().into_owned())
 }

@@ -87,13 +87,15 @@ impl Scan for KafkaScan {
         let wanted = self.partitions(plan, visit)?;
         let last_error = LastError::default();
         let client = |uncommitted| -> Result<BaseConsumer<Asking>> {
-            let context = Asking {
-                last_error: last_error.clone(),
-            };
-            self.target
+            let context = Asking::new(&self.target, last_error.clone());
+            let consumer: BaseConsumer<Asking> = self
+                .target
                 .consumer(uncommitted)
                 .create_with_context(context)
-                .map_err(|e| config::refused(&e))
+                .map_err(|e| config::refused(&e, &self.target.properties))?;
+            // A client that needs a token asks for it here, and waits for whoever polls.
+            let _ = consumer.poll(Duration::ZERO);
+            Ok(consumer)
         };
         let consumer = client(plan.read_uncommitted)?;
         let all = client(true)?;

@@ -9,7 +9,7 @@ mod stage;
 use super::{resolve, stop};
 use crate::broker::kafka::KafkaTarget;
 use crate::broker::kafka::careless::{self, Habits};
-use crate::cli::{CarelessArgs, DrillArgs, DrillFormat, DrillRun, Habit};
+use crate::cli::{BrokerArgs, CarelessArgs, DrillArgs, DrillFormat, DrillRun, Habit, SettingArgs};
 use crate::drill::{Belief, Row, Sight};
 use crate::model::{Outcome, Problem, Result};
 use crate::ui::emit::drill as emit;
@@ -242,11 +242,14 @@ fn judge(rows: &[Row], ui: &Ui) -> Outcome {
 
 /// The careless application itself.
 pub(super) fn careless(args: &CarelessArgs, ui: &Ui) -> Result<Outcome> {
-    let broker = crate::cli::BrokerArgs {
-        broker: args.broker.clone(),
-        properties: args.properties.clone(),
+    let broker = BrokerArgs {
+        broker: Some(args.broker.clone()),
+        settings: SettingArgs {
+            properties: args.properties.clone(),
+            ..SettingArgs::default()
+        },
     };
-    let target = KafkaTarget::new(&resolve::connection(&broker)?, &args.topic)?;
+    let target = KafkaTarget::new(&resolve::connection(&broker, ui)?, &args.topic)?;
     let has = |habit: Habit| args.habit.contains(&habit);
     let habits = Habits {
         short_timeout: has(Habit::ShortTimeout),

@@ -6,7 +6,7 @@ use crate::broker::kafka::KafkaTarget;
 use crate::broker::kafka::mock::MockKafka;
 use crate::broker::kafka::testbed::{self, Placement};
 use crate::cli::{DrillRun, Habit};
-use crate::connect::{BrokerUrl, ClientProperties};
+use crate::connect::{BrokerUrl, ClientProperties, Connection};
 use crate::model::Result;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -26,8 +26,7 @@ pub(super) enum Stage {
 
 /// A real test cluster, with the program that can hurt its brokers, if one was given.
 pub(super) struct Real {
-    broker: BrokerUrl,
-    properties: ClientProperties,
+    cluster: KafkaTarget,
     /// The placement that a run began with.
     started: Option<Placement>,
     /// What must be undone; shared with whoever hears a signal.
@@ -40,10 +39,13 @@ impl Stage {
     }
 
     pub(super) fn real(broker: &str, properties: ClientProperties, program: &[PathBuf]) -> Result<Stage> {
-        let broker = BrokerUrl::parse(broker)?;
-        Ok(Stage::Real(Real {
-            broker,
+        let connection = Connection {
+            url: BrokerUrl::parse(broker)?,
             properties,
+            management: None,
+        };
+        Ok(Stage::Real(Real {
+            cluster: KafkaTarget::new(&connection, "mqsafe-drill")?,
             started: None,
             hurt: Arc::new(Mutex::new(Hurt::by(program))),
         }))
@@ -60,7 +62,7 @@ impl Stage {
     pub(super) fn broker(&self) -> String {
         match self {
             Stage::Mock(mock) => mock.bootstrap(),
-            Stage::Real(real) => real.broker.to_string(),
+            Stage::Real(real) => real.cluster.broker.to_string(),
         }
     }
 
@@ -77,7 +79,7 @@ impl Stage {
                 "librdkafka's mock cluster: {} ms round trip, error answers, an outage of 1.2 s",
                 ROUND_TRIP.as_millis()
             ),
-            Stage::Real(real) => format!("the test cluster {}", real.broker),
+            Stage::Real(real) => format!("the test cluster {}", real.cluster.broker),
         }
     }
 
@@ -169,11 +171,7 @@ impl Stage {
 
 impl Real {
     fn target(&self, topic: &str) -> KafkaTarget {
-        KafkaTarget {
-            broker: self.broker.clone(),
-            topic: topic.to_owned(),
-            properties: self.properties.clone(),
-        }
+        self.cluster.with_topic(topic)
     }
 
     fn placement(&self, topic: &str) -> Result<Placement> {

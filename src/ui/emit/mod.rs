@@ -2,6 +2,8 @@
 
 mod audit_full;
 mod audit_json;
+#[cfg(feature = "broker")]
+pub mod context;
 #[cfg(feature = "kafka")]
 pub mod drill;
 #[cfg(feature = "broker")]

@@ -1,0 +1,113 @@
+//! Programs that print a secret. They are started without a shell, with what was written as their arguments and nothing more.
+
+use super::secret::without_line_end;
+use crate::model::{Problem, Result};
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// How long a program may think: it may ask a server, or a person for a touch.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How much it may print; a token has some kilobytes.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// Variables that held a secret in this process; no program that is started here inherits them.
+static HIDDEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Keeps a variable from every program that is started from now on.
+pub fn hide(name: &str) {
+    HIDDEN.lock().unwrap_or_else(|e| e.into_inner()).insert(name.to_owned());
+}
+
+/// Runs a program and returns what it printed, without the line break at its end. What it writes to stderr is not shown: nobody
+/// knows what is in it.
+///
+/// # Errors
+/// A usage problem that names the program, and nothing of what it printed.
+pub fn print_of(words: &[String]) -> Result<String> {
+    let Some((program, arguments)) = words.split_first() else {
+        return Err(Problem::usage("a command is empty").next("write [PROGRAM, ARG, …]"));
+    };
+    let failed = |why: String| {
+        Problem::usage(format!("the command {program} gave no secret"))
+            .because(why)
+            .next("run it by hand to see what it says")
+    };
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    for name in HIDDEN.lock().unwrap_or_else(|e| e.into_inner()).iter() {
+        command.env_remove(name);
+    }
+    let mut child = command.spawn().map_err(|e| failed(e.to_string()))?;
+    let stdout = child.stdout.take();
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let read = stdout.map(|s| s.take(MOST_BYTES + 1).read_to_end(&mut bytes));
+        // Nobody listens any more when it took too long.
+        let _ = sender.send((read.is_some_and(|r| r.is_ok()), bytes));
+    });
+    let printed = receiver.recv_timeout(PATIENCE);
+    let Ok((true, bytes)) = printed else {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(failed(format!("it did not end within {} s", PATIENCE.as_secs())));
+    };
+    if bytes.len() as u64 > MOST_BYTES {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(failed("it prints too much".to_owned()));
+    }
+    let status = child.wait().map_err(|e| failed(e.to_string()))?;
+    if !status.success() {
+        return Err(failed(status.to_string()));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| failed("what it prints is not UTF-8".to_owned()))?;
+    let text = without_line_end(&text);
+    if text.is_empty() {
+        return Err(failed("it printed nothing".to_owned()));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(words: &[&str]) -> Result<String> {
+        print_of(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn what_a_program_prints_and_nothing_of_why_it_failed() {
+        assert_eq!(run(&["echo", "a b"]).as_deref(), Ok("a b"));
+        for bad in [
+            &["sh", "-c", "echo hunter2; echo hunter2 >&2; exit 1"][..],
+            &["sh", "-c", "printf '\\377hunter2'"],
+            &["true"],
+            &["/nonexistent/program"],
+            &["yes", "hunter2"],
+            &[],
+        ] {
+            let problem = run(bad).unwrap_err();
+            assert!(!format!("{:?}", problem.causes).contains("hunter2"), "{problem:?}");
+        }
+    }
+
+    #[test]
+    fn a_hidden_variable_is_not_inherited() {
+        // Cargo sets this one for every test.
+        hide("CARGO_PKG_NAME");
+        assert_eq!(
+            run(&["sh", "-c", "echo ${CARGO_PKG_NAME-nothing}"]).as_deref(),
+            Ok("nothing")
+        );
+    }
+}
