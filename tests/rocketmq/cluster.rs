@@ -191,16 +191,19 @@ pub(crate) fn script(name: &str) -> PathBuf {
 }
 
 /// Disturbs nodes, and puts everything right when it is dropped.
-pub(crate) struct Disturbed;
+pub(crate) struct Disturbed(&'static str, &'static [&'static str]);
 
-pub(crate) fn disturb(how: &str, nodes: &[&str]) -> Disturbed {
+/// `kill` or `stop` (SIGSTOP).
+pub(crate) fn disturb(how: &'static str, nodes: &'static [&'static str]) -> Disturbed {
     run_script(how, nodes);
-    Disturbed
+    Disturbed(how, nodes)
 }
 
 impl Drop for Disturbed {
     fn drop(&mut self) {
-        run_script("cont", &[]);
+        if self.0 == "stop" {
+            run_script("cont", self.1);
+        }
         run_script("up", &[]);
     }
 }

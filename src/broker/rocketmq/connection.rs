@@ -35,6 +35,7 @@ struct Outbox {
 
 struct Shared {
     address: String,
+    tls: bool,
     credentials: Option<Credentials>,
     opaque: AtomicI32,
     waiting: Mutex<Waiting>,
@@ -71,12 +72,22 @@ impl Shared {
 
     fn heard(&self) {
         let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.heard_ms.store(now, Ordering::Relaxed);
+        // 0 stands for "never".
+        self.heard_ms.store(now.max(1), Ordering::Relaxed);
     }
 
     fn silent_for(&self) -> Duration {
         let heard = Duration::from_millis(self.heard_ms.load(Ordering::Relaxed));
         self.started.elapsed().saturating_sub(heard)
+    }
+
+    /// A server that wants TLS closes a connection without it at the first byte.
+    fn closed_by_server(&self) -> String {
+        let heard = self.heard_ms.load(Ordering::Relaxed) > 0;
+        match heard || self.tls {
+            true => "closed by the server".to_owned(),
+            false => "closed by the server before it said anything (if it wants TLS: -X tls.enable=true)".to_owned(),
+        }
     }
 
     fn failure(&self, why: impl std::fmt::Display) -> Unreached {
@@ -99,6 +110,7 @@ impl Connection {
         let (input, output) = dial(address, settings).await?;
         let shared = Arc::new(Shared {
             address: address.to_owned(),
+            tls: settings.tls.is_some(),
             credentials: settings.credentials.clone(),
             opaque: AtomicI32::new(1),
             waiting: Mutex::default(),
@@ -201,7 +213,7 @@ async fn read(shared: Arc<Shared>, mut input: Input) {
     let why = loop {
         received.reserve(READ_BYTES);
         match input.read_buf(&mut received).await {
-            Ok(0) => break "closed by the server".to_owned(),
+            Ok(0) => break shared.closed_by_server(),
             Ok(_) => shared.heard(),
             Err(e) => break e.to_string(),
         }

@@ -1,8 +1,9 @@
 //! Connecting step by step, for a person who wants to know which step fails.
 
-use super::client::{Client, NO_PERMISSION, Routed, SUCCESS};
+use super::client::{Client, Routed};
 use super::dial;
 use super::lost::Lost;
+use super::pull::{self, Source};
 use super::route::Route;
 use super::settings::{Settings, checked_topic};
 use super::wire::{self, Reply, Request};
@@ -183,32 +184,16 @@ impl Probe<'_> {
             .filter(|l| l.name.starts_with(&format!("{topic}/{name}/")))
             .count();
         let readable: usize = at_broker.map(|q| q.readable().len()).sum();
-        let request = Request::new(RequestCode::PullMessage)
-            .with("consumerGroup", "TOOLS_CONSUMER")
-            .with("topic", topic)
-            .with("queueId", 0)
-            .with("queueOffset", 0)
-            .with("maxMsgNums", 1)
-            .with("sysFlag", 4)
-            .with("commitOffset", 0)
-            .with("suspendTimeoutMillis", 0)
-            .with("subscription", "*")
-            .with("subVersion", 0)
-            .with("bname", name);
-        let answer = self.client.ask(address, &request, self.left()).await;
-        let result = match answer {
-            Ok(reply) if reply.code == NO_PERMISSION => {
-                Err(format!("topic {topic} may not be read: {}", reply.words()))
-            }
-            Ok(reply) if reply.code == SUCCESS || (19..=21).contains(&reply.code) => Ok((
-                (),
-                format!(
-                    "topic {topic} may be read; {readable} queues to read, {writable} to write (whether this user may write is not tried)"
-                ),
-            )),
-            Ok(reply) => Err(format!("topic {topic}: {}", reply.words())),
-            Err(lost) => Err(lost.why.why),
+        let source = Source {
+            broker: name.into(),
+            queue: 0,
+            addresses: [address.to_owned()].into(),
         };
+        let result = pull::try_read(self.client, &source).await.map(|()| {
+            let queues = format!("{readable} queues to read, {writable} to write");
+            let words = format!("topic {topic} may be read; {queues} (whether this user may write is not tried)");
+            ((), words)
+        });
         self.step(Stage::Authorisation, at, result);
     }
 }

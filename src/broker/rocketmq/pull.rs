@@ -1,6 +1,6 @@
 //! Reading one queue, answer by answer, from where the log starts to the end that it had when the scan began.
 
-use super::client::{ANSWER, Client, SUCCESS};
+use super::client::{ANSWER, Client, NO_PERMISSION, SUCCESS};
 use super::message;
 use super::wire::{Reply, Request};
 use bytes::Bytes;
@@ -81,25 +81,44 @@ pub(super) async fn range(client: &Client, source: &Source) -> Result<Range, Str
 }
 
 async fn offsets(client: &Client, source: &Source, address: &str) -> Result<(i64, i64), String> {
-    let ask = |code| async move {
-        let request = Request::new(code)
-            .with("topic", &client.topic)
-            .with("queueId", source.queue)
-            .with("committed", true)
-            .with("bname", &source.broker);
-        let reply = client
-            .ask(address, &request, ANSWER)
-            .await
-            .map_err(|lost| lost.why.to_string())?;
-        match reply.code {
-            SUCCESS => reply.field::<i64>("offset").map_err(|why| format!("{address}: {why}")),
-            _ => Err(format!("{address} answered {}", reply.words())),
+    let bad = |why: String| format!("{address}: {why}");
+    let min = ask_offset(client, source, address, RequestCode::GetMinOffset).await?;
+    let (from, to) = match min.code {
+        SUCCESS => {
+            let max = ask_offset(client, source, address, RequestCode::GetMaxOffset).await?;
+            if max.code != SUCCESS {
+                return Err(format!("{address} answered {}", max.words()));
+            }
+            (min.field("offset").map_err(bad)?, max.field("offset").map_err(bad)?)
         }
+        // Who may read need not have the right `GET` of the access control of 5.x; every answer to a pull names both offsets.
+        NO_PERMISSION => {
+            let request = pull_request(client, source, 0, 1);
+            let reply = client.ask(address, &request, ANSWER).await;
+            let reply = reply.map_err(|lost| lost.why.to_string())?;
+            if ![SUCCESS, NOT_FOUND, RETRY, MOVED].contains(&reply.code) {
+                return Err(format!("{address} answered {}", reply.words()));
+            }
+            (
+                reply.field("minOffset").map_err(bad)?,
+                reply.field("maxOffset").map_err(bad)?,
+            )
+        }
+        _ => return Err(format!("{address} answered {}", min.words())),
     };
-    let from = ask(RequestCode::GetMinOffset).await?;
-    let to = ask(RequestCode::GetMaxOffset).await?;
     // An empty queue that was cleaned up has its start where its end is; before that both are 0.
+    let (from, to): (i64, i64) = (from, to);
     Ok((from.max(0).min(to.max(0)), to.max(0)))
+}
+
+async fn ask_offset(client: &Client, source: &Source, address: &str, code: RequestCode) -> Result<Reply, String> {
+    let request = Request::new(code)
+        .with("topic", &client.topic)
+        .with("queueId", source.queue)
+        .with("committed", true)
+        .with("bname", &source.broker);
+    let reply = client.ask(address, &request, ANSWER).await;
+    reply.map_err(|lost| lost.why.to_string())
 }
 
 /// Reads the queue and tells `events` what it found, with the queue's number.
@@ -159,20 +178,24 @@ enum Failed {
     ForGood(String),
 }
 
-async fn pull(client: &Client, source: &Source, at: usize, offset: i64) -> Result<Pulled, Failed> {
-    let request = Request::new(RequestCode::PullMessage)
+fn pull_request(client: &Client, source: &Source, offset: i64, messages: i32) -> Request {
+    Request::new(RequestCode::PullMessage)
         .with("consumerGroup", GROUP)
         .with("topic", &client.topic)
         .with("queueId", source.queue)
         .with("queueOffset", offset)
-        .with("maxMsgNums", MESSAGES)
+        .with("maxMsgNums", messages)
         .with("sysFlag", WITH_SUBSCRIPTION)
         .with("commitOffset", 0)
         .with("suspendTimeoutMillis", 0)
         .with("subscription", "*")
         .with("subVersion", 0)
         .with("expressionType", "TAG")
-        .with("bname", &source.broker);
+        .with("bname", &source.broker)
+}
+
+async fn pull(client: &Client, source: &Source, at: usize, offset: i64) -> Result<Pulled, Failed> {
+    let request = pull_request(client, source, offset, MESSAGES);
     let address = &source.addresses[at];
     let reply = client.ask(address, &request, ANSWER).await;
     let reply = reply.map_err(|lost| Failed::ForNow(lost.why.to_string()))?;
@@ -203,6 +226,17 @@ fn judge(reply: &Reply, offset: i64) -> Result<Pulled, Failed> {
         // A broker under load, or a slave that nobody may read from (`slaveReadEnable`).
         BUSY => Err(Failed::ForNow(reply.words())),
         _ => Err(Failed::ForGood(reply.words())),
+    }
+}
+
+/// Whether this user may read the queue, without reading on.
+///
+/// # Errors
+/// Why not.
+pub(super) async fn try_read(client: &Client, source: &Source) -> Result<(), String> {
+    match pull(client, source, 0, 0).await {
+        Ok(_) => Ok(()),
+        Err(Failed::ForNow(why) | Failed::ForGood(why)) => Err(why),
     }
 }
 
