@@ -62,7 +62,12 @@ fn parse(bytes: &[u8]) -> Result<Option<Greeting>, Unreached> {
     };
     Ok(Some(Greeting {
         server: format!("{} {}", property("product"), property("version")),
-        mechanisms: start.mechanisms.to_string().split_whitespace().map(str::to_owned).collect(),
+        mechanisms: start
+            .mechanisms
+            .to_string()
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect(),
     }))
 }
 

@@ -60,7 +60,10 @@ impl Server<'_> {
             .await?;
         if target.tls.is_some() {
             let (host, _) = socket::host_and_port(address);
-            self.good(Stage::Tls, format!("{}the certificate is good for {host}", version(&stream)));
+            self.good(
+                Stage::Tls,
+                format!("{}the certificate is good for {host}", version(&stream)),
+            );
         }
         let greeting = self.step(Stage::Authentication, greeting::read(stream)).await?;
         let wanted = target.mechanism.name();
@@ -110,7 +113,10 @@ impl Server<'_> {
             (Mechanism::External, _) => "client certificate".to_owned(),
             (Mechanism::Plain | Mechanism::AmqPlain, user) => format!("user {user}"),
         };
-        self.good(Stage::Authentication, format!("{who} by {}; {server}", target.mechanism.name()));
+        self.good(
+            Stage::Authentication,
+            format!("{who} by {}; {server}", target.mechanism.name()),
+        );
     }
 
     async fn look(&mut self, client: &Client, place: &Place) -> std::result::Result<(), Failed> {
