@@ -66,12 +66,7 @@ impl Server<'_> {
             );
         }
         let greeting = self.step(Stage::Authentication, greeting::read(stream)).await?;
-        let wanted = target.mechanism.name();
-        if !greeting.mechanisms.iter().any(|m| m == wanted) {
-            let offered = greeting.mechanisms.join(", ");
-            let why = format!("{} offers {offered}, not {wanted}", greeting.server);
-            return Err(self.bad(&Unreached::at(Stage::Authentication, why)));
-        }
+        greeting.check(target.mechanism).map_err(|why| self.bad(&why))?;
         let login = Client::login_to(target, address, self.patience);
         let client = match login.await {
             Ok(client) => client,
