@@ -22,7 +22,7 @@ pub(crate) enum Turn {
 
 pub(crate) struct Broker {
     pub(crate) amqp: String,
-    management: String,
+    pub(crate) management: String,
     user: String,
     pub(crate) password: String,
     #[allow(dead_code, reason = "held")]
@@ -86,7 +86,10 @@ impl Broker {
         let out = curl.arg(format!("{}/api/{path}", self.management)).output().unwrap();
         let text = String::from_utf8(out.stdout).unwrap();
         let (body, status) = text.rsplit_once('\n').unwrap();
-        (status.parse().unwrap(), serde_json::from_str(body).unwrap_or(Value::Null))
+        (
+            status.parse().unwrap(),
+            serde_json::from_str(body).unwrap_or(Value::Null),
+        )
     }
 
     /// Makes a queue with a fresh name.
@@ -113,7 +116,8 @@ impl Broker {
 
     /// Publishes by the management API.
     pub(crate) fn put(&self, queue: &str, properties: Value, payload: &str) {
-        let message = json!({"properties": properties, "routing_key": queue, "payload": payload, "payload_encoding": "string"});
+        let message =
+            json!({"properties": properties, "routing_key": queue, "payload": payload, "payload_encoding": "string"});
         let (status, answer) = self.http("POST", "exchanges/%2F/amq.default/publish", &message);
         assert_eq!((status, &answer["routed"]), (200, &json!(true)));
     }

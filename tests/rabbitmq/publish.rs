@@ -1,7 +1,7 @@
 //! Publishing through the library's traits.
 
 use crate::broker::{Broker, Sender};
-use mqsafe::broker::rabbitmq::RabbitEndpoint;
+use mqsafe::broker::rabbitmq::{RabbitEndpoint, probe};
 use mqsafe::model::{Delivery, Endpoint, Lanes, Stage, Topology};
 use serde_json::json;
 use std::time::Duration;
@@ -10,14 +10,19 @@ const SOON: Duration = Duration::from_secs(20);
 
 #[test]
 fn what_is_called_stored_is_there() {
-    let Some(broker) = Broker::shared("what_is_called_stored_is_there") else { return };
+    let Some(broker) = Broker::shared("what_is_called_stored_is_there") else {
+        return;
+    };
     for kind in ["classic", "quorum"] {
         let queue = broker.queue("stored", kind, json!({}));
         let endpoint = RabbitEndpoint::new(&broker.connection(), &queue).unwrap();
         let Topology::Known(Lanes::Named(lanes)) = endpoint.topology(SOON).unwrap() else {
             panic!("the queue is there")
         };
-        assert_eq!((lanes.len(), lanes[0].name.as_str(), lanes[0].queue), (1, format!("|{queue}").as_str(), 0));
+        assert_eq!(
+            (lanes.len(), lanes[0].name.as_str(), lanes[0].queue),
+            (1, format!("|{queue}").as_str(), 0)
+        );
         let mut sender = Sender::new(&endpoint);
         for n in 1..=3000 {
             sender.offer(n, &lanes[0].name, format!("value {n}").as_bytes());
@@ -50,7 +55,11 @@ fn each_of_a_hundred_unroutable_messages_is_refused_and_no_other() {
         let mut sender = Sender::new(&endpoint);
         let is_lost = |n: u64| n % 50 == 7;
         for n in 1..=5000 {
-            let lane = if is_lost(n) { "|no.such.queue".to_owned() } else { format!("|{queue}") };
+            let lane = if is_lost(n) {
+                "|no.such.queue".to_owned()
+            } else {
+                format!("|{queue}")
+            };
             sender.offer(n, &lane, b"v");
         }
         sender.wait_for(5000, SOON);
@@ -67,7 +76,9 @@ fn each_of_a_hundred_unroutable_messages_is_refused_and_no_other() {
 
 #[test]
 fn a_place_that_is_not_there_is_no_empty_one() {
-    let Some(broker) = Broker::shared("a_place_that_is_not_there_is_no_empty_one") else { return };
+    let Some(broker) = Broker::shared("a_place_that_is_not_there_is_no_empty_one") else {
+        return;
+    };
     for absent in ["no.such.queue", "|no.such.queue", "no.such.exchange|k"] {
         let endpoint = RabbitEndpoint::new(&broker.connection(), absent).unwrap();
         assert_eq!(endpoint.topology(SOON), Ok(Topology::NoSuchTopic), "{absent}");
@@ -81,7 +92,11 @@ fn a_place_that_is_not_there_is_no_empty_one() {
     // The exchange vanished: nothing is stored, and it can be made again.
     sender.offer(2, "no.such.exchange|k", b"v");
     sender.wait_for(2, SOON);
-    assert!(matches!(&sender.verdicts[&2], Delivery::NotSent(why) if why.contains("404")), "{:?}", sender.verdicts[&2]);
+    assert!(
+        matches!(&sender.verdicts[&2], Delivery::NotSent(why) if why.contains("404")),
+        "{:?}",
+        sender.verdicts[&2]
+    );
     assert!(sender.publisher.must_renew());
     sender.publisher.renew().unwrap();
     sender.offer(3, "amq.direct|nobody", b"v");
@@ -90,10 +105,16 @@ fn a_place_that_is_not_there_is_no_empty_one() {
 
 #[test]
 fn a_message_that_the_broker_refuses_is_found_among_many() {
-    let Some(broker) = Broker::shared("a_message_that_the_broker_refuses_is_found_among_many") else { return };
+    let Some(broker) = Broker::shared("a_message_that_the_broker_refuses_is_found_among_many") else {
+        return;
+    };
     let (user, password) = ("writer", "w1");
     let queue = broker.queue("rights", "classic", json!({}));
-    broker.http("PUT", &format!("users/{user}"), &json!({"password": password, "tags": ""}));
+    broker.http(
+        "PUT",
+        &format!("users/{user}"),
+        &json!({"password": password, "tags": ""}),
+    );
     let rights = json!({"configure": "", "write": "^amq\\.default$", "read": ""});
     broker.http("PUT", &format!("permissions/%2F/{user}"), &rights);
     let url = format!("amqp://{user}@{}", broker.amqp);
@@ -108,7 +129,11 @@ fn a_message_that_the_broker_refuses_is_found_among_many() {
         for n in again.drain(..) {
             next += 1;
             sent.push((next, n));
-            sender.offer(next, if n == 10 { "amq.direct|x" } else { &lane }, format!("{n}").as_bytes());
+            sender.offer(
+                next,
+                if n == 10 { "amq.direct|x" } else { &lane },
+                format!("{n}").as_bytes(),
+            );
         }
         sender.wait_for(next as usize, SOON);
         for (ticket, n) in sent {
@@ -132,7 +157,9 @@ fn a_message_that_the_broker_refuses_is_found_among_many() {
 
 #[test]
 fn who_is_refused_is_told_at_which_step() {
-    let Some(broker) = Broker::shared("who_is_refused_is_told_at_which_step") else { return };
+    let Some(broker) = Broker::shared("who_is_refused_is_told_at_which_step") else {
+        return;
+    };
     let stage = |url: &str, password: &str, more: &[&str]| {
         let endpoint = RabbitEndpoint::new(&broker.connection_as(url, password, more), "q").unwrap();
         let failed = endpoint.topology(SOON).unwrap_err();
@@ -143,11 +170,60 @@ fn who_is_refused_is_told_at_which_step() {
     };
     let guest = broker.url();
     assert_eq!(stage(&guest, "secret", &[]), Some(Stage::Authentication));
-    assert_eq!(stage(&guest, "secret", &["sasl.mechanism=AMQPLAIN"]), Some(Stage::Authentication));
-    assert_eq!(stage(&format!("{guest}/nowhere"), &broker.password, &[]), Some(Stage::Authorisation));
+    assert_eq!(
+        stage(&guest, "secret", &["sasl.mechanism=AMQPLAIN"]),
+        Some(Stage::Authentication)
+    );
+    assert_eq!(
+        stage(&format!("{guest}/nowhere"), &broker.password, &[]),
+        Some(Stage::Authorisation)
+    );
     assert_eq!(stage("amqp://guest@127.0.0.1:1", "secret", &[]), Some(Stage::Tcp));
-    assert_eq!(stage("amqp://guest@no.such.host.invalid", "secret", &[]), Some(Stage::Dns));
-    assert_eq!(stage(&guest.replace("amqp:", "amqps:"), "secret", &[]), Some(Stage::Tls));
+    assert_eq!(
+        stage("amqp://guest@no.such.host.invalid", "secret", &[]),
+        Some(Stage::Dns)
+    );
+    assert_eq!(
+        stage(&guest.replace("amqp:", "amqps:"), "secret", &[]),
+        Some(Stage::Tls)
+    );
     let plain = RabbitEndpoint::new(&broker.connection_with(&["sasl.mechanism=AMQPLAIN"]), "no.such.queue").unwrap();
     assert_eq!(plain.topology(SOON), Ok(Topology::NoSuchTopic));
+}
+
+#[test]
+fn a_probe_tells_every_step() {
+    let Some(broker) = Broker::shared("a_probe_tells_every_step") else {
+        return;
+    };
+    let queue = broker.queue("probe", "classic", json!({}));
+    let ask = |password: &str, topic: &str| {
+        let mut connection = broker.connection_as(&broker.url(), password, &[]);
+        connection.management = Some(broker.management.clone());
+        let steps = probe(&connection, Some(topic), SOON).unwrap();
+        for step in &steps {
+            println!("{} {} {:?}", step.stage.word(), step.at, step.result);
+            assert!(!format!("{step:?}").contains("hunter2"));
+        }
+        steps
+    };
+    let good = ask(&broker.password, &queue);
+    assert!(good.iter().all(|s| s.result.is_ok()), "{good:?}");
+    let words: Vec<&str> = good.iter().filter_map(|s| s.result.as_deref().ok()).collect();
+    assert!(
+        words
+            .iter()
+            .any(|w| w.contains("RabbitMQ 3.") || w.contains("RabbitMQ 4.")),
+        "{words:?}"
+    );
+    assert!(words.iter().any(|w| w.contains("is durable")), "{words:?}");
+    let bad = ask("hunter2", &queue);
+    let failed: Vec<Stage> = bad.iter().filter(|s| s.result.is_err()).map(|s| s.stage).collect();
+    assert_eq!(
+        failed,
+        [Stage::Authentication, Stage::Authentication],
+        "by AMQP and by the management API"
+    );
+    let absent = ask(&broker.password, "no.such.queue");
+    assert_eq!(absent.iter().filter(|s| s.result.is_err()).count(), 2, "{absent:?}");
 }

@@ -35,15 +35,22 @@ fn code(output: &Output) -> i32 {
 
 #[test]
 fn send_then_query_key_on_a_stream() {
-    let Some(broker) = Broker::shared("send_then_query_key_on_a_stream") else { return };
+    let Some(broker) = Broker::shared("send_then_query_key_on_a_stream") else {
+        return;
+    };
     let queue = broker.queue("tool", "stream", json!({}));
     let input: String = (0..500).map(|n| format!("key{n}:value {n}\n")).collect();
     let sent = run(&broker, &broker.password, &["send", "-t", &queue, "-K", ":"], &input);
     assert_eq!(code(&sent), 0);
-    let found = run(&broker, &broker.password, &["query-key", "-t", &queue, "key77", "--format", "jsonl"], "");
+    let found = run(
+        &broker,
+        &broker.password,
+        &["query-key", "-t", &queue, "key77", "--format", "jsonl"],
+        "",
+    );
     assert_eq!(code(&found), 0);
     let first: Value = serde_json::from_slice(found.stdout.split(|b| *b == b'\n').next().unwrap()).unwrap();
-    assert_eq!((&first["value"], &first["routing_key"]), (&json!("value 77"), &json!(queue)));
+    assert_eq!((&first["value"], &first["key"]), (&json!("value 77"), &json!("key77")));
     let absent = run(&broker, &broker.password, &["query-key", "-t", &queue, "nobody"], "");
     assert_eq!(code(&absent), 1);
     let verified = run(&broker, &broker.password, &["verify", "-t", &queue], "");
@@ -52,7 +59,9 @@ fn send_then_query_key_on_a_stream() {
 
 #[test]
 fn what_cannot_be_is_told_by_the_exit_code() {
-    let Some(broker) = Broker::shared("what_cannot_be_is_told_by_the_exit_code") else { return };
+    let Some(broker) = Broker::shared("what_cannot_be_is_told_by_the_exit_code") else {
+        return;
+    };
     let send = |queue: &str, password: &str| run(&broker, password, &["send", "-t", queue, "--no-spool"], "v\n");
     assert_eq!(code(&send("no.such.queue", &broker.password)), 2);
     let queue = broker.queue("codes", "classic", json!({}));

@@ -1,5 +1,6 @@
 //! A login: socket, TLS, AMQP handshake, virtual host. Bounded as a whole, and told by the step that failed.
 
+use super::greeting::{self, Greeting};
 use super::socket::{self, Cut, Stream};
 use super::target::{Mechanism, Target};
 use super::words::{self, code};
@@ -84,10 +85,20 @@ impl Client {
             let connection = handshake(target, address, stream).await?;
             Ok(Client { connection, cut })
         };
-        match tokio::time::timeout(limit, work).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(too_late(reached, target.tls.is_some(), address)),
+        let failed = match tokio::time::timeout(limit, work).await {
+            Ok(Ok(client)) => return Ok(client),
+            Ok(Err(why)) => why,
+            Err(_) => too_late(reached, target.tls.is_some(), address),
+        };
+        // RabbitMQ is silent for three seconds about a login that it does not offer, and then hangs up; PLAIN it always offers.
+        let may_be_missing = reached == Stage::Authentication && failed.stage.is_none();
+        if may_be_missing && target.mechanism != Mechanism::Plain {
+            let greeting = tokio::time::timeout(limit, greet(target, address)).await;
+            if let Ok(Ok(greeting)) = greeting {
+                greeting.check(target.mechanism)?;
+            }
         }
+        Err(failed)
     }
 
     /// A channel, within `limit`.
@@ -100,6 +111,13 @@ impl Client {
         let goodbye = self.connection.close(200, ShortString::from("bye"));
         let _ = tokio::time::timeout(GOODBYE, goodbye).await;
     }
+}
+
+/// What a server says before a login, on a connection of its own.
+async fn greet(target: &Target, address: &str) -> Result<Greeting, Unreached> {
+    let addresses = socket::resolve(address).await?;
+    let (stream, _cut) = socket::connect(&addresses).await?;
+    greeting::read(socket::secure(stream, target.tls.as_ref(), address).await?).await
 }
 
 /// A silent server proves nothing about who we are, so this is no refusal: only what was answered is.

@@ -1,6 +1,7 @@
 //! What a server says before anybody logs in: its product, its version, the logins that it offers.
 
 use super::socket::Stream;
+use super::target::Mechanism;
 use crate::model::{Stage, Unreached};
 use amq_protocol::frame::{AMQPFrame, parse_frame};
 use amq_protocol::protocol::AMQPClass;
@@ -20,6 +21,19 @@ pub(super) struct Greeting {
     pub(super) server: String,
     /// The names of the logins that it offers.
     pub(super) mechanisms: Vec<String>,
+}
+
+impl Greeting {
+    /// Whether the server offers a login.
+    pub(super) fn check(&self, wanted: Mechanism) -> Result<(), Unreached> {
+        let wanted = wanted.name();
+        if self.mechanisms.iter().any(|m| m == wanted) {
+            return Ok(());
+        }
+        let offered = self.mechanisms.join(", ");
+        let why = format!("{} offers {offered}, not {wanted}", self.server);
+        Err(Unreached::at(Stage::Authentication, why))
+    }
 }
 
 /// Opens a conversation, reads the first words, and leaves.
@@ -62,7 +76,12 @@ fn parse(bytes: &[u8]) -> Result<Option<Greeting>, Unreached> {
     };
     Ok(Some(Greeting {
         server: format!("{} {}", property("product"), property("version")),
-        mechanisms: start.mechanisms.to_string().split_whitespace().map(str::to_owned).collect(),
+        mechanisms: start
+            .mechanisms
+            .to_string()
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect(),
     }))
 }
 

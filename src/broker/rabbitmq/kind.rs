@@ -45,7 +45,11 @@ pub(super) async fn ask(client: &Client, queue: &str, limit: Duration) -> lapin:
             durable: true,
             ..QueueDeclareOptions::default()
         };
-        let asked = timed(limit, channel.queue_declare(ShortString::from(queue), durable, wish.clone())).await;
+        let asked = timed(
+            limit,
+            channel.queue_declare(ShortString::from(queue), durable, wish.clone()),
+        )
+        .await;
         let error = match asked {
             // Only a queue that somebody declared with our own nonsense.
             Ok(_) => return Ok(Kind::Stream),
@@ -65,7 +69,9 @@ pub(super) async fn ask(client: &Client, queue: &str, limit: Duration) -> lapin:
             }
         }
     }
-    Ok(Kind::Unknown("the broker does not say what kind of queue it is".to_owned()))
+    Ok(Kind::Unknown(
+        "the broker does not say what kind of queue it is".to_owned(),
+    ))
 }
 
 #[derive(Debug, PartialEq)]
@@ -78,7 +84,9 @@ enum Told {
 /// Reads `inequivalent arg 'NAME' for queue …: received … but current is the value 'VALUE' of type 'TYPE'`.
 fn read(reply: u16, text: &str) -> Told {
     let unknown = || Told::Kind(Kind::Unknown(format!("{text} ({reply})")));
-    let differs = text.strip_prefix("inequivalent arg '").and_then(|rest| rest.split_once('\''));
+    let differs = text
+        .strip_prefix("inequivalent arg '")
+        .and_then(|rest| rest.split_once('\''));
     let Some((name, rest)) = differs.filter(|_| reply == code::PRECONDITION_FAILED) else {
         return unknown();
     };
@@ -111,19 +119,26 @@ mod tests {
         let of = |text: &str| read(406, text);
         let queue = "for queue 'q' in vhost '/': received";
         assert_eq!(
-            of(&format!("inequivalent arg 'x-queue-leader-locator' {queue} the value 'x' of type 'longstr' but current is none")),
+            of(&format!(
+                "inequivalent arg 'x-queue-leader-locator' {queue} the value 'x' of type 'longstr' but current is none"
+            )),
             Told::Kind(Kind::Stream)
         );
         for not in ["x-queue-type", "x-message-ttl", "durable", "auto_delete"] {
             let text = format!("inequivalent arg '{not}' {queue} 'stream' but current is 'quorum'");
             assert_eq!(of(&text), Told::Kind(Kind::Queue));
         }
-        let more = |value: &str| format!("inequivalent arg 'x-max-length-bytes' {queue} none but current is the value {value}");
+        let more = |value: &str| {
+            format!("inequivalent arg 'x-max-length-bytes' {queue} none but current is the value {value}")
+        };
         assert_eq!(
             of(&more("'100' of type 'long'")),
             Told::Has("x-max-length-bytes", AMQPValue::LongLongInt(100))
         );
         assert!(matches!(of(&more("of another kind")), Told::Kind(Kind::Unknown(_))));
-        assert!(matches!(read(403, "access to queue 'q' refused"), Told::Kind(Kind::Unknown(_))));
+        assert!(matches!(
+            read(403, "access to queue 'q' refused"),
+            Told::Kind(Kind::Unknown(_))
+        ));
     }
 }

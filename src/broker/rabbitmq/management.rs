@@ -23,7 +23,10 @@ pub(super) async fn probe(target: &Target, url: &str, place: Option<&Place>, pat
     let ask = |path: String| async move {
         match tokio::time::timeout(patience, get(target, url, &path)).await {
             Ok(answer) => answer,
-            Err(_) => Err(Unreached::at(Stage::Tcp, format!("no answer within {} s", patience.as_secs()))),
+            Err(_) => Err(Unreached::at(
+                Stage::Tcp,
+                format!("no answer within {} s", patience.as_secs()),
+            )),
         }
     };
     let mut steps = Vec::new();
@@ -42,7 +45,10 @@ pub(super) async fn probe(target: &Target, url: &str, place: Option<&Place>, pat
                 Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => String::new(),
             };
             let tags = text(&who["tags"]);
-            note(Stage::Authentication, Ok(format!("user {} with the tags {tags}", text(&who["name"]))));
+            note(
+                Stage::Authentication,
+                Ok(format!("user {} with the tags {tags}", text(&who["name"]))),
+            );
         }
         Ok((status, answer)) => {
             note(Stage::Authentication, Err(refusal(status, &answer)));
@@ -99,11 +105,15 @@ async fn get(target: &Target, url: &str, path: &str) -> Result<(u16, Value), Unr
         .split_once("://")
         .filter(|(scheme, _)| ["http", "https"].contains(scheme))
         .ok_or_else(|| bad("the address of the management API is not http://HOST:PORT or https://HOST:PORT"))?;
-    let (authority, prefix) = rest.split_once('/').map_or((rest, ""), |(a, p)| (a, p.trim_end_matches('/')));
+    let (authority, prefix) = rest
+        .split_once('/')
+        .map_or((rest, ""), |(a, p)| (a, p.trim_end_matches('/')));
     if authority.contains('@') {
         return Err(bad("the address of the management API holds a user; leave it out"));
     }
-    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let has_port = authority
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
     let address = match (has_port, scheme) {
         (true, _) => authority.to_owned(),
         (false, "https") => format!("{authority}:15671"),
@@ -118,7 +128,11 @@ async fn get(target: &Target, url: &str, path: &str) -> Result<(u16, Value), Unr
         .map_err(failed)?;
     let talk = tokio::spawn(talk);
     let login = STANDARD.encode(format!("{}:{}", target.user, target.password));
-    let prefix = if prefix.is_empty() { String::new() } else { format!("/{prefix}") };
+    let prefix = if prefix.is_empty() {
+        String::new()
+    } else {
+        format!("/{prefix}")
+    };
     let request = Request::get(format!("{prefix}{path}"))
         .header(header::HOST, authority)
         .header(header::ACCEPT, "application/json")

@@ -133,8 +133,14 @@ mod tests {
         assert!(!table.contains_key("mqsafe-void"));
         assert_eq!(*ready.properties.delivery_mode(), Some(2));
         assert_eq!(*ready.properties.timestamp(), Some(1));
-        assert_eq!(ready.properties.correlation_id().as_ref().map(ShortString::as_str), Some("k"));
-        assert_eq!(ready.properties.message_id().as_ref().map(ShortString::as_str), Some("id-7"));
+        assert_eq!(
+            ready.properties.correlation_id().as_ref().map(ShortString::as_str),
+            Some("k")
+        );
+        assert_eq!(
+            ready.properties.message_id().as_ref().map(ShortString::as_str),
+            Some("id-7")
+        );
     }
 
     #[test]

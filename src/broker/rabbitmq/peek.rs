@@ -1,7 +1,8 @@
 //! Looking into a queue: every message is fetched without being acknowledged, then all are put back.
 //!
-//! They come back to their places, but marked as redelivered, and a quorum queue counts it against its delivery limit
-//! (RabbitMQ: quorum queues, "Poison Message Handling"). So it is done only when it was asked for.
+//! In a classic queue they come back to their places, marked as redelivered. A quorum queue counts it against its delivery limit
+//! (RabbitMQ: quorum queues, "Poison Message Handling") and, measured on 3.10, takes more than 32 of them back in no order. So it
+//! is done only when it was asked for.
 
 use super::client::{Client, timed};
 use super::record::{self, Row};
@@ -43,10 +44,15 @@ async fn read_into(
     let channel = client.channel(limit).await.map_err(words)?;
     let (mut rows, mut failed) = (Vec::new(), None);
     let total = reading.read.to;
-    for place in 0..total {
+    // Old brokers count 0 messages in every stream. A question finds that out, where the kind could not be told.
+    for place in 0..total.max(1) {
         let got = channel.basic_get(ShortString::from(queue), BasicGetOptions { no_ack: false });
         match timed(limit, got).await {
             Ok(Some(message)) => {
+                if place >= total {
+                    // It came after the beginning.
+                    break;
+                }
                 let times = record::deliveries(&message.delivery);
                 rows.push(Row::new(message.delivery, place));
                 if times >= MOST_DELIVERIES {
@@ -55,6 +61,7 @@ async fn read_into(
                     ));
                 }
             }
+            Ok(None) if place >= total => break,
             Ok(None) => failed = Some(format!("others took {} of {total} messages meanwhile", total - place)),
             Err(e) => failed = Some(words::why(&e)),
         }

@@ -60,15 +60,13 @@ impl Server<'_> {
             .await?;
         if target.tls.is_some() {
             let (host, _) = socket::host_and_port(address);
-            self.good(Stage::Tls, format!("{}the certificate is good for {host}", version(&stream)));
+            self.good(
+                Stage::Tls,
+                format!("{}the certificate is good for {host}", version(&stream)),
+            );
         }
         let greeting = self.step(Stage::Authentication, greeting::read(stream)).await?;
-        let wanted = target.mechanism.name();
-        if !greeting.mechanisms.iter().any(|m| m == wanted) {
-            let offered = greeting.mechanisms.join(", ");
-            let why = format!("{} offers {offered}, not {wanted}", greeting.server);
-            return Err(self.bad(&Unreached::at(Stage::Authentication, why)));
-        }
+        greeting.check(target.mechanism).map_err(|why| self.bad(&why))?;
         let login = Client::login_to(target, address, self.patience);
         let client = match login.await {
             Ok(client) => client,
@@ -110,7 +108,10 @@ impl Server<'_> {
             (Mechanism::External, _) => "client certificate".to_owned(),
             (Mechanism::Plain | Mechanism::AmqPlain, user) => format!("user {user}"),
         };
-        self.good(Stage::Authentication, format!("{who} by {}; {server}", target.mechanism.name()));
+        self.good(
+            Stage::Authentication,
+            format!("{who} by {}; {server}", target.mechanism.name()),
+        );
     }
 
     async fn look(&mut self, client: &Client, place: &Place) -> std::result::Result<(), Failed> {

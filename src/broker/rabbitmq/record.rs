@@ -53,7 +53,10 @@ impl Row {
         let number = |name: &'static str, value: Option<u64>| value.map(|v| (name, v.to_string()));
         // The message id of our own messages is made up, so it is no key.
         if key.is_none() && !is_stamped {
-            let named = properties.correlation_id().as_ref().or(properties.message_id().as_ref());
+            let named = properties
+                .correlation_id()
+                .as_ref()
+                .or(properties.message_id().as_ref());
             key = named.map(|id| id.as_str().as_bytes().to_vec());
         }
         Row {
@@ -100,7 +103,11 @@ impl Row {
                 .collect(),
             exchange: Some(&self.exchange),
             routing_key: Some(&self.routing_key),
-            properties: self.properties.iter().map(|(name, value)| (*name, value.as_str())).collect(),
+            properties: self
+                .properties
+                .iter()
+                .map(|(name, value)| (*name, value.as_str()))
+                .collect(),
             ..Record::default()
         }
     }
@@ -123,9 +130,7 @@ pub(super) fn stream_offset(delivery: &Delivery) -> Option<i64> {
 /// How often a quorum queue has delivered it before.
 pub(super) fn deliveries(delivery: &Delivery) -> i64 {
     let headers = delivery.properties.headers().as_ref();
-    headers
-        .and_then(|h| integer(h.inner().get(COUNT_HEADER)?))
-        .unwrap_or(0)
+    headers.and_then(|h| integer(h.inner().get(COUNT_HEADER)?)).unwrap_or(0)
 }
 
 fn integer(value: &AMQPValue) -> Option<i64> {
@@ -229,7 +234,10 @@ mod tests {
         let key = |headers: &[(&str, AMQPValue)], p: &BasicProperties| delivered(headers, p.clone()).key;
         assert_eq!(key(&[("mqsafe-key", text("k"))], &named), Some(b"k".to_vec()));
         assert_eq!(key(&[], &named), Some(b"c".to_vec()));
-        assert_eq!(key(&[], &BasicProperties::default().with_message_id("m".into())), Some(b"m".to_vec()));
+        assert_eq!(
+            key(&[], &BasicProperties::default().with_message_id("m".into())),
+            Some(b"m".to_vec())
+        );
         assert_eq!(key(&[("mqsafe-id", text("1 p l"))], &named), None);
     }
 

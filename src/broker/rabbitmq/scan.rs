@@ -35,8 +35,10 @@ impl RabbitScan {
     pub fn new(connection: &Connection, topic: &str) -> Result<RabbitScan> {
         let place = Place::parse(topic)?;
         if !place.exchange.is_empty() {
-            return Err(Problem::usage(format!("{topic} is an exchange and a routing key, and only a queue can be read"))
-                .next("give the queue that it is routed to with -t QUEUE"));
+            return Err(Problem::usage(format!(
+                "{topic} is an exchange and a routing key, and only a queue can be read"
+            ))
+            .next("give the queue that it is routed to with -t QUEUE"));
         }
         Ok(RabbitScan {
             target: Target::new(connection)?,
@@ -76,7 +78,9 @@ impl RabbitScan {
                     return Ok(looked);
                 }
                 // That answer closed the connection.
-                let again = Client::login(&self.target, CONNECT).await.map_err(|why| self.unreached(&why))?;
+                let again = Client::login(&self.target, CONNECT)
+                    .await
+                    .map_err(|why| self.unreached(&why))?;
                 let reading = stream::read(&again, queue, count, ANSWER, visit).await;
                 again.close().await;
                 Ok(reading)
@@ -113,8 +117,10 @@ impl RabbitScan {
                         .because(text)
                         .next("ask for the read permission on the queue"))
                 }
-                Some(_) | None => Err(Problem::unknown(format!("queue {queue} on {broker} cannot be asked about"))
-                    .because(words::why(&e))),
+                Some(_) | None => Err(
+                    Problem::unknown(format!("queue {queue} on {broker} cannot be asked about"))
+                        .because(words::why(&e)),
+                ),
             },
         }
     }

@@ -174,7 +174,9 @@ impl Session {
                 mandatory: true,
                 immediate: false,
             };
-            channel.basic_publish(exchange, key, options, &payload, properties).await
+            channel
+                .basic_publish(exchange, key, options, &payload, properties)
+                .await
         });
         // The first poll puts it into lapin's queue, which keeps the order; who waits for the rest polls it again.
         match write.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -272,7 +274,10 @@ impl Session {
             }
         }
         verdicts.extend(self.verdicts.settled(unresolved, self.last));
-        verdicts.extend(self.verdicts.abandon(&format!("acknowledged, and the connection was lost before it was certain that it was routed: {}", loss.why)));
+        verdicts.extend(self.verdicts.abandon(&format!(
+            "acknowledged, and the connection was lost before it was certain that it was routed: {}",
+            loss.why
+        )));
         let suspects = if loss.reply.as_ref().is_some_and(|(code, _)| is_about_a_message(*code)) {
             in_flight
         } else {
@@ -320,7 +325,9 @@ async fn next_confirm(
                 Poll::Pending => break,
                 Poll::Ready(outcome) => {
                     written(shared, *bytes);
-                    let Some((sent, bytes, _)) = writing.pop_front() else { break };
+                    let Some((sent, bytes, _)) = writing.pop_front() else {
+                        break;
+                    };
                     match outcome {
                         Ok(confirm) => confirming.push_back((sent, confirm)),
                         Err(error) => {

@@ -47,7 +47,10 @@ pub(super) async fn resolve(address: &str) -> Result<Vec<SocketAddr>, Unreached>
         .map_err(|_| Unreached::at(Stage::Dns, format!("there is no address for the name {host}")))?
         .collect();
     if found.is_empty() {
-        return Err(Unreached::at(Stage::Dns, format!("there is no address for the name {host}")));
+        return Err(Unreached::at(
+            Stage::Dns,
+            format!("there is no address for the name {host}"),
+        ));
     }
     Ok(found)
 }

@@ -140,10 +140,7 @@ pub(super) fn hand_over(rows: &[&Row], read: &mut PartitionRead, visit: &mut dyn
 }
 
 /// What has arrived, up to a batch: the rows, the last delivery tag, and whether the consumer ended.
-fn batch(
-    first: Option<lapin::Result<Delivery>>,
-    consumer: &mut Consumer,
-) -> Result<(Vec<Row>, u64, bool), String> {
+fn batch(first: Option<lapin::Result<Delivery>>, consumer: &mut Consumer) -> Result<(Vec<Row>, u64, bool), String> {
     let (mut rows, mut tag) = (Vec::new(), 0);
     let mut next = first;
     loop {
@@ -212,7 +209,9 @@ async fn last_offset(
                 };
                 let asked = channel.queue_declare(ShortString::from(queue), passive, FieldTable::default());
                 timed(limit, asked).await?;
-                let Some(late) = consumer.next().now_or_never() else { break };
+                let Some(late) = consumer.next().now_or_never() else {
+                    break;
+                };
                 match late {
                     Some(delivery) => last = last.max(record::stream_offset(&delivery?)),
                     None => break,
@@ -227,12 +226,7 @@ async fn last_offset(
     Ok(last)
 }
 
-async fn consume(
-    client: &Client,
-    queue: &str,
-    from: &str,
-    limit: Duration,
-) -> lapin::Result<(Channel, Consumer)> {
+async fn consume(client: &Client, queue: &str, from: &str, limit: Duration) -> lapin::Result<(Channel, Consumer)> {
     let channel = client.channel(limit).await?;
     timed(limit, channel.basic_qos(PREFETCH, BasicQosOptions::default())).await?;
     let mut arguments = FieldTable::default();

@@ -78,14 +78,17 @@ impl Target {
         };
         let properties = &connection.properties;
         if let Some((key, _)) = properties.iter().find(|(key, _)| !is_known(key)) {
-            return Err(Problem::usage(format!("the RabbitMQ client has no property {key}")).next(
-                "use sasl.mechanism, sasl.username, sasl.password, ssl.*, heartbeat.interval.ms or \
+            return Err(
+                Problem::usage(format!("the RabbitMQ client has no property {key}")).next(
+                    "use sasl.mechanism, sasl.username, sasl.password, ssl.*, heartbeat.interval.ms or \
                  socket.connection.setup.timeout.ms",
-            ));
+                ),
+            );
         }
         if !tls && properties.get("ssl.certificate.location").is_some() {
             return Err(
-                Problem::usage("a client certificate is given, and the connection has no TLS").next("write -b amqps://…")
+                Problem::usage("a client certificate is given, and the connection has no TLS")
+                    .next("write -b amqps://…"),
             );
         }
         let mechanism = mechanism(properties.get("sasl.mechanism").or(properties.get("sasl.mechanisms")))?;
@@ -114,7 +117,11 @@ impl Target {
             mechanism,
             user,
             password,
-            heartbeat: milliseconds(properties.get("heartbeat.interval.ms"), "heartbeat.interval.ms", HEARTBEAT)?,
+            heartbeat: milliseconds(
+                properties.get("heartbeat.interval.ms"),
+                "heartbeat.interval.ms",
+                HEARTBEAT,
+            )?,
             setup: milliseconds(
                 properties.get("socket.connection.setup.timeout.ms"),
                 "socket.connection.setup.timeout.ms",
@@ -214,8 +221,10 @@ impl Place {
         let (exchange, key) = text.split_once('|').unwrap_or(("", text));
         let long = [exchange, key].into_iter().any(|part| part.len() > SHORT_BYTES);
         if long {
-            return Err(Problem::usage("the name of a queue, exchange or routing key is longer than 255 bytes")
-                .next("AMQP has no longer ones; check the name"));
+            return Err(
+                Problem::usage("the name of a queue, exchange or routing key is longer than 255 bytes")
+                    .next("AMQP has no longer ones; check the name"),
+            );
         }
         if exchange.is_empty() && key.is_empty() {
             return Err(Problem::usage("no queue is named").next("give one with -t QUEUE"));
@@ -239,8 +248,11 @@ mod tests {
 
     fn target(url: &str, properties: &[&str]) -> Result<Target> {
         let properties: Vec<String> = properties.iter().map(|p| (*p).to_owned()).collect();
-        let properties =
-            ClientProperties::parse(&properties, |_| Ok("hunter2".to_owned()), |_| Some("hunter2".to_owned()))?;
+        let properties = ClientProperties::parse(
+            &properties,
+            |_| Ok("hunter2".to_owned()),
+            |_| Some("hunter2".to_owned()),
+        )?;
         Target::new(&Connection {
             url: BrokerUrl::parse(url)?,
             properties,
@@ -278,10 +290,14 @@ mod tests {
             let problem = target("amqp://h", &[property]).unwrap_err();
             assert!(problem.what.contains(named), "{problem:?}");
         }
-        let beat = |ms: &str| target("amqp://h", &[&format!("heartbeat.interval.ms={ms}")]).map(|t| t.heartbeat_seconds());
+        let beat =
+            |ms: &str| target("amqp://h", &[&format!("heartbeat.interval.ms={ms}")]).map(|t| t.heartbeat_seconds());
         assert_eq!(beat("1"), Ok(1));
         assert_eq!(beat("10000"), Ok(8));
-        assert_eq!(target("amqp://h", &["sasl.mechanism=amqplain"]).map(|t| t.mechanism), Ok(Mechanism::AmqPlain));
+        assert_eq!(
+            target("amqp://h", &["sasl.mechanism=amqplain"]).map(|t| t.mechanism),
+            Ok(Mechanism::AmqPlain)
+        );
     }
 
     #[test]

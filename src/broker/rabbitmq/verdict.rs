@@ -72,7 +72,10 @@ impl Verdicts {
                 self.held.push_back(Held { sent, until: last });
                 None
             }
-            Said::Nack => Some((sent.ticket, self.doubt(&sent, "the broker could not take responsibility (nack)"))),
+            Said::Nack => Some((
+                sent.ticket,
+                self.doubt(&sent, "the broker could not take responsibility (nack)"),
+            )),
             Said::NotRequested => Some((sent.ticket, self.doubt(&sent, "the broker was not asked to confirm"))),
         }
     }
@@ -159,7 +162,12 @@ mod tests {
         let mut verdicts = Verdicts::default();
         assert_eq!(verdicts.confirm(sent(1), &Said::Ack, None, 3), None);
         assert_eq!(verdicts.settled(Some(2), 3), []);
-        assert!(verdicts.abandon("lost").iter().all(|(_, d)| matches!(d, Delivery::InDoubt(_))));
+        assert!(
+            verdicts
+                .abandon("lost")
+                .iter()
+                .all(|(_, d)| matches!(d, Delivery::InDoubt(_)))
+        );
         let (_, nack) = verdicts.confirm(sent(2), &Said::Nack, None, 3).unwrap();
         assert!(matches!(nack, Delivery::InDoubt(_)));
         let (_, nothing) = verdicts.confirm(sent(3), &Said::NotRequested, None, 3).unwrap();

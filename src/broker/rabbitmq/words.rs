@@ -122,11 +122,20 @@ fn alert(error: &rustls::Error) -> String {
     };
     let known = [
         (Alert::CertificateRequired, "the broker asks for a client certificate"),
-        (Alert::UnknownCA, "the broker does not trust the authority of our certificate"),
-        (Alert::CertificateExpired, "the broker says that our certificate has expired"),
+        (
+            Alert::UnknownCA,
+            "the broker does not trust the authority of our certificate",
+        ),
+        (
+            Alert::CertificateExpired,
+            "the broker says that our certificate has expired",
+        ),
         (Alert::BadCertificate, "the broker refuses our certificate"),
         (Alert::CertificateUnknown, "the broker refuses our certificate"),
-        (Alert::HandshakeFailure, "the broker and this client have no TLS setting in common, or it asks for a client certificate"),
+        (
+            Alert::HandshakeFailure,
+            "the broker and this client have no TLS setting in common, or it asks for a client certificate",
+        ),
         (Alert::ProtocolVersion, "the broker speaks no TLS version that is safe"),
     ];
     match known.iter().find(|(a, _)| a == alert) {

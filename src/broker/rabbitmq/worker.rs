@@ -111,9 +111,8 @@ fn report(lost: Lost, shared: &Shared, commands: &mut UnboundedReceiver<Command>
                 Command::Renew => {}
             }
         }
-        let comes_back = |(_, delivery): &(u64, Delivery)| {
-            matches!(delivery, Delivery::InDoubt(_) | Delivery::NotSent(_))
-        };
+        let comes_back =
+            |(_, delivery): &(u64, Delivery)| matches!(delivery, Delivery::InDoubt(_) | Delivery::NotSent(_));
         if !verdicts.iter().any(comes_back) {
             // Nobody waits for anything, so nobody would ask.
             state.phase = Phase::Connecting;
