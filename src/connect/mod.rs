@@ -3,6 +3,7 @@
 mod context;
 mod edit;
 mod file;
+mod import;
 mod jaas;
 mod origin;
 mod program;
@@ -19,6 +20,7 @@ mod yaml;
 
 pub use context::{Context, ContextFile, Contexts};
 pub use edit::{top_level_line, with_contexts, yaml_text};
+pub use import::{Foreign, Imported, import};
 pub use origin::Origin;
 pub use program::{hide, print_of};
 pub use properties::{ClientProperties, is_secret};
@@ -63,6 +65,17 @@ impl Connection {
             warnings.push(format!(
                 "{name}=none{}: the broker's host name is not checked, so whoever has any certificate of its authority can read and change everything",
                 place(name)
+            ));
+        }
+        let endpoint = "sasl.oauthbearer.token.endpoint.url";
+        if let Some(rest) = of(endpoint).and_then(|url| url.strip_prefix("http://"))
+            && !["127.0.0.1", "localhost", "[::1]"]
+                .iter()
+                .any(|here| rest.starts_with(here))
+        {
+            warnings.push(format!(
+                "{endpoint}{}: the client's secret goes there in the clear; write https://",
+                place(endpoint)
             ));
         }
         warnings

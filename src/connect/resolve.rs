@@ -245,6 +245,12 @@ impl Resolver<'_> {
 fn fetch(late: Vec<Late>, around: &dyn Surroundings) -> Result<Vec<Setting>> {
     // Where one thing has two names in one URL and in its context, the last of the same rank counts, as in a file.
     let counts = |l: &Late| late.iter().filter(|o| o.key == l.key).map(|o| o.rank).min() == Some(l.rank);
+    // Every variable that holds a secret is known before the first program is started, which then does not inherit it.
+    for one in &late {
+        if let Value::Environment(name) = &one.value {
+            around.variable(name);
+        }
+    }
     let mut settings = Vec::new();
     for one in &late {
         // A key of this broker's that lies below another one is never fetched: the command behind it may ask a person.

@@ -6,7 +6,6 @@ use crate::model::{Problem, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use p12_keystore::KeyStoreEntry;
-use std::fmt::Write as _;
 
 /// The certificates and the key of a store. The key is a secret, so there is no `Debug`.
 #[derive(Default)]
@@ -116,14 +115,14 @@ pub(super) fn split(text: &str) -> std::result::Result<Store, &'static str> {
         let Some(length) = block.find(&end).map(|i| i + end.len()) else {
             return Err("a PEM block has no end");
         };
-        let whole = &block[..length];
+        let body = &block["-----BEGIN -----".len() + label.len()..length - end.len()];
+        let whole = wrapped(label, body);
         match label {
             "CERTIFICATE" | "TRUSTED CERTIFICATE" | "X509 CERTIFICATE" => {
-                store.trusted.push_str(whole);
-                store.trusted.push('\n');
+                store.trusted.push_str(&whole);
             }
             _ if label.ends_with("PRIVATE KEY") => {
-                if store.key.replace(format!("{whole}\n")).is_some() {
+                if store.key.replace(whole).is_some() {
                     return Err("it holds more than one private key");
                 }
             }
@@ -137,6 +136,31 @@ pub(super) fn split(text: &str) -> std::result::Result<Store, &'static str> {
         return Err("it holds no certificate and no key in PEM form");
     }
     Ok(store)
+}
+
+/// A block whose lines are as long as every reader takes them: settings of one line separate them by spaces, or by a written `\n`.
+fn wrapped(label: &str, body: &str) -> String {
+    // The headers of an encrypted key (RFC 1421) must stay lines of their own.
+    let body = if body.contains(':') {
+        body.trim_start_matches(['\r', '\n']).to_owned()
+    } else {
+        let plain: String = body.replace("\\n", "").split_whitespace().collect();
+        lines_of(&plain)
+    };
+    format!("-----BEGIN {label}-----\n{body}-----END {label}-----\n")
+}
+
+/// Base64 in lines of 64 (RFC 7468).
+fn lines_of(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / 64 + 1);
+    for (i, c) in text.chars().enumerate() {
+        if i > 0 && i % 64 == 0 {
+            out.push('\n');
+        }
+        out.push(c);
+    }
+    out.push('\n');
+    out
 }
 
 fn pkcs12(named: &Named<'_>, bytes: &[u8]) -> Result<Store> {
@@ -220,15 +244,9 @@ fn push(out: &mut String, label: &str, der: &[u8]) {
     out.push_str(&block(label, der));
 }
 
-/// One PEM block (RFC 7468).
+/// One PEM block.
 fn block(label: &str, der: &[u8]) -> String {
-    let body = STANDARD.encode(der);
-    let mut out = format!("-----BEGIN {label}-----\n");
-    for line in body.as_bytes().chunks(64) {
-        let _ = writeln!(out, "{}", String::from_utf8_lossy(line));
-    }
-    let _ = writeln!(out, "-----END {label}-----");
-    out
+    wrapped(label, &STANDARD.encode(der))
 }
 
 /// Whether every length in a JKS file stays inside it; the reader would reserve what the file says.
@@ -288,3 +306,7 @@ impl Walk<'_> {
         Some(())
     }
 }
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

@@ -160,14 +160,14 @@ impl Given {
         };
         let end = format!("-----END {label}-----");
         let block = text[at..].find(&end).map(|i| &text[at..at + i + end.len()]);
-        let damaged = || self.bad(&"the encrypted key is damaged").next("make the file anew");
-        let (_, document) = block
-            .and_then(|b| pkcs8::SecretDocument::from_pem(b).ok())
-            .ok_or_else(damaged)?;
-        let encrypted = EncryptedPrivateKeyInfo::try_from(document.as_bytes()).map_err(|_| damaged())?;
-        if encrypted.encryption_algorithm.pbes2().is_none() {
-            return Err(self.bad(&"the key is encrypted in an old way (PBES1)").next(convert));
-        }
+        let decoded = block.and_then(|b| pkcs8::SecretDocument::from_pem(b).ok());
+        let (_, document) =
+            decoded.ok_or_else(|| self.bad(&"the encrypted key is damaged").next("make the file anew"))?;
+        // The old ways are those of PKCS#5 version 1 and of PKCS#12, which are not decrypted here.
+        let encrypted = EncryptedPrivateKeyInfo::try_from(document.as_bytes())
+            .ok()
+            .filter(|e| e.encryption_algorithm.pbes2().is_some())
+            .ok_or_else(|| self.bad(&"the key is encrypted in an old way (PBES1)").next(convert))?;
         let plain = encrypted.decrypt(password).map_err(|e| match e {
             pkcs8::Error::EncryptedPrivateKey(pkcs8::pkcs5::Error::UnsupportedAlgorithm { .. }) => self
                 .bad(&"the key is encrypted in a way that is not known here")
@@ -202,4 +202,67 @@ fn roots(properties: &ClientProperties) -> Result<RootCertStore> {
         );
     }
     Ok(roots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connect::Origin;
+
+    fn config(settings: &[(&str, &str)]) -> Result<Arc<ClientConfig>> {
+        let mut properties = ClientProperties::default();
+        for (key, value) in settings {
+            let dir = format!("{}/tests/stores/", env!("CARGO_MANIFEST_DIR"));
+            let value = if key.ends_with(".location") {
+                format!("{dir}{value}")
+            } else {
+                (*value).to_owned()
+            };
+            properties.set(*key, value, Origin::Property);
+        }
+        client_config(&properties)
+    }
+
+    const CA: (&str, &str) = ("ssl.ca.location", "ca.pem");
+    const CLIENT: (&str, &str) = ("ssl.certificate.location", "client.pem");
+
+    #[test]
+    fn keys_that_are_read() {
+        assert!(!config(&[CA]).unwrap().client_auth_cert_resolver.has_certs());
+        for key in ["client.key", "client-pbes2.key", "client-3des.key"] {
+            let with = [CA, CLIENT, ("ssl.key.location", key), ("ssl.key.password", "storepass")];
+            assert!(config(&with).unwrap().client_auth_cert_resolver.has_certs(), "{key}");
+        }
+        for (key, value) in [
+            ("ssl.endpoint.identification.algorithm", "none"),
+            ("ssl.endpoint.identification.algorithm", "https"),
+            ("enable.ssl.certificate.verification", "false"),
+        ] {
+            assert!(config(&[CA, (key, value)]).is_ok());
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_honoured_is_said_with_the_way_out() {
+        let key = |name, password| [CA, CLIENT, ("ssl.key.location", name), ("ssl.key.password", password)];
+        for (settings, expected) in [
+            (&key("client-traditional.key", "storepass")[..], "openssl pkcs8"),
+            (&key("client-pbes1.key", "storepass"), "openssl pkcs8"),
+            (&key("client-pbes2.key", "hunter2"), "ssl.key.password"),
+            (&key("client-pbes2.key", "storepass")[..3], "ssl.key.password=@FILE"),
+            (&key("client.pem", "storepass"), "PEM form"),
+            (&key("nowhere", "storepass"), "check the path"),
+            (&[CA, CLIENT], "both"),
+            (&[("ssl.ca.location", "client.key")], "PEM form"),
+            (
+                &[CA, ("ssl.endpoint.identification.algorithm", "hunter2")],
+                "leave it out",
+            ),
+        ] {
+            let problem = config(settings).unwrap_err();
+            let next = problem.next.clone().unwrap_or_default();
+            assert!(next.contains(expected), "{problem:?}");
+            assert!(!format!("{problem:?}").contains("hunter2"), "{problem:?}");
+        }
+    }
 }

@@ -365,7 +365,7 @@ impl Out<'_> {
             return Err(cannot(
                 setting,
                 "the store holds no certificate that it trusts",
-                "give the store that holds the authority's certificate",
+                "give the authority's certificate as a PEM file with type PEM, or import it with keytool -importcert",
             ));
         }
         self.put("ssl.ca.pem", store.trusted, setting);

@@ -202,7 +202,7 @@ fn decoded(text: &str) -> Result<String> {
 }
 
 /// The reverse of [`decoded`], for names that are shown and stored.
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -6,13 +6,19 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 #[cfg(feature = "kafka")]
+mod client_files;
+#[cfg(feature = "kafka")]
 mod completions;
+#[cfg(feature = "kafka")]
+mod context;
 mod errors;
 #[cfg(feature = "kafka")]
 mod guards;
 mod help;
 #[cfg(feature = "kafka")]
 mod input;
+#[cfg(feature = "kafka")]
+mod secrets;
 #[cfg(feature = "kafka")]
 mod stop;
 #[cfg(feature = "kafka")]

@@ -2,9 +2,10 @@
 
 use super::config::{self, KafkaTarget};
 use super::context::{Asking, LastError, Quiet};
+use super::handshake::{self, Handshake};
 use super::publish::KafkaPublisher;
 use super::raw;
-use crate::model::{Deliver, Endpoint, Lanes, Publish, Result, Topology, Unreached};
+use crate::model::{Deliver, Endpoint, Lanes, Publish, Result, Stage, Topology, Unreached};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::bindings::rd_kafka_resp_err_t as Code;
@@ -115,7 +116,7 @@ impl Endpoint for KafkaEndpoint {
                 // The client would go on asking with what was refused.
                 None if self.last_error.unreached().is_refusal() => {
                     *asking = None;
-                    return Err(self.last_error.take());
+                    return Err(explained(self.last_error.take(), &self.target));
                 }
                 None if start.elapsed() >= timeout => {
                     return Err(self.last_error.unreached());
@@ -139,6 +140,20 @@ impl Endpoint for KafkaEndpoint {
     fn last_error(&self) -> Option<String> {
         self.last_error.get()
     }
+}
+
+/// A refusal of the broker's certificate, with the reason that librdkafka does not give.
+fn explained(why: Unreached, target: &KafkaTarget) -> Unreached {
+    if why.stage != Some(Stage::Tls) || !why.why.contains("certificate verify failed") {
+        return why;
+    }
+    let hosts = target.broker.hosts().iter();
+    let bad = hosts.map(|host| (host, handshake::shake(host, &target.properties, SETTINGS)));
+    let found = bad.into_iter().find_map(|(host, shaken)| match shaken {
+        Handshake::Bad(reason) => Some(format!("{host}: {reason}")),
+        Handshake::Good | Handshake::None => None,
+    });
+    found.map_or(why, |reason| Unreached::at(Stage::Tls, reason))
 }
 
 /// Whether old values of a topic's keys are removed by compaction, so that holes are no loss; `None` when the broker would not

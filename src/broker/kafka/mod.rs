@@ -5,6 +5,7 @@ mod config;
 mod context;
 mod delivery;
 mod endpoint;
+mod handshake;
 pub mod mock;
 mod oauth;
 mod probe;

@@ -2,8 +2,9 @@
 
 use super::config::{self, KafkaTarget};
 use super::context::{Asking, LastError};
+use super::handshake::{self, Handshake};
 use crate::connect::Connection;
-use crate::model::{Result, Stage, Step};
+use crate::model::{Result, Stage, Step, Unreached};
 use rdkafka::bindings::rd_kafka_resp_err_t as Code;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{IsError, RDKafkaErrorCode};
@@ -16,6 +17,8 @@ use std::time::{Duration, Instant};
 const NO_TOPIC: &str = "-";
 /// How long one question may take, so that errors are heard in between.
 const SLICE: Duration = Duration::from_millis(250);
+/// How long the handshake may take that only explains another.
+const SHAKE: Duration = Duration::from_secs(3);
 
 /// The steps of connecting to a cluster: for each server its name and its port, then TLS and the login, then what this user may see.
 ///
@@ -133,13 +136,11 @@ fn ask(target: &KafkaTarget, host: &str, topic: Option<&str>, patience: Duration
     };
     match answer {
         Err(why) => {
-            // What the client cannot place failed at the first step that it still had to take.
-            let first = stages.first().map_or(Stage::Tcp, |(stage, _)| *stage);
-            let failed = why.stage.filter(|stage| *stage > Stage::Tcp).unwrap_or(first);
+            let (failed, words) = placed(&why, target, host, stages.first().map(|(stage, _)| *stage));
             for (stage, words) in stages.into_iter().filter(|(stage, _)| *stage < failed) {
                 steps.push(step(stage, host, Ok(words)));
             }
-            steps.push(step(failed, host, Err(target.properties.without_secrets(&why.why))));
+            steps.push(step(failed, host, Err(target.properties.without_secrets(&words))));
         }
         Ok(metadata) => {
             for (stage, words) in stages {
@@ -150,6 +151,32 @@ fn ask(target: &KafkaTarget, host: &str, topic: Option<&str>, patience: Duration
         }
     }
     Ok(())
+}
+
+/// At which step it failed, and in which words. librdkafka is silent about a server that hangs up on it; a TLS handshake shows whether
+/// that is because the server waits for one, and what is wrong with its certificate.
+fn placed(why: &Unreached, target: &KafkaTarget, host: &str, first: Option<Stage>) -> (Stage, String) {
+    let shaken = || handshake::shake(host, &target.properties, SHAKE);
+    match (why.stage.filter(|stage| *stage > Stage::Tcp), first) {
+        (Some(Stage::Tls), _) => match shaken() {
+            Handshake::Bad(reason) => (Stage::Tls, reason),
+            Handshake::Good | Handshake::None => (Stage::Tls, why.why.clone()),
+        },
+        (Some(stage), _) => (stage, why.why.clone()),
+        (None, None | Some(Stage::Authentication)) if shaken() != Handshake::None => (
+            Stage::Tls,
+            "the broker speaks TLS at this port; add security.protocol=SSL or SASL_SSL".to_owned(),
+        ),
+        (None, None) => (
+            Stage::Authentication,
+            format!(
+                "the port is open, and the broker does not answer without a login: {}; check security.protocol",
+                why.why
+            ),
+        ),
+        // What cannot be placed failed at the first step that was still to be taken.
+        (None, Some(first)) => (first, why.why.clone()),
+    }
 }
 
 fn authorised(metadata: &Metadata, host: &str, topic: Option<&str>, cluster: Option<&str>) -> Step {

@@ -1,6 +1,6 @@
 //! `mqsafe context`: named connections, what they come to, and whether they work.
 
-// mod import;
+mod import;
 mod write;
 
 use super::{home, resolve};
@@ -24,10 +24,7 @@ pub(super) fn run(command: ContextCommand, ui: &Ui) -> Result<Outcome> {
             timeout,
             format,
         } => test(&with(broker, name), topic.as_deref(), timeout, format, ui),
-        ContextAction::Import { tool, file, prefix } => {
-            let _ = (tool, file, prefix);
-            todo!()
-        }
+        ContextAction::Import { tool, file, prefix } => import::run(tool, file.as_deref(), &prefix, ui),
     }
 }
 

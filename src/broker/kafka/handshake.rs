@@ -1,0 +1,65 @@
+//! Why a TLS handshake failed. librdkafka only says that a certificate could not be verified; the same handshake by another
+//! library, with the same settings, says whether it has expired, is for another host, or comes from an unknown authority.
+
+use crate::connect::{ClientProperties, client_config};
+use rustls::pki_types::ServerName;
+use rustls::{CertificateError, ClientConnection, Error};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+/// What a handshake with a server came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Handshake {
+    /// The certificate is good.
+    Good,
+    /// The server speaks TLS, and this is wrong with it.
+    Bad(String),
+    /// What answers there does not speak TLS, or nothing answers.
+    None,
+}
+
+/// Shakes hands with `host:port` and hangs up.
+pub(super) fn shake(host: &str, properties: &ClientProperties, patience: Duration) -> Handshake {
+    try_shake(host, properties, patience).unwrap_or(Handshake::None)
+}
+
+fn try_shake(host: &str, properties: &ClientProperties, patience: Duration) -> Option<Handshake> {
+    let config = client_config(properties).ok()?;
+    let (name, _) = host.rsplit_once(':')?;
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    let server = ServerName::try_from(name.to_owned()).ok()?;
+    let address = host.to_socket_addrs().ok()?.next()?;
+    let mut stream = TcpStream::connect_timeout(&address, patience).ok()?;
+    stream.set_read_timeout(Some(patience)).ok()?;
+    stream.set_write_timeout(Some(patience)).ok()?;
+    let mut tls = ClientConnection::new(config, server).ok()?;
+    while tls.is_handshaking() {
+        let Err(e) = tls.complete_io(&mut stream) else { continue };
+        let error = e.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+        return match error {
+            Some(Error::InvalidCertificate(why)) => Some(Handshake::Bad(words(why))),
+            Some(Error::AlertReceived(alert)) => Some(Handshake::Bad(format!("the broker sent the alert {alert:?}"))),
+            Some(_) | None => None,
+        };
+    }
+    Some(Handshake::Good)
+}
+
+fn words(why: &CertificateError) -> String {
+    match why {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            format!("the broker's certificate has expired ({why})")
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            format!("the broker's certificate is for another host name ({why})")
+        }
+        CertificateError::UnknownIssuer => {
+            "the broker's certificate comes from an authority that is not trusted here (ssl.ca.location)".to_owned()
+        }
+        #[allow(
+            clippy::wildcard_enum_match_arm,
+            reason = "every other reason is told in its own words"
+        )]
+        other => format!("the broker's certificate is refused: {other}"),
+    }
+}
