@@ -126,7 +126,10 @@ pub(super) fn next<'a>(rest: &mut &'a [u8]) -> Result<Option<Stored<'a>>, String
 impl<'a> Stored<'a> {
     /// How its body is compressed, if it is (`MessageSysFlag.getCompressionType`: brokers before 5.0 know only zlib, as 0).
     pub(super) fn compression(&self) -> Option<Compression> {
-        (self.flags & COMPRESSED != 0).then(|| match (self.flags & COMPRESSION_KIND) >> 8 {
+        if self.flags & COMPRESSED == 0 {
+            return None;
+        }
+        Some(match (self.flags & COMPRESSION_KIND) >> 8 {
             0 | 3 => Compression::Zlib,
             other => Compression::Other(other),
         })
