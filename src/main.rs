@@ -43,6 +43,11 @@ fn start_log(verbose: u8, format: LogFormat) {
         _ => "debug",
     };
     let filter = EnvFilter::try_from_env("MQSAFE_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    // lapin traces what it sends, the answer to the login included, and warns with the payload of what comes back.
+    let filter = match "lapin=off".parse() {
+        Ok(silent) => filter.add_directive(silent),
+        Err(_) => filter,
+    };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

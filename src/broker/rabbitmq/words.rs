@@ -97,28 +97,39 @@ pub(super) fn tls(error: &std::io::Error, host: &str) -> String {
     let rustls::Error::InvalidCertificate(bad) = cause else {
         return alert(cause);
     };
-    let words = match bad {
-        Bad::Expired | Bad::ExpiredContext { .. } => "the broker's certificate has expired",
-        Bad::NotValidYet | Bad::NotValidYetContext { .. } => "the broker's certificate is not valid yet",
-        Bad::UnknownIssuer => "the broker's certificate comes from an authority that is not trusted",
-        Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
-            return format!("the broker's certificate is not for the name {host}");
-        }
-        Bad::Revoked => "the broker's certificate was revoked",
-        Bad::BadSignature => "the signature of the broker's certificate is wrong",
-        Bad::InvalidPurpose | Bad::InvalidPurposeContext { .. } => "the broker's certificate is not for a server",
-        other => return format!("the broker's certificate is refused: {other}"),
-    };
-    words.to_owned()
+    if matches!(bad, Bad::NotValidForName | Bad::NotValidForNameContext { .. }) {
+        return format!("the broker's certificate is not for the name {host}");
+    }
+    let known = [
+        (matches!(bad, Bad::Expired | Bad::ExpiredContext { .. }), "has expired"),
+        (
+            matches!(bad, Bad::NotValidYet | Bad::NotValidYetContext { .. }),
+            "is not valid yet",
+        ),
+        (
+            matches!(bad, Bad::UnknownIssuer),
+            "comes from an authority that is not trusted",
+        ),
+        (matches!(bad, Bad::Revoked), "was revoked"),
+        (matches!(bad, Bad::BadSignature), "has a wrong signature"),
+        (
+            matches!(bad, Bad::InvalidPurpose | Bad::InvalidPurposeContext { .. }),
+            "is not for a server",
+        ),
+    ];
+    match known.iter().find(|(is_it, _)| *is_it) {
+        Some((_, words)) => format!("the broker's certificate {words}"),
+        None => format!("the broker's certificate is refused: {bad}"),
+    }
 }
 
 fn alert(error: &rustls::Error) -> String {
     use rustls::AlertDescription as Alert;
+    if matches!(error, rustls::Error::InvalidMessage(_)) {
+        return "the other side does not speak TLS on this port".to_owned();
+    }
     let rustls::Error::AlertReceived(alert) = error else {
-        return match error {
-            rustls::Error::InvalidMessage(_) => "the other side does not speak TLS on this port".to_owned(),
-            other => other.to_string(),
-        };
+        return error.to_string();
     };
     let known = [
         (Alert::CertificateRequired, "the broker asks for a client certificate"),
