@@ -20,6 +20,15 @@ pub struct Target {
 }
 
 impl Target {
+    /// What a person calls it: a topic, or where it is `EXCHANGE|KEY` the exchange, or the queue behind the default exchange.
+    pub fn words(&self) -> String {
+        match self.topic.split_once('|') {
+            None => format!("topic {}", self.topic),
+            Some(("", queue)) => format!("queue {queue}"),
+            Some((exchange, _)) => format!("exchange {exchange}"),
+        }
+    }
+
     /// The lane of a partition, as it stands in stamps.
     pub fn lane(&self, partition: i32) -> String {
         match usize::try_from(partition).ok().and_then(|no| self.lanes.get(no)) {

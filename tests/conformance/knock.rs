@@ -17,6 +17,8 @@ pub(crate) struct Knock {
     pub(crate) label: String,
     pub(crate) arguments: Vec<String>,
     pub(crate) environment: Vec<(String, String)>,
+    /// Publishes to this exchange with the topic as routing key, instead of to the queue by its name.
+    pub(crate) exchange: Option<String>,
 }
 
 impl Knock {
@@ -29,6 +31,11 @@ impl Knock {
 
     pub(crate) fn arg(mut self, argument: impl Into<String>) -> Knock {
         self.arguments.push(argument.into());
+        self
+    }
+
+    pub(crate) fn exchange(mut self, exchange: &str) -> Knock {
+        self.exchange = Some(exchange.to_owned());
         self
     }
 
@@ -101,7 +108,11 @@ impl Home {
 
     pub(crate) fn send(&self, knock: &Knock, topic: &str, more: &[&str]) -> Command {
         let mut send = self.command(&["send"], knock);
-        send.args(["-t", topic, "--spool"]).arg(self.spool()).args(more);
+        match &knock.exchange {
+            Some(exchange) => send.args(["-e", exchange, "-r", topic]),
+            None => send.args(["-t", topic]),
+        };
+        send.arg("--spool").arg(self.spool()).args(more);
         send
     }
 

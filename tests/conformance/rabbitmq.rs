@@ -5,25 +5,29 @@ use crate::knock::Knock;
 use crate::support;
 use std::process::Command;
 
-/// A stream, because only a stream can be searched; declared through the management API.
+/// A user of few rights may write to it.
+const EXCHANGE: &str = "allowed-conformance";
+
+/// A stream, because only a stream can be searched; declared through the management API, and bound to an exchange.
 fn make(management: &str, name: String) -> String {
-    let body = r#"{"durable":true,"arguments":{"x-queue-type":"stream"}}"#;
-    let made = Command::new("curl")
-        .args([
-            "-sSf",
-            "-u",
-            "guest:guest",
-            "-X",
-            "PUT",
-            "-H",
-            "content-type: application/json",
-            "-d",
-            body,
-        ])
-        .arg(format!("{management}/api/queues/%2F/{name}"))
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let declare = |method: &str, path: String, body: &str| {
+        let made = Command::new("curl")
+            .args(["-sSf", "-u", "guest:guest", "-H", "content-type: application/json"])
+            .args(["-X", method, "-d", body])
+            .arg(format!("{management}/api/{path}"))
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    };
+    let stream = r#"{"durable":true,"arguments":{"x-queue-type":"stream"}}"#;
+    declare("PUT", format!("queues/%2F/{name}"), stream);
+    declare(
+        "PUT",
+        format!("exchanges/%2F/{EXCHANGE}"),
+        r#"{"type":"direct","durable":true}"#,
+    );
+    let binding = format!(r#"{{"routing_key":"{name}"}}"#);
+    declare("POST", format!("bindings/%2F/e/{EXCHANGE}/q/{name}"), &binding);
     name
 }
 
@@ -93,7 +97,8 @@ pub(crate) fn door(test: &str) -> Option<Door> {
         right: vec![
             tls("password over TLS", &secured, "guest", "guest"),
             external("EXTERNAL", "client"),
-            tls("a user of few rights", &secured, "few", &few),
+            // To publish to any queue by its name is a right of its own (on `amq.default`), which this user has not.
+            tls("a user of few rights", &secured, "few", &few).exchange(EXCHANGE),
             Knock::new("without TLS")
                 .broker(format!("amqp://guest@{plain}"))
                 .secret("sasl.password", "guest"),

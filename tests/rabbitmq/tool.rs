@@ -72,5 +72,6 @@ fn what_cannot_be_is_told_by_the_exit_code() {
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(said.contains("authentication") && !said.contains("hunter2"), "{said}");
     // Nobody is bound behind this exchange.
-    assert_eq!(code(&send("amq.direct|nobody", &broker.password)), 1);
+    let nobody = ["send", "-e", "amq.direct", "-r", "nobody", "--no-spool"];
+    assert_eq!(code(&run(&broker, &broker.password, &nobody, "v\n")), 1);
 }

@@ -74,7 +74,7 @@ impl Pump<'_> {
     }
 
     pub(super) fn learn(&mut self, answer: std::result::Result<Topology, Unreached>) {
-        let (topic, broker) = (self.target.topic.clone(), self.target.broker.clone());
+        let (topic, broker) = (self.target.words(), self.target.broker.clone());
         match answer {
             Err(unreached) => {
                 self.refused = unreached.is_refusal();
@@ -98,19 +98,19 @@ impl Pump<'_> {
                 if let Some(p) = self.options.partitioner.fixed()
                     && !places.has(p)
                 {
-                    let problem = Problem::usage(format!("topic {topic} has no partition {p}"));
+                    let problem = Problem::usage(format!("{topic} has no partition {p}"));
                     self.denied = Some(problem.next(format!("it has {}", places.words())));
                     return;
                 }
                 self.places = Some(places);
             }
             Ok(Topology::NoSuchTopic) => {
-                let problem = Problem::usage(format!("topic {topic} does not exist on {broker}"));
+                let problem = Problem::usage(format!("{topic} does not exist on {broker}"));
                 self.denied =
                     Some(problem.next("check its spelling, or create it first; it is never created by accident"));
             }
             Ok(Topology::Denied(why)) => {
-                let problem = Problem::usage(format!("topic {topic} on {broker} may not be written")).because(why);
+                let problem = Problem::usage(format!("{topic} on {broker} may not be written")).because(why);
                 self.denied = Some(problem.next("ask for WRITE and DESCRIBE on the topic"));
             }
         }
