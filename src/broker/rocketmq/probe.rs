@@ -188,6 +188,7 @@ impl Probe<'_> {
             broker: name.into(),
             queue: 0,
             addresses: [address.to_owned()].into(),
+            has_master: true,
         };
         let result = pull::try_read(self.client, &source).await.map(|()| {
             let queues = format!("{readable} queues to read, {writable} to write");

@@ -34,6 +34,14 @@ pub(super) struct Source {
     pub(super) broker: Arc<str>,
     pub(super) queue: i32,
     pub(super) addresses: Arc<[String]>,
+    /// Whether the first address is the master's; a master that the name server does not know is down or never was there.
+    pub(super) has_master: bool,
+}
+
+impl Source {
+    fn is_slave(&self, at: usize) -> bool {
+        at > 0 || !self.has_master
+    }
 }
 
 /// Between which offsets a queue is read.
@@ -65,8 +73,11 @@ pub(super) async fn range(client: &Client, source: &Source) -> Result<Range, Str
     for (n, address) in source.addresses.iter().enumerate() {
         match offsets(client, source, address).await {
             Ok((from, to)) => {
-                let doubt = (n > 0).then(|| {
-                    let master = failures.join("; ");
+                let doubt = source.is_slave(n).then(|| {
+                    let master = match failures.is_empty() {
+                        true => "the broker has no master at the moment".to_owned(),
+                        false => failures.join("; "),
+                    };
                     format!("read from the slave at {address}, and what the slave has not got is missing ({master})")
                 });
                 return Ok(Range { from, to, doubt });
@@ -200,6 +211,9 @@ async fn pull(client: &Client, source: &Source, at: usize, offset: i64) -> Resul
     let reply = client.ask(address, &request, ANSWER).await;
     let reply = reply.map_err(|lost| Failed::ForNow(lost.why.to_string()))?;
     judge(&reply, offset).map_err(|failed| match failed {
+        Failed::ForNow(why) if source.is_slave(at) => Failed::ForNow(format!(
+            "{address} answered {why} (a slave lets nobody read unless its slaveReadEnable is true)"
+        )),
         Failed::ForNow(why) => Failed::ForNow(format!("{address} answered {why}")),
         Failed::ForGood(why) => Failed::ForGood(format!("{address} answered {why}")),
     })
@@ -289,6 +303,17 @@ mod tests {
             Err(Failed::ForNow(_)) => "for now".to_owned(),
             Err(Failed::ForGood(_)) => "for good".to_owned(),
         }
+    }
+
+    #[test]
+    fn only_the_first_address_of_a_broker_with_a_master_is_no_slave() {
+        let source = |has_master| Source {
+            broker: "b".into(),
+            queue: 0,
+            addresses: ["h:1".to_owned()].into(),
+            has_master,
+        };
+        assert!(!source(true).is_slave(0) && source(true).is_slave(1) && source(false).is_slave(0));
     }
 
     #[test]

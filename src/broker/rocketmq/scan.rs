@@ -153,6 +153,7 @@ fn queues(route: &Route, plan: &ScanPlan, topic: &str) -> Result<Vec<Queue>> {
                     broker: Arc::clone(&name),
                     queue,
                     addresses: Arc::clone(&addresses),
+                    has_master: broker.is_some_and(|b| b.master.is_some()),
                 },
                 read: PartitionRead {
                     partition: queue,
