@@ -14,7 +14,7 @@ const OTHERS: u32 = 0o077;
 const OTHERS_WRITE: u32 = 0o022;
 
 /// The machine that the command runs on.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Here;
 
 impl Surroundings for Here {

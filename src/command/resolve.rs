@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// `-X` alone, for what is no connection of the user's.
 pub(super) fn properties(arguments: &[String]) -> Result<ClientProperties> {
-    let here = Here::default();
+    let here = Here;
     let read = |path: &str| {
         let bytes = here.file(path)?;
         String::from_utf8(bytes).map_err(|_| std::io::ErrorKind::InvalidData.into())
@@ -46,7 +46,7 @@ pub(super) fn resolved(broker: Option<&str>, settings: &SettingArgs) -> Result<R
         context: settings.context.as_deref(),
         management: settings.management.as_deref(),
     };
-    connect::resolve(&typed, &Here::default(), &|| Ok(home::contexts()?.contexts))
+    connect::resolve(&typed, &Here, &|| Ok(home::contexts()?.contexts))
 }
 
 fn utf8(path: &Path) -> Result<&str> {

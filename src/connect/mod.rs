@@ -5,6 +5,7 @@ mod edit;
 mod file;
 mod import;
 mod jaas;
+mod login;
 mod origin;
 mod program;
 mod properties;

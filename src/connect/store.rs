@@ -121,11 +121,10 @@ pub(super) fn split(text: &str) -> std::result::Result<Store, &'static str> {
             "CERTIFICATE" | "TRUSTED CERTIFICATE" | "X509 CERTIFICATE" => {
                 store.trusted.push_str(&whole);
             }
-            _ if label.ends_with("PRIVATE KEY") => {
-                if store.key.replace(whole).is_some() {
-                    return Err("it holds more than one private key");
-                }
+            _ if label.ends_with("PRIVATE KEY") && store.key.is_some() => {
+                return Err("it holds more than one private key");
             }
+            _ if label.ends_with("PRIVATE KEY") => store.key = Some(whole),
             // Parameters of a curve stand before some keys, and are in the key too.
             _ => {}
         }

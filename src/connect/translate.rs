@@ -3,7 +3,7 @@
 use super::properties::{is_ours, is_secret};
 use super::store::{self, Named};
 use super::words::{Word, word};
-use super::{BrokerKind, ClientProperties, Origin, jaas};
+use super::{BrokerKind, ClientProperties, Origin};
 use crate::model::{Problem, Result};
 use std::io;
 
@@ -75,7 +75,7 @@ fn first_rank(settings: &[Setting], key: &str) -> usize {
         .unwrap_or(0)
 }
 
-struct Out<'a> {
+pub(super) struct Out<'a> {
     kind: BrokerKind,
     read_file: &'a dyn Fn(&str) -> io::Result<Vec<u8>>,
     properties: ClientProperties,
@@ -87,7 +87,7 @@ fn at(setting: &Setting) -> String {
     format!("{} ({})", setting.key, setting.origin)
 }
 
-fn cannot(setting: &Setting, why: impl std::fmt::Display, next: impl Into<String>) -> Problem {
+pub(super) fn cannot(setting: &Setting, why: impl std::fmt::Display, next: impl Into<String>) -> Problem {
     Problem::usage(format!("{} cannot be used", at(setting)))
         .because(why)
         .next(next)
@@ -95,7 +95,7 @@ fn cannot(setting: &Setting, why: impl std::fmt::Display, next: impl Into<String
 
 impl Out<'_> {
     /// Takes a property, unless a nearer one says the same.
-    fn put(&mut self, key: &str, value: impl Into<String>, from: &Setting) {
+    pub(super) fn put(&mut self, key: &str, value: impl Into<String>, from: &Setting) {
         let rivals = EXCLUSIVE
             .iter()
             .find(|group| group.contains(&key))
@@ -210,125 +210,6 @@ impl Out<'_> {
         Ok(())
     }
 
-    fn handler(&mut self, setting: &Setting) -> Result<()> {
-        let class = setting.value.trim().rsplit('.').next().unwrap_or_default();
-        let known = [
-            "OAuthBearerLoginCallbackHandler",
-            "DefaultJwtRetriever",
-            "ClientCredentialsJwtRetriever",
-            "FileJwtRetriever",
-        ];
-        if known.contains(&class) {
-            return Ok(());
-        }
-        Err(cannot(
-            setting,
-            "the class cannot be run here",
-            "let a command print the token: -X sasl.oauthbearer.token.command='PROGRAM ARG…'",
-        ))
-    }
-
-    fn login(&mut self, setting: &Setting) -> Result<()> {
-        let login = jaas::parse(&setting.value).map_err(|why| {
-            cannot(
-                setting,
-                why,
-                "write it as in Kafka's manual: CLASS required username=\"…\" password=\"…\";",
-            )
-        })?;
-        let need = |name: &str| {
-            login
-                .get(name)
-                .ok_or_else(|| cannot(setting, format!("{} has no {name}", login.module), "add it"))
-        };
-        match login.module.as_str() {
-            "PlainLoginModule" | "ScramLoginModule" => {
-                if login.get("tokenauth").is_some_and(|v| v == "true") {
-                    return Err(cannot(
-                        setting,
-                        "delegation tokens (tokenauth) are not spoken here",
-                        "use a user and a password",
-                    ));
-                }
-                self.put("sasl.username", need("username")?, setting);
-                self.put("sasl.password", need("password")?, setting);
-            }
-            "OAuthBearerLoginModule" => self.bearer(setting, &login)?,
-            // librdkafka takes the ticket that kinit left; a key tab is named to it as a property.
-            "Krb5LoginModule" => {
-                for (option, key) in [
-                    ("principal", "sasl.kerberos.principal"),
-                    ("keyTab", "sasl.kerberos.keytab"),
-                ] {
-                    if let Some(value) = login.get(option) {
-                        self.put(key, value, setting);
-                    }
-                }
-                if let Some(service) = login.get("serviceName") {
-                    self.put("sasl.kerberos.service.name", service, setting);
-                }
-            }
-            "IAMLoginModule" => {
-                return Err(cannot(
-                    setting,
-                    "AWS IAM is not spoken here",
-                    "let a command print the token: sasl.mechanism=OAUTHBEARER with sasl.oauthbearer.token.command",
-                ));
-            }
-            _ => {
-                return Err(cannot(
-                    setting,
-                    "its login module is none of Plain, Scram, OAuthBearer and Krb5",
-                    "use one of them",
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    fn bearer(&mut self, setting: &Setting, login: &jaas::Login) -> Result<()> {
-        let mut extensions = Vec::new();
-        let option = |name: &str| login.get(name);
-        for (name, value) in &login.options {
-            match name.as_str() {
-                "clientId" => self.put("sasl.oauthbearer.client.id", value, setting),
-                "clientSecret" => self.put("sasl.oauthbearer.client.secret", value, setting),
-                "scope" => self.put("sasl.oauthbearer.scope", value, setting),
-                "ssl.truststore.location" => {
-                    let named = Named {
-                        key: "ssl.truststore.location",
-                        path: value,
-                        kind: option("ssl.truststore.type"),
-                        password: option("ssl.truststore.password"),
-                        key_password: None,
-                    };
-                    let trusted = self.read_store(&named)?.trusted;
-                    self.put("https.ca.pem", trusted, setting);
-                }
-                "ssl.truststore.certificates" => {
-                    let store =
-                        store::split(value).map_err(|why| cannot(setting, why, "give certificates in PEM form"))?;
-                    self.put("https.ca.pem", store.trusted, setting);
-                }
-                "ssl.truststore.type" | "ssl.truststore.password" | "ssl.protocol" | "ssl.enabled.protocols" => {}
-                _ => match name.strip_prefix("extension_") {
-                    Some(extension) => extensions.push(format!("{extension}={value}")),
-                    None => {
-                        return Err(cannot(
-                            setting,
-                            format!("the option {name} of OAuthBearerLoginModule cannot be translated"),
-                            "leave it out, or let a command print the token: sasl.oauthbearer.token.command",
-                        ));
-                    }
-                },
-            }
-        }
-        if !extensions.is_empty() {
-            self.put("sasl.oauthbearer.extensions", extensions.join(","), setting);
-        }
-        Ok(())
-    }
-
     fn pem(&mut self, setting: &Setting, key: &str) -> Result<()> {
         let store = store::split(&setting.value)
             .map_err(|why| cannot(setting, why, "give certificates and keys in PEM form, each block whole"))?;
@@ -342,7 +223,7 @@ impl Out<'_> {
         Ok(())
     }
 
-    fn read_store(&self, named: &Named<'_>) -> Result<store::Store> {
+    pub(super) fn read_store(&self, named: &Named<'_>) -> Result<store::Store> {
         let bytes = (self.read_file)(named.path).map_err(|e| {
             Problem::usage(format!("cannot read {} for {}", named.path, named.key))
                 .because(e)
@@ -407,8 +288,7 @@ impl Out<'_> {
 fn nearest<'a>(all: &'a [Setting], key: &str) -> Option<&'a str> {
     let rank = first_rank(all, key);
     all.iter()
-        .filter(|s| s.key == key && s.rank == rank)
-        .next_back()
+        .rfind(|s| s.key == key && s.rank == rank)
         .map(|s| s.value.as_str())
 }
 

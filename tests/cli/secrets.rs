@@ -378,7 +378,7 @@ fn programs_get_no_secret() {
     );
     std::fs::write(user.path(".config/mqsafe/config.yaml"), config).unwrap();
     let mut command = user.mqsafe();
-    command.args(["context", "show", "-C", "c"]);
+    command.args(["context", "show", "-b", NOBODY, "-C", "c"]);
     for name in ["USER_SECRET", "KEY_SECRET"] {
         command.env(name, CANARY);
     }

@@ -45,6 +45,10 @@ fn try_shake(host: &str, properties: &ClientProperties, patience: Duration) -> O
     Some(Handshake::Good)
 }
 
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "every other reason is told in its own words, and decides nothing"
+)]
 fn words(why: &CertificateError) -> String {
     match why {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
@@ -56,10 +60,6 @@ fn words(why: &CertificateError) -> String {
         CertificateError::UnknownIssuer => {
             "the broker's certificate comes from an authority that is not trusted here (ssl.ca.location)".to_owned()
         }
-        #[allow(
-            clippy::wildcard_enum_match_arm,
-            reason = "every other reason is told in its own words"
-        )]
         other => format!("the broker's certificate is refused: {other}"),
     }
 }

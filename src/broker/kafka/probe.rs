@@ -2,6 +2,7 @@
 
 use super::config::{self, KafkaTarget};
 use super::context::{Asking, LastError};
+use super::endpoint::KafkaEndpoint;
 use super::handshake::{self, Handshake};
 use crate::connect::Connection;
 use crate::model::{Result, Stage, Step, Unreached};
@@ -29,6 +30,8 @@ pub fn probe(connection: &Connection, topic: Option<&str>, patience: Duration) -
         Some(topic) => KafkaTarget::new(connection, topic)?,
         None => KafkaTarget::cluster(connection, NO_TOPIC)?,
     };
+    // The client looks at every property before anything is tried.
+    KafkaEndpoint::new(target.clone())?;
     let mut steps = Vec::new();
     for host in connection.url.hosts() {
         let found = lookup(host, patience);

@@ -10,8 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// The group as which mqadmin reads (`MixAll.TOOLS_CONSUMER_GROUP`): brokers know it, and nothing is committed for it.
-const GROUP: &str = "TOOLS_CONSUMER";
 /// `PullSysFlag.FLAG_SUBSCRIPTION`, and neither the flag that commits nor the one that waits for more.
 const WITH_SUBSCRIPTION: i32 = 1 << 2;
 /// What is asked for at once; brokers give 32 messages or fewer by default (`maxTransferCountOnMessageInMemory`).
@@ -191,7 +189,7 @@ enum Failed {
 
 fn pull_request(client: &Client, source: &Source, offset: i64, messages: i32) -> Request {
     Request::new(RequestCode::PullMessage)
-        .with("consumerGroup", GROUP)
+        .with("consumerGroup", &client.settings.group)
         .with("topic", &client.topic)
         .with("queueId", source.queue)
         .with("queueOffset", offset)

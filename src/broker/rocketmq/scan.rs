@@ -1,6 +1,6 @@
 //! Reading a topic: every queue of every broker, bounded by the offsets taken at the start.
 
-use super::client::{Client, Routed};
+use super::client::{Client, Routed, together};
 use super::inflate;
 use super::message::Stored;
 use super::pull::{self, Event, Range, Source, messages};
@@ -81,6 +81,27 @@ impl Reader {
         }
     }
 
+    /// Whether a broker believes who is asking. When each says no, that is the answer, and not what became of single queues.
+    async fn believed(&self, route: &Route) -> Result<()> {
+        let mut refusals = Vec::new();
+        for (name, broker) in &route.brokers {
+            let Some(address) = broker.master.iter().chain(&broker.slaves).next() else {
+                continue;
+            };
+            match self.client.greet(name, address).await {
+                Err(why) if why.is_refusal() => refusals.push(why),
+                Ok(_) | Err(_) => return Ok(()),
+            }
+        }
+        let broker = &self.client.settings.broker;
+        match refusals.is_empty() {
+            true => Ok(()),
+            false => Err(Problem::unknown(format!("{broker} refuses the connection"))
+                .because(together(refusals))
+                .next("check access.key and secret.key; `mqsafe context test` tries step by step")),
+        }
+    }
+
     async fn run(&self, plan: &ScanPlan, visit: &mut dyn Visit) -> Result<ScanReport> {
         let route = self.route(visit).await?;
         let mut run = Run {
@@ -91,6 +112,9 @@ impl Reader {
             stopped: false,
         };
         run.take_offsets(visit).await;
+        if !run.stopped && run.queues.iter().all(|queue| queue.range.is_none()) {
+            self.believed(&route).await?;
+        }
         run.ask_index(&route, visit).await;
         run.read(visit).await;
         Ok(ScanReport {

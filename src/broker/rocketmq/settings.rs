@@ -1,6 +1,6 @@
 //! What a connection to RocketMQ is made from: name servers, TLS, the access key, the deadlines.
 
-use crate::connect::{ClientProperties, Connection, client_config};
+use crate::connect::{ClientProperties, Connection, TLS_PROPERTIES, client_config};
 use crate::model::{Problem, Result};
 use rustls::ClientConfig;
 use std::fmt;
@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// How long a connection may stay silent before it is asked whether it lives; also how long that question may take.
 const HEARTBEAT: Duration = Duration::from_secs(10);
+/// The group as which mqadmin reads (`MixAll.TOOLS_CONSUMER_GROUP`): brokers know it. Access control may want another.
+const GROUP: &str = "TOOLS_CONSUMER";
 /// How long a connection may take to be there.
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -23,6 +25,8 @@ pub(super) struct Settings {
     pub(super) credentials: Option<Credentials>,
     pub(super) heartbeat: Duration,
     pub(super) connect: Duration,
+    /// The consumer group as which queues are read; nothing is committed for it.
+    pub(super) group: String,
 }
 
 /// The access key and its secret. The secret never shows in `Debug`.
@@ -54,13 +58,11 @@ impl Settings {
                 "tls.enable",
                 "heartbeat.interval.ms",
                 "socket.connection.setup.timeout.ms",
-                "ssl.ca.location",
-                "ssl.certificate.location",
-                "ssl.key.location",
+                "consumer.group",
             ];
-            if !known.contains(&key) {
+            if !known.contains(&key) && !TLS_PROPERTIES.contains(&key) {
                 return Err(Problem::usage(format!("RocketMQ has no property {key}"))
-                    .next(format!("leave it out; there are {}", known.join(", "))));
+                    .next(format!("leave it out; there are {} and ssl.*", known.join(", "))));
             }
         }
         let tls = match properties.get("tls.enable").unwrap_or("false") {
@@ -80,6 +82,7 @@ impl Settings {
             tls,
             credentials: credentials(properties)?,
             heartbeat: milliseconds(properties, "heartbeat.interval.ms")?.unwrap_or(HEARTBEAT),
+            group: properties.get("consumer.group").unwrap_or(GROUP).to_owned(),
             connect: milliseconds(properties, "socket.connection.setup.timeout.ms")?.unwrap_or(CONNECT),
         })
     }

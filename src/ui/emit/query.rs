@@ -23,20 +23,25 @@ pub fn record(broker: &str, topic: &str, record: &Record<'_>) -> Value {
         .iter()
         .map(|(name, value)| json!([bytes(name), value.map(bytes)]))
         .collect();
+    let properties: Option<serde_json::Map<String, Value>> = (!record.properties.is_empty()).then(|| {
+        let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), json!(value));
+        record.properties.iter().map(pair).collect()
+    });
     let id = record.stamp().and_then(Result::ok);
     json!({
         "broker": broker,
         "topic": topic,
-        "exchange": null,
-        "routing_key": null,
+        "exchange": record.exchange,
+        "routing_key": record.routing_key,
         "partition": record.partition,
+        "node": record.node,
         "offset": record.offset,
         "timestamp": record.timestamp_ms.map(time),
         "key": record.key.map(bytes),
         "value": record.value.map(bytes),
         "headers": headers,
-        "tag": null,
-        "properties": null,
+        "tag": record.tag,
+        "properties": properties,
         "id": id.map(|s| json!({"producer": s.producer, "lane": s.lane, "seq": s.seq})),
     })
 }
@@ -84,8 +89,9 @@ pub fn summary(found: u64, report: &ScanReport, records: Option<Vec<Value>>) -> 
 /// One message for a person; every byte from outside is escaped.
 pub fn human(topic: &str, record: &Record<'_>) -> String {
     let when = record.timestamp_ms.map_or_else(|| "no time".to_owned(), time);
+    let node = record.node.map(|node| format!("{}/", escape(node))).unwrap_or_default();
     let mut text = format!(
-        "{}/{} offset {}  {when}\n",
+        "{}/{node}{} offset {}  {when}\n",
         escape(topic),
         record.partition,
         record.offset
@@ -93,6 +99,12 @@ pub fn human(topic: &str, record: &Record<'_>) -> String {
     let shown =
         |bytes: Option<&[u8]>, none: &str| bytes.map_or_else(|| none.to_owned(), |b| escape_bytes(b, SHOWN_BYTES));
     let _ = writeln!(text, "  key    {}", shown(record.key, "(none)"));
+    if let (Some(exchange), Some(key)) = (record.exchange, record.routing_key) {
+        let _ = writeln!(text, "  from   exchange {:?}, routing key {:?}", escape(exchange), escape(key));
+    }
+    if let Some(tag) = record.tag {
+        let _ = writeln!(text, "  tag    {}", escape(tag));
+    }
     for (name, value) in &record.headers {
         let _ = writeln!(
             text,
