@@ -100,7 +100,12 @@ pub fn human(topic: &str, record: &Record<'_>) -> String {
         |bytes: Option<&[u8]>, none: &str| bytes.map_or_else(|| none.to_owned(), |b| escape_bytes(b, SHOWN_BYTES));
     let _ = writeln!(text, "  key    {}", shown(record.key, "(none)"));
     if let (Some(exchange), Some(key)) = (record.exchange, record.routing_key) {
-        let _ = writeln!(text, "  from   exchange {:?}, routing key {:?}", escape(exchange), escape(key));
+        let _ = writeln!(
+            text,
+            "  from   exchange {:?}, routing key {:?}",
+            escape(exchange),
+            escape(key)
+        );
     }
     if let Some(tag) = record.tag {
         let _ = writeln!(text, "  tag    {}", escape(tag));
