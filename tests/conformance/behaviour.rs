@@ -83,6 +83,11 @@ pub(crate) fn right(door: &Option<Door>) {
         let sent = knock::run(home.send(knock, &door.topic, &["-k", &key]), b"one line\n").expect(label, 0);
         assert!(sent.stderr.contains("stored 1"), "{label}: {}", sent.stderr);
         assert_eq!(home.stats(), (0, 0, 1), "{label}");
+        if let Some(why) = knock.blind {
+            let asked = knock::run(home.query(knock, &door.topic, &key), b"").expect(label, 3);
+            assert!(asked.stderr.contains(why), "{label}: {}", asked.stderr);
+            continue;
+        }
         let found = knock::run(home.query(knock, &door.topic, &key), b"")
             .expect(label, 0)
             .json();

@@ -19,6 +19,8 @@ pub(crate) struct Knock {
     pub(crate) environment: Vec<(String, String)>,
     /// Publishes to this exchange with the topic as routing key, instead of to the queue by its name.
     pub(crate) exchange: Option<String>,
+    /// Why this user may publish and not search.
+    pub(crate) blind: Option<&'static str>,
 }
 
 impl Knock {
@@ -36,6 +38,11 @@ impl Knock {
 
     pub(crate) fn exchange(mut self, exchange: &str) -> Knock {
         self.exchange = Some(exchange.to_owned());
+        self
+    }
+
+    pub(crate) fn blind(mut self, why: &'static str) -> Knock {
+        self.blind = Some(why);
         self
     }
 

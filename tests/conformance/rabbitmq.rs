@@ -98,7 +98,9 @@ pub(crate) fn door(test: &str) -> Option<Door> {
             tls("password over TLS", &secured, "guest", "guest"),
             external("EXTERNAL", "client"),
             // To publish to any queue by its name is a right of its own (on `amq.default`), which this user has not.
-            tls("a user of few rights", &secured, "few", &few).exchange(EXCHANGE),
+            tls("a user of few rights", &secured, "few", &few)
+                .exchange(EXCHANGE)
+                .blind("configure permission"),
             Knock::new("without TLS")
                 .broker(format!("amqp://guest@{plain}"))
                 .secret("sasl.password", "guest"),

@@ -76,7 +76,8 @@ pub(crate) fn door(test: &str) -> Option<Door> {
         right: vec![
             signed("signed", "alice", &alice),
             tls(signed("signed over TLS", "alice", &alice)),
-            signed("a user of few rights", "few", &few),
+            // The group that mqadmin reads as is not among the rights of this user.
+            signed("a user of few rights", "few", &few).x("consumer.group", "allowed-readers"),
         ],
         refused,
         denied: vec![

@@ -7,12 +7,13 @@ use super::raw;
 use crate::model::{Deliver, Delivery, Stage, Unreached};
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::ConsumerContext;
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::ProducerContext;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// The last thing that went wrong with a client, in words; shared with whoever must explain a wait.
 #[derive(Debug, Clone, Default)]
@@ -119,6 +120,21 @@ impl Asking {
             last_error,
             tokens: target.tokens.clone(),
         }
+    }
+}
+
+/// How long queued events are heard.
+const HEARING: Duration = Duration::from_millis(20);
+
+/// Hears what is queued: errors, log lines, requests for a token. One poll without a wait takes one event, and an error may stand
+/// behind many log lines.
+pub(super) fn hear<C: ConsumerContext>(client: &BaseConsumer<C>) {
+    let until = Instant::now() + HEARING;
+    while let Some(left) = until
+        .checked_duration_since(Instant::now())
+        .filter(|left| !left.is_zero())
+    {
+        let _ = client.poll(left);
     }
 }
 

@@ -1,7 +1,7 @@
 //! One topic of one cluster, before anything is published or read.
 
 use super::config::{self, KafkaTarget};
-use super::context::{Asking, LastError, Quiet};
+use super::context::{Asking, LastError, Quiet, hear};
 use super::handshake::{self, Handshake};
 use super::publish::KafkaPublisher;
 use super::raw;
@@ -21,6 +21,8 @@ const BATCH_BYTES: u32 = 1_000_000;
 const BATCH_OVERHEAD_BYTES: u32 = 1024;
 /// How long the question for a setting may take; the answer helps, and nothing depends on it.
 pub(super) const SETTINGS: Duration = Duration::from_secs(2);
+/// How long other brokers of the list get to answer after one refused: its certificate alone may have expired.
+const OTHERS: Duration = Duration::from_secs(1);
 /// How long a topic may stay unknown before that is the answer: a topic made a moment ago is not on every broker yet.
 const PROPAGATION: Duration = Duration::from_secs(2);
 
@@ -95,17 +97,17 @@ impl Endpoint for KafkaEndpoint {
         };
         let client: &BaseConsumer<Asking> = asking.insert(client);
         let (start, topic) = (Instant::now(), self.target.topic.as_str());
+        let is_alone = self.target.broker.hosts().len() == 1;
         loop {
             let left = timeout.saturating_sub(start.elapsed()).max(Duration::from_millis(10));
-            // Errors are queued until somebody polls.
-            let _ = client.poll(Duration::ZERO);
+            hear(client);
             let answer = match client.fetch_metadata(Some(topic), left.min(Duration::from_millis(500))) {
                 Ok(metadata) => {
                     let topic = metadata.topics().iter().find(|t| t.name() == topic);
                     topic.and_then(|t| read_topology(t.error(), t.partitions().len()))
                 }
                 Err(e) => {
-                    let _ = client.poll(Duration::ZERO);
+                    hear(client);
                     tracing::debug!("metadata: {e}");
                     None
                 }
@@ -114,7 +116,9 @@ impl Endpoint for KafkaEndpoint {
                 Some(Topology::NoSuchTopic) if start.elapsed() < PROPAGATION.min(timeout) => {}
                 Some(known) => return Ok(known),
                 // The client would go on asking with what was refused.
-                None if self.last_error.unreached().is_refusal() => {
+                None if self.last_error.unreached().is_refusal()
+                    && (is_alone || start.elapsed() >= OTHERS.min(timeout)) =>
+                {
                     *asking = None;
                     return Err(explained(self.last_error.take(), &self.target));
                 }

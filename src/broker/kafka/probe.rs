@@ -1,7 +1,7 @@
 //! Connecting step by step, for a person who wants to know which step fails.
 
 use super::config::{self, KafkaTarget};
-use super::context::{Asking, LastError};
+use super::context::{Asking, LastError, hear};
 use super::endpoint::KafkaEndpoint;
 use super::handshake::{self, Handshake};
 use crate::connect::Connection;
@@ -126,12 +126,12 @@ fn ask(target: &KafkaTarget, host: &str, topic: Option<&str>, patience: Duration
     let start = Instant::now();
     let answer = loop {
         // The token of OAUTHBEARER is fetched here, and errors are heard here.
-        let _ = client.poll(Duration::ZERO);
+        hear(&client);
         match client.client().fetch_metadata(topic, SLICE) {
             Ok(metadata) => break Ok(metadata),
             Err(e) => tracing::debug!("metadata: {e}"),
         }
-        let _ = client.poll(Duration::ZERO);
+        hear(&client);
         let why = errors.unreached();
         if why.is_refusal() || start.elapsed() >= patience {
             break Err(why);

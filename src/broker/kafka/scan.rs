@@ -1,7 +1,7 @@
 //! Reading a topic from its log start to the end that it had when the scan began.
 
 use super::config::{self, KafkaTarget};
-use super::context::{Asking, LastError};
+use super::context::{Asking, LastError, hear};
 use super::endpoint::{KafkaEndpoint, SETTINGS, is_compacted};
 use super::raw;
 use crate::model::{
@@ -94,7 +94,7 @@ impl Scan for KafkaScan {
                 .create_with_context(context)
                 .map_err(|e| config::refused(&e, &self.target.properties))?;
             // A client that needs a token asks for it here, and waits for whoever polls.
-            let _ = consumer.poll(Duration::ZERO);
+            hear(&consumer);
             Ok(consumer)
         };
         let consumer = client(plan.read_uncommitted)?;
