@@ -21,12 +21,14 @@ pub use audit::{AuditArgs, AuditFormat, DialectName, FailOn};
 pub use {
     broker::{BrokerArgs, SettingArgs},
     context::{ContextAction, ContextCommand, ContextFormat, Tool},
-    drill::{CarelessArgs, DrillArgs, DrillFormat, DrillRun, Habit},
     query_key::{QueryFormat, QueryKeyArgs},
     send::{SendArgs, SpoolArgs},
     spool::{SpoolAction, SpoolCommand, StatsFormat},
     verify::{Deny, VerifyArgs, VerifyFormat},
 };
+
+#[cfg(feature = "kafka")]
+pub use drill::{CarelessArgs, DrillArgs, DrillFormat, DrillRun, Habit};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -121,7 +123,7 @@ pub enum Command {
     #[cfg(feature = "kafka")]
     Drill(DrillArgs),
     /// The careless application of a drill
-    #[cfg(feature = "broker")]
+    #[cfg(feature = "kafka")]
     #[command(hide = true)]
     DrillCareless(CarelessArgs),
     /// Write shell completions and man pages
