@@ -37,6 +37,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqsafe' -ScriptBlock {
             [CompletionResult]::new('query-key', 'query-key', [CompletionResultType]::ParameterValue, 'Where is the message of this key? Finds it, and says whether the whole place was searched')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Did we lose any? Reads the stamps and names every gap')
             [CompletionResult]::new('spool', 'spool', [CompletionResultType]::ParameterValue, 'What waits for its confirmation')
+            [CompletionResult]::new('context', 'context', [CompletionResultType]::ParameterValue, 'Named connections, and whether they work')
             [CompletionResult]::new('drill', 'drill', [CompletionResultType]::ParameterValue, 'See messages die, and not die: careless producers and `send`, under the same faults')
             break
         }
@@ -59,9 +60,14 @@ Register-ArgumentCompleter -Native -CommandName 'mqsafe' -ScriptBlock {
             break
         }
         'mqsafe;send' {
-            [CompletionResult]::new('-b', '-b', [CompletionResultType]::ParameterName, 'The broker: kafka://HOST:PORT,HOST:PORT or a bare HOST:PORT')
-            [CompletionResult]::new('--broker', '--broker', [CompletionResultType]::ParameterName, 'The broker: kafka://HOST:PORT,HOST:PORT or a bare HOST:PORT')
+            [CompletionResult]::new('-b', '-b', [CompletionResultType]::ParameterName, 'The broker: kafka://HOST:PORT,HOST:PORT (or a bare HOST:PORT), amqp://HOST, amqps://HOST or rocketmq://HOST:PORT; also from MQSAFE_BROKER, -F or a context')
+            [CompletionResult]::new('--broker', '--broker', [CompletionResultType]::ParameterName, 'The broker: kafka://HOST:PORT,HOST:PORT (or a bare HOST:PORT), amqp://HOST, amqps://HOST or rocketmq://HOST:PORT; also from MQSAFE_BROKER, -F or a context')
             [CompletionResult]::new('-X', '-X ', [CompletionResultType]::ParameterName, 'A client property (can be repeated); secrets as KEY=@FILE or KEY=env:NAME')
+            [CompletionResult]::new('-F', '-F ', [CompletionResultType]::ParameterName, 'Client properties from a file of a Java client, librdkafka or kcat')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Client properties from a file of a Java client, librdkafka or kcat')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'A context of ~/.config/mqsafe/config.yaml, also from MQSAFE_CONTEXT')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'A context of ~/.config/mqsafe/config.yaml, also from MQSAFE_CONTEXT')
+            [CompletionResult]::new('--management', '--management', [CompletionResultType]::ParameterName, 'RabbitMQ''s management API')
             [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'The topic; it is never created by accident')
             [CompletionResult]::new('--topic', '--topic', [CompletionResultType]::ParameterName, 'The topic; it is never created by accident')
             [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'The key of every message')
@@ -92,9 +98,14 @@ Register-ArgumentCompleter -Native -CommandName 'mqsafe' -ScriptBlock {
             break
         }
         'mqsafe;query-key' {
-            [CompletionResult]::new('-b', '-b', [CompletionResultType]::ParameterName, 'The broker: kafka://HOST:PORT,HOST:PORT or a bare HOST:PORT')
-            [CompletionResult]::new('--broker', '--broker', [CompletionResultType]::ParameterName, 'The broker: kafka://HOST:PORT,HOST:PORT or a bare HOST:PORT')
+            [CompletionResult]::new('-b', '-b', [CompletionResultType]::ParameterName, 'The broker: kafka://HOST:PORT,HOST:PORT (or a bare HOST:PORT), amqp://HOST, amqps://HOST or rocketmq://HOST:PORT; also from MQSAFE_BROKER, -F or a context')
+            [CompletionResult]::new('--broker', '--broker', [CompletionResultType]::ParameterName, 'The broker: kafka://HOST:PORT,HOST:PORT (or a bare HOST:PORT), amqp://HOST, amqps://HOST or rocketmq://HOST:PORT; also from MQSAFE_BROKER, -F or a context')
             [CompletionResult]::new('-X', '-X ', [CompletionResultType]::ParameterName, 'A client property (can be repeated); secrets as KEY=@FILE or KEY=env:NAME')
+            [CompletionResult]::new('-F', '-F ', [CompletionResultType]::ParameterName, 'Client properties from a file of a Java client, librdkafka or kcat')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Client properties from a file of a Java client, librdkafka or kcat')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'A context of ~/.config/mqsafe/config.yaml, also from MQSAFE_CONTEXT')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'A context of ~/.config/mqsafe/config.yaml, also from MQSAFE_CONTEXT')
+            [CompletionResult]::new('--management', '--management', [CompletionResultType]::ParameterName, 'RabbitMQ''s management API')
             [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'The topic')
             [CompletionResult]::new('--topic', '--topic', [CompletionResultType]::ParameterName, 'The topic')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Only these partitions: 0,2,5-7')
@@ -113,9 +124,14 @@ Register-ArgumentCompleter -Native -CommandName 'mqsafe' -ScriptBlock {
             break
         }
         'mqsafe;verify' {
-            [CompletionResult]::new('-b', '-b', [CompletionResultType]::ParameterName, 'The broker: kafka://HOST:PORT,HOST:PORT or a bare HOST:PORT')
-            [CompletionResult]::new('--broker', '--broker', [CompletionResultType]::ParameterName, 'The broker: kafka://HOST:PORT,HOST:PORT or a bare HOST:PORT')
+            [CompletionResult]::new('-b', '-b', [CompletionResultType]::ParameterName, 'The broker: kafka://HOST:PORT,HOST:PORT (or a bare HOST:PORT), amqp://HOST, amqps://HOST or rocketmq://HOST:PORT; also from MQSAFE_BROKER, -F or a context')
+            [CompletionResult]::new('--broker', '--broker', [CompletionResultType]::ParameterName, 'The broker: kafka://HOST:PORT,HOST:PORT (or a bare HOST:PORT), amqp://HOST, amqps://HOST or rocketmq://HOST:PORT; also from MQSAFE_BROKER, -F or a context')
             [CompletionResult]::new('-X', '-X ', [CompletionResultType]::ParameterName, 'A client property (can be repeated); secrets as KEY=@FILE or KEY=env:NAME')
+            [CompletionResult]::new('-F', '-F ', [CompletionResultType]::ParameterName, 'Client properties from a file of a Java client, librdkafka or kcat')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Client properties from a file of a Java client, librdkafka or kcat')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'A context of ~/.config/mqsafe/config.yaml, also from MQSAFE_CONTEXT')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'A context of ~/.config/mqsafe/config.yaml, also from MQSAFE_CONTEXT')
+            [CompletionResult]::new('--management', '--management', [CompletionResultType]::ParameterName, 'RabbitMQ''s management API')
             [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'The topic')
             [CompletionResult]::new('--topic', '--topic', [CompletionResultType]::ParameterName, 'The topic')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Only these partitions: 0,2,5-7')
@@ -151,6 +167,11 @@ Register-ArgumentCompleter -Native -CommandName 'mqsafe' -ScriptBlock {
         'mqsafe;spool;flush' {
             [CompletionResult]::new('--spool', '--spool', [CompletionResultType]::ParameterName, 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user''s state directory that no other process uses')
             [CompletionResult]::new('-X', '-X ', [CompletionResultType]::ParameterName, 'A client property (can be repeated); secrets as KEY=@FILE or KEY=env:NAME')
+            [CompletionResult]::new('-F', '-F ', [CompletionResultType]::ParameterName, 'Client properties from a file of a Java client, librdkafka or kcat')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Client properties from a file of a Java client, librdkafka or kcat')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'A context of ~/.config/mqsafe/config.yaml, also from MQSAFE_CONTEXT')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'A context of ~/.config/mqsafe/config.yaml, also from MQSAFE_CONTEXT')
+            [CompletionResult]::new('--management', '--management', [CompletionResultType]::ParameterName, 'RabbitMQ''s management API')
             [CompletionResult]::new('--connect-timeout', '--connect-timeout', [CompletionResultType]::ParameterName, 'How long the broker may take to answer for the first time')
             [CompletionResult]::new('--delivery-timeout', '--delivery-timeout', [CompletionResultType]::ParameterName, 'How long to go on without any message being confirmed')
             [CompletionResult]::new('--grace', '--grace', [CompletionResultType]::ParameterName, 'How long the first Ctrl-C waits for what is in flight')
@@ -168,6 +189,105 @@ Register-ArgumentCompleter -Native -CommandName 'mqsafe' -ScriptBlock {
         'mqsafe;spool;stats' {
             [CompletionResult]::new('--spool', '--spool', [CompletionResultType]::ParameterName, 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user''s state directory that no other process uses')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'How it is written')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'How log lines look on stderr')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bar and no progress lines')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'The answer only; twice: nothing but the exit code')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'The answer only; twice: nothing but the exit code')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'More about what is done; up to three times')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'More about what is done; up to three times')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mqsafe;context' {
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'How log lines look on stderr')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bar and no progress lines')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'The answer only; twice: nothing but the exit code')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'The answer only; twice: nothing but the exit code')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'More about what is done; up to three times')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'More about what is done; up to three times')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('ls', 'ls', [CompletionResultType]::ParameterValue, 'List the contexts')
+            [CompletionResult]::new('use', 'use', [CompletionResultType]::ParameterValue, 'Make a context the one that counts when none is named')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show what a command would connect with, secrets left out')
+            [CompletionResult]::new('test', 'test', [CompletionResultType]::ParameterValue, 'Connect step by step and say which step fails')
+            [CompletionResult]::new('import', 'import', [CompletionResultType]::ParameterValue, 'Take the connections of another tool')
+            break
+        }
+        'mqsafe;context;ls' {
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'How log lines look on stderr')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bar and no progress lines')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'The answer only; twice: nothing but the exit code')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'The answer only; twice: nothing but the exit code')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'More about what is done; up to three times')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'More about what is done; up to three times')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mqsafe;context;use' {
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'How log lines look on stderr')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bar and no progress lines')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'The answer only; twice: nothing but the exit code')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'The answer only; twice: nothing but the exit code')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'More about what is done; up to three times')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'More about what is done; up to three times')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mqsafe;context;show' {
+            [CompletionResult]::new('-b', '-b', [CompletionResultType]::ParameterName, 'The broker: kafka://HOST:PORT,HOST:PORT (or a bare HOST:PORT), amqp://HOST, amqps://HOST or rocketmq://HOST:PORT; also from MQSAFE_BROKER, -F or a context')
+            [CompletionResult]::new('--broker', '--broker', [CompletionResultType]::ParameterName, 'The broker: kafka://HOST:PORT,HOST:PORT (or a bare HOST:PORT), amqp://HOST, amqps://HOST or rocketmq://HOST:PORT; also from MQSAFE_BROKER, -F or a context')
+            [CompletionResult]::new('-X', '-X ', [CompletionResultType]::ParameterName, 'A client property (can be repeated); secrets as KEY=@FILE or KEY=env:NAME')
+            [CompletionResult]::new('-F', '-F ', [CompletionResultType]::ParameterName, 'Client properties from a file of a Java client, librdkafka or kcat')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Client properties from a file of a Java client, librdkafka or kcat')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'A context of ~/.config/mqsafe/config.yaml, also from MQSAFE_CONTEXT')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'A context of ~/.config/mqsafe/config.yaml, also from MQSAFE_CONTEXT')
+            [CompletionResult]::new('--management', '--management', [CompletionResultType]::ParameterName, 'RabbitMQ''s management API')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'How log lines look on stderr')
+            [CompletionResult]::new('--origin', '--origin', [CompletionResultType]::ParameterName, 'Also where each value comes from')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bar and no progress lines')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'The answer only; twice: nothing but the exit code')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'The answer only; twice: nothing but the exit code')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'More about what is done; up to three times')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'More about what is done; up to three times')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mqsafe;context;test' {
+            [CompletionResult]::new('-b', '-b', [CompletionResultType]::ParameterName, 'The broker: kafka://HOST:PORT,HOST:PORT (or a bare HOST:PORT), amqp://HOST, amqps://HOST or rocketmq://HOST:PORT; also from MQSAFE_BROKER, -F or a context')
+            [CompletionResult]::new('--broker', '--broker', [CompletionResultType]::ParameterName, 'The broker: kafka://HOST:PORT,HOST:PORT (or a bare HOST:PORT), amqp://HOST, amqps://HOST or rocketmq://HOST:PORT; also from MQSAFE_BROKER, -F or a context')
+            [CompletionResult]::new('-X', '-X ', [CompletionResultType]::ParameterName, 'A client property (can be repeated); secrets as KEY=@FILE or KEY=env:NAME')
+            [CompletionResult]::new('-F', '-F ', [CompletionResultType]::ParameterName, 'Client properties from a file of a Java client, librdkafka or kcat')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Client properties from a file of a Java client, librdkafka or kcat')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'A context of ~/.config/mqsafe/config.yaml, also from MQSAFE_CONTEXT')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'A context of ~/.config/mqsafe/config.yaml, also from MQSAFE_CONTEXT')
+            [CompletionResult]::new('--management', '--management', [CompletionResultType]::ParameterName, 'RabbitMQ''s management API')
+            [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'Also whether this topic may be seen')
+            [CompletionResult]::new('--topic', '--topic', [CompletionResultType]::ParameterName, 'Also whether this topic may be seen')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'How long each step may take')
+            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'How the steps are written')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'How log lines look on stderr')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bar and no progress lines')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'The answer only; twice: nothing but the exit code')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'The answer only; twice: nothing but the exit code')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'More about what is done; up to three times')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'More about what is done; up to three times')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mqsafe;context;import' {
+            [CompletionResult]::new('--prefix', '--prefix', [CompletionResultType]::ParameterName, 'Put this before the name of each context')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')
             [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'How log lines look on stderr')
             [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Show no progress bar and no progress lines')

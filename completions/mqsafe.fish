@@ -39,6 +39,7 @@ complete -c mqsafe -n "__fish_mqsafe_needs_command" -f -a "send" -d 'Did it real
 complete -c mqsafe -n "__fish_mqsafe_needs_command" -f -a "query-key" -d 'Where is the message of this key? Finds it, and says whether the whole place was searched'
 complete -c mqsafe -n "__fish_mqsafe_needs_command" -f -a "verify" -d 'Did we lose any? Reads the stamps and names every gap'
 complete -c mqsafe -n "__fish_mqsafe_needs_command" -f -a "spool" -d 'What waits for its confirmation'
+complete -c mqsafe -n "__fish_mqsafe_needs_command" -f -a "context" -d 'Named connections, and whether they work'
 complete -c mqsafe -n "__fish_mqsafe_needs_command" -f -a "drill" -d 'See messages die, and not die: careless producers and `send`, under the same faults'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l profile -d 'What "safe" means here: finance, orders, logs, or the path of a profile' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l format -d 'How findings are written' -r -f -a "full\t'With the source line, the failure story and the fix'
@@ -65,8 +66,11 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l no-progress -d '
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -s v -l verbose -d 'More about what is done; up to three times'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s b -l broker -d 'The broker: kafka://HOST:PORT,HOST:PORT or a bare HOST:PORT' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s b -l broker -d 'The broker: kafka://HOST:PORT,HOST:PORT (or a bare HOST:PORT), amqp://HOST, amqps://HOST or rocketmq://HOST:PORT; also from MQSAFE_BROKER, -F or a context' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s X -d 'A client property (can be repeated); secrets as KEY=@FILE or KEY=env:NAME' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s F -l config -d 'Client properties from a file of a Java client, librdkafka or kcat' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s C -l context -d 'A context of ~/.config/mqsafe/config.yaml, also from MQSAFE_CONTEXT' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l management -d 'RabbitMQ\'s management API' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s t -l topic -d 'The topic; it is never created by accident' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s k -l key -d 'The key of every message' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s K -l key-delimiter -d 'Split each line into key and value at the first DELIM' -r
@@ -89,8 +93,11 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l no-progress -d 'S
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s v -l verbose -d 'More about what is done; up to three times'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s b -l broker -d 'The broker: kafka://HOST:PORT,HOST:PORT or a bare HOST:PORT' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s b -l broker -d 'The broker: kafka://HOST:PORT,HOST:PORT (or a bare HOST:PORT), amqp://HOST, amqps://HOST or rocketmq://HOST:PORT; also from MQSAFE_BROKER, -F or a context' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s X -d 'A client property (can be repeated); secrets as KEY=@FILE or KEY=env:NAME' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s F -l config -d 'Client properties from a file of a Java client, librdkafka or kcat' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s C -l context -d 'A context of ~/.config/mqsafe/config.yaml, also from MQSAFE_CONTEXT' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l management -d 'RabbitMQ\'s management API' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s t -l topic -d 'The topic' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s p -l partitions -d 'Only these partitions: 0,2,5-7' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l isolation -d 'Whether messages of open or aborted transactions count' -r -f -a "read_committed\t'Only those of committed transactions'
@@ -107,8 +114,11 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l no-progress 
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s v -l verbose -d 'More about what is done; up to three times'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -s b -l broker -d 'The broker: kafka://HOST:PORT,HOST:PORT or a bare HOST:PORT' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -s b -l broker -d 'The broker: kafka://HOST:PORT,HOST:PORT (or a bare HOST:PORT), amqp://HOST, amqps://HOST or rocketmq://HOST:PORT; also from MQSAFE_BROKER, -F or a context' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -s X -d 'A client property (can be repeated); secrets as KEY=@FILE or KEY=env:NAME' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -s F -l config -d 'Client properties from a file of a Java client, librdkafka or kcat' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -s C -l context -d 'A context of ~/.config/mqsafe/config.yaml, also from MQSAFE_CONTEXT' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -l management -d 'RabbitMQ\'s management API' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -s t -l topic -d 'The topic' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -s p -l partitions -d 'Only these partitions: 0,2,5-7' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -l deny -d 'Also call these anomalies: exit 1' -r -f -a "duplicate\t'One id at two positions of its lane'
@@ -140,6 +150,9 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from flush stats" -f -a "stats" -d 'Say how much waits, failed and was confirmed'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l spool -d 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user\'s state directory that no other process uses' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -s X -d 'A client property (can be repeated); secrets as KEY=@FILE or KEY=env:NAME' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -s F -l config -d 'Client properties from a file of a Java client, librdkafka or kcat' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -s C -l context -d 'A context of ~/.config/mqsafe/config.yaml, also from MQSAFE_CONTEXT' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l management -d 'RabbitMQ\'s management API' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l connect-timeout -d 'How long the broker may take to answer for the first time' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l delivery-timeout -d 'How long to go on without any message being confirmed' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l grace -d 'How long the first Ctrl-C waits for what is in flight' -r
@@ -164,6 +177,81 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_sub
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from stats" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from stats" -s v -l verbose -d 'More about what is done; up to three times'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from stats" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and not __fish_seen_subcommand_from ls use show test import" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and not __fish_seen_subcommand_from ls use show test import" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
+json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and not __fish_seen_subcommand_from ls use show test import" -l no-progress -d 'Show no progress bar and no progress lines'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and not __fish_seen_subcommand_from ls use show test import" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and not __fish_seen_subcommand_from ls use show test import" -s v -l verbose -d 'More about what is done; up to three times'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and not __fish_seen_subcommand_from ls use show test import" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and not __fish_seen_subcommand_from ls use show test import" -f -a "ls" -d 'List the contexts'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and not __fish_seen_subcommand_from ls use show test import" -f -a "use" -d 'Make a context the one that counts when none is named'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and not __fish_seen_subcommand_from ls use show test import" -f -a "show" -d 'Show what a command would connect with, secrets left out'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and not __fish_seen_subcommand_from ls use show test import" -f -a "test" -d 'Connect step by step and say which step fails'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and not __fish_seen_subcommand_from ls use show test import" -f -a "import" -d 'Take the connections of another tool'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from ls" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from ls" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
+json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from ls" -l no-progress -d 'Show no progress bar and no progress lines'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'More about what is done; up to three times'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from use" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from use" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
+json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from use" -l no-progress -d 'Show no progress bar and no progress lines'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from use" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from use" -s v -l verbose -d 'More about what is done; up to three times'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from use" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from show" -s b -l broker -d 'The broker: kafka://HOST:PORT,HOST:PORT (or a bare HOST:PORT), amqp://HOST, amqps://HOST or rocketmq://HOST:PORT; also from MQSAFE_BROKER, -F or a context' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from show" -s X -d 'A client property (can be repeated); secrets as KEY=@FILE or KEY=env:NAME' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from show" -s F -l config -d 'Client properties from a file of a Java client, librdkafka or kcat' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from show" -s C -l context -d 'A context of ~/.config/mqsafe/config.yaml, also from MQSAFE_CONTEXT' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from show" -l management -d 'RabbitMQ\'s management API' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from show" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from show" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
+json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from show" -l origin -d 'Also where each value comes from'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from show" -l no-progress -d 'Show no progress bar and no progress lines'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from show" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from show" -s v -l verbose -d 'More about what is done; up to three times'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from test" -s b -l broker -d 'The broker: kafka://HOST:PORT,HOST:PORT (or a bare HOST:PORT), amqp://HOST, amqps://HOST or rocketmq://HOST:PORT; also from MQSAFE_BROKER, -F or a context' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from test" -s X -d 'A client property (can be repeated); secrets as KEY=@FILE or KEY=env:NAME' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from test" -s F -l config -d 'Client properties from a file of a Java client, librdkafka or kcat' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from test" -s C -l context -d 'A context of ~/.config/mqsafe/config.yaml, also from MQSAFE_CONTEXT' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from test" -l management -d 'RabbitMQ\'s management API' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from test" -s t -l topic -d 'Also whether this topic may be seen' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from test" -l timeout -d 'How long each step may take' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from test" -l format -d 'How the steps are written' -r -f -a "human\t'A table'
+json\t'One JSON object (mqsafe.context/1)'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from test" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from test" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
+json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from test" -l no-progress -d 'Show no progress bar and no progress lines'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from test" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from test" -s v -l verbose -d 'More about what is done; up to three times'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from import" -l prefix -d 'Put this before the name of each context' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from import" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from import" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
+json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from import" -l no-progress -d 'Show no progress bar and no progress lines'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from import" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from import" -s v -l verbose -d 'More about what is done; up to three times'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand context; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand drill" -s b -l broker -d 'A real test cluster; by default librdkafka\'s mock cluster runs inside this process' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand drill" -s X -d 'A client property for the cluster (can be repeated); secrets as KEY=@FILE or KEY=env:NAME' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand drill" -l messages -d 'Messages in each run' -r

@@ -64,9 +64,14 @@ impl KafkaScan {
                     .next("ask for READ and DESCRIBE on the topic"));
             }
             Err(why) => {
+                let next = if why.is_refusal() {
+                    "try it step by step: `mqsafe context test` with the same options"
+                } else {
+                    "check the address and that a broker runs there"
+                };
                 return Err(Problem::unknown(format!("cannot reach {broker}"))
                     .because(why)
-                    .next("check the address and that a broker runs there"));
+                    .next(next));
             }
         };
         let wanted: Vec<i32> = if plan.partitions.is_empty() {
