@@ -24,69 +24,77 @@ mod rabbitmq;
 #[path = "conformance/rocketmq.rs"]
 mod rocketmq;
 
-/// The whole list for each broker, under names that say what broke.
-macro_rules! broker {
-    ($name:ident) => {
-        mod $name {
-            use crate::behaviour;
+use behaviour::{Door, Refusal};
 
-            #[test]
-            fn right_credentials_send_and_find() {
-                behaviour::right(&crate::$name::door("right_credentials_send_and_find"));
-            }
-
-            #[test]
-            fn wrong_credentials_are_refused_and_nothing_is_lost() {
-                behaviour::refused(
-                    &crate::$name::door("wrong_credentials_are_refused"),
-                    behaviour::Refusal::Authentication,
-                );
-            }
-
-            #[test]
-            fn a_certificate_for_another_host_is_refused() {
-                behaviour::refused(
-                    &crate::$name::door("a_certificate_for_another_host_is_refused"),
-                    behaviour::Refusal::WrongHost,
-                );
-            }
-
-            #[test]
-            fn an_expired_certificate_is_refused() {
-                behaviour::refused(
-                    &crate::$name::door("an_expired_certificate_is_refused"),
-                    behaviour::Refusal::Expired,
-                );
-            }
-
-            #[test]
-            fn a_foreign_authority_is_refused() {
-                behaviour::refused(
-                    &crate::$name::door("a_foreign_authority_is_refused"),
-                    behaviour::Refusal::Foreign,
-                );
-            }
-
-            #[test]
-            fn a_topic_without_permission_is_denied() {
-                behaviour::denied(&crate::$name::door("a_topic_without_permission_is_denied"));
-            }
-
-            #[test]
-            fn a_broker_that_closes_midway_costs_nothing() {
-                behaviour::closes_midway(&crate::$name::door("a_broker_that_closes_midway_costs_nothing"));
-            }
-
-            #[test]
-            fn a_half_open_connection_is_found() {
-                behaviour::half_open(&crate::$name::door("a_half_open_connection_is_found"));
-            }
-        }
-    };
+/// Runs one behaviour on all brokers at once, and says which of them broke it.
+fn on_each(test: &str, behaviour: impl Fn(&Option<Door>) + Sync) {
+    type Knocker = (&'static str, fn(&str) -> Option<Door>);
+    let brokers: [Knocker; 3] = [
+        ("Kafka", kafka::door),
+        ("RabbitMQ", rabbitmq::door),
+        ("RocketMQ", rocketmq::door),
+    ];
+    let behaviour = &behaviour;
+    let broken: Vec<&str> = std::thread::scope(|scope| {
+        let running = brokers.map(|(name, door)| (name, scope.spawn(move || behaviour(&door(test)))));
+        let ended = running.map(|(name, thread)| (name, thread.join().is_err()));
+        ended
+            .into_iter()
+            .filter(|(_, broke)| *broke)
+            .map(|(name, _)| name)
+            .collect()
+    });
+    assert!(
+        broken.is_empty(),
+        "broken on {}; what broke stands above",
+        broken.join(", ")
+    );
 }
 
-mod on {
-    broker!(kafka);
-    broker!(rabbitmq);
-    broker!(rocketmq);
+#[test]
+fn right_credentials_send_and_find() {
+    on_each("right_credentials_send_and_find", behaviour::right);
+}
+
+#[test]
+fn wrong_credentials_are_refused_and_nothing_is_lost() {
+    on_each("wrong_credentials_are_refused_and_nothing_is_lost", |door| {
+        behaviour::refused(door, Refusal::Authentication);
+    });
+}
+
+#[test]
+fn a_certificate_for_another_host_is_refused() {
+    on_each("a_certificate_for_another_host_is_refused", |door| {
+        behaviour::refused(door, Refusal::WrongHost);
+    });
+}
+
+#[test]
+fn an_expired_certificate_is_refused() {
+    on_each("an_expired_certificate_is_refused", |door| {
+        behaviour::refused(door, Refusal::Expired);
+    });
+}
+
+#[test]
+fn a_foreign_authority_is_refused() {
+    on_each("a_foreign_authority_is_refused", |door| {
+        behaviour::refused(door, Refusal::Foreign);
+    });
+}
+
+#[test]
+fn a_topic_without_permission_is_denied() {
+    on_each("a_topic_without_permission_is_denied", behaviour::denied);
+}
+
+#[test]
+fn a_broker_that_closes_midway_costs_nothing() {
+    on_each("a_broker_that_closes_midway_costs_nothing", behaviour::closes_midway);
+}
+
+#[test]
+fn a_half_open_connection_is_found() {
+    on_each("a_half_open_connection_is_found", behaviour::half_open);
 }

@@ -29,9 +29,6 @@ pub use {
     verify::{Deny, VerifyArgs, VerifyFormat},
 };
 
-#[cfg(feature = "kafka")]
-pub use drill::{CarelessArgs, DrillArgs, DrillFormat, DrillRun, Habit};
-
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 

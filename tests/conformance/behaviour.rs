@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use std::sync::{RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
-/// Held for reading by whoever only talks to the brokers, for writing by whoever disturbs them.
-static BROKERS: RwLock<()> = RwLock::new(());
+/// Held for reading by whoever only talks to a broker, for writing by whoever disturbs it.
+static BROKERS: [RwLock<()>; 3] = [const { RwLock::new(()) }; 3];
 
 /// Why a broker, or the check of its certificate, says no.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +48,15 @@ pub(crate) struct Door {
     pub(crate) heartbeat: Option<(&'static str, &'static str)>,
 }
 
-pub(crate) fn talking() -> RwLockReadGuard<'static, ()> {
-    BROKERS.read().unwrap_or_else(|e| e.into_inner())
+fn lock(door: &Door) -> &'static RwLock<()> {
+    let at = ["kafka", "rabbitmq", "rocketmq_acl"]
+        .iter()
+        .position(|n| *n == door.nodes[0]);
+    &BROKERS[at.unwrap()]
+}
+
+pub(crate) fn talking(door: &Door) -> RwLockReadGuard<'static, ()> {
+    lock(door).read().unwrap_or_else(|e| e.into_inner())
 }
 
 fn script(name: &str, arguments: &[&str]) {
@@ -68,7 +75,7 @@ fn script(name: &str, arguments: &[&str]) {
 
 pub(crate) fn right(door: &Option<Door>) {
     let Some(door) = door else { return };
-    let _talking = talking();
+    let _talking = talking(door);
     for knock in &door.right {
         let (home, label) = (Home::new(), &knock.label);
         let steps = knock::run(home.test(knock, &door.topic), b"").expect(label, 0).json();
@@ -101,7 +108,7 @@ pub(crate) fn right(door: &Option<Door>) {
 
 pub(crate) fn refused(door: &Option<Door>, why: Refusal) {
     let Some(door) = door else { return };
-    let _talking = talking();
+    let _talking = talking(door);
     let (stage, words) = why.told();
     let knocks: Vec<&Knock> = door.refused.iter().filter(|(w, _)| *w == why).map(|(_, k)| k).collect();
     assert!(!knocks.is_empty(), "nobody knocks with {why:?}");
@@ -150,7 +157,7 @@ pub(crate) fn refused(door: &Option<Door>, why: Refusal) {
 
 pub(crate) fn denied(door: &Option<Door>) {
     let Some(door) = door else { return };
-    let _talking = talking();
+    let _talking = talking(door);
     assert!(!door.denied.is_empty());
     for knock in &door.denied {
         let (home, label) = (Home::new(), &knock.label);
@@ -195,7 +202,7 @@ fn lines(name: &str, from: usize, to: usize) -> Vec<u8> {
 /// The brokers are killed in the middle and come back.
 pub(crate) fn closes_midway(door: &Option<Door>) {
     let Some(door) = door else { return };
-    let _alone = BROKERS.write().unwrap_or_else(|e| e.into_inner());
+    let _alone = lock(door).write().unwrap_or_else(|e| e.into_inner());
     let (home, knock) = (Home::new(), &door.right[0]);
     let key = format!("midway-{:08x}", rand::random::<u32>());
     let mut running = knock::start(home.send(knock, &door.topic, &["-k", &key, "--delivery-timeout", "60s"]));
@@ -228,7 +235,7 @@ pub(crate) fn closes_midway(door: &Option<Door>) {
 /// The brokers are stopped (SIGSTOP): every connection stays open, and nothing answers.
 pub(crate) fn half_open(door: &Option<Door>) {
     let Some(door) = door else { return };
-    let _alone = BROKERS.write().unwrap_or_else(|e| e.into_inner());
+    let _alone = lock(door).write().unwrap_or_else(|e| e.into_inner());
     let home = Home::new();
     let mut knock = door.right[0].clone();
     if let Some((key, value)) = door.heartbeat {

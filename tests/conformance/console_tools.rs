@@ -50,7 +50,7 @@ fn the_files_of_the_console_tools_work_unchanged() {
     let Some(door) = crate::kafka::door("the_files_of_the_console_tools_work_unchanged") else {
         return;
     };
-    let _talking = behaviour::talking();
+    let _talking = behaviour::talking(&door);
     let clients = std::env::var("KAFKA_CLIENTS_DIR").unwrap();
     for name in FILES {
         let file = format!("{clients}/{name}.properties");
