@@ -395,7 +395,7 @@ _mqsafe() {
             return 0
             ;;
         mqsafe__subcmd__query__subcmd__key)
-            opts="-b -X -F -C -t -p -q -v -h --broker --config --context --management --topic --partitions --isolation --format --color --no-progress --quiet --verbose --log-format --help"
+            opts="-b -X -F -C -t -p -q -v -h --broker --config --context --management --topic --partitions --isolation --peek --format --color --no-progress --quiet --verbose --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -473,7 +473,7 @@ _mqsafe() {
             return 0
             ;;
         mqsafe__subcmd__send)
-            opts="-b -X -F -C -t -k -K -H -p -q -v -h --broker --config --context --management --topic --key --key-delimiter --header --partition --resume --receipts --spool --no-spool --connect-timeout --delivery-timeout --grace --max-message-bytes --color --no-progress --quiet --verbose --log-format --help"
+            opts="-b -X -F -C -t -e -r -k -K -H -p -q -v -h --broker --config --context --management --topic --exchange --routing-key --key --key-delimiter --header --partition --resume --receipts --spool --no-spool --connect-timeout --delivery-timeout --grace --max-message-bytes --color --no-progress --quiet --verbose --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -516,6 +516,22 @@ _mqsafe() {
                     return 0
                     ;;
                 -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exchange)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --routing-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -r)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -71,11 +71,13 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s X -d 'A client pr
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s F -l config -d 'Client properties from a file of a Java client, librdkafka or kcat' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s C -l context -d 'A context of ~/.config/mqsafe/config.yaml, also from MQSAFE_CONTEXT' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l management -d 'RabbitMQ\'s management API' -r
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s t -l topic -d 'The topic; it is never created by accident' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s t -l topic -d 'The topic (Kafka, RocketMQ) or queue (RabbitMQ); it is never created by accident' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s e -l exchange -d 'The exchange to publish to (RabbitMQ)' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s r -l routing-key -d 'The routing key to publish with (RabbitMQ)' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s k -l key -d 'The key of every message' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s K -l key-delimiter -d 'Split each line into key and value at the first DELIM' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s H -l header -d 'A header of every message (can be repeated)' -r
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s p -l partition -d 'The partition; by default it is chosen by key as the Java client does' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s p -l partition -d 'The partition (Kafka) or queue id (RocketMQ); by default it is chosen by key as Kafka\'s Java client does' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l receipts -d 'Write what became of each message, one JSON object a line; - is standard output' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l spool -d 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user\'s state directory that no other process uses' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l connect-timeout -d 'How long the broker may take to answer for the first time' -r
@@ -98,7 +100,7 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s X -d 'A clie
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s F -l config -d 'Client properties from a file of a Java client, librdkafka or kcat' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s C -l context -d 'A context of ~/.config/mqsafe/config.yaml, also from MQSAFE_CONTEXT' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l management -d 'RabbitMQ\'s management API' -r
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s t -l topic -d 'The topic' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s t -l topic -d 'The topic (Kafka, RocketMQ) or queue (RabbitMQ)' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s p -l partitions -d 'Only these partitions: 0,2,5-7' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l isolation -d 'Whether messages of open or aborted transactions count' -r -f -a "read_committed\t'Only those of committed transactions'
 read_uncommitted\t'All that are in the log'"
@@ -110,6 +112,7 @@ always\t'Always'
 never\t'Never'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
 json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l peek -d 'Fetch the messages of a RabbitMQ queue that keeps no history, and put them back: they are marked as redelivered, their order may change, and quorum queues count it as a delivery'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l no-progress -d 'Show no progress bar and no progress lines'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s v -l verbose -d 'More about what is done; up to three times'
