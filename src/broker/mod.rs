@@ -11,6 +11,8 @@ pub mod rabbitmq;
 #[cfg(feature = "rocketmq")]
 pub mod rocketmq;
 
+mod tls;
+
 use crate::connect::{BrokerKind, Connection};
 use crate::model::{Endpoint, Problem, Result, Scan, Step};
 use std::sync::Arc;

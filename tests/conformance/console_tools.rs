@@ -1,20 +1,10 @@
 //! One `client.properties` for Kafka's own console tools and for this one: unchanged, for each mechanism.
 
 use crate::behaviour;
+use crate::kafka::FILES;
 use crate::knock::{self, Home, Knock};
 use std::path::Path;
 use std::process::{Command, Stdio};
-
-const FILES: [&str; 8] = [
-    "scram512",
-    "scram256-jks",
-    "plain-p12",
-    "oauth",
-    "mtls-pem",
-    "mtls-p12",
-    "mtls-jks",
-    "sasl-plaintext",
-];
 
 /// Kafka's console consumer with this file: the values of a topic.
 fn console_consumer(bootstrap: &str, file: &str, topic: &str, messages: usize) -> Vec<String> {

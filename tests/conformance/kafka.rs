@@ -8,6 +8,18 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use std::time::Duration;
 
+/// The files of `KAFKA_CLIENTS_DIR` whose users have every right.
+pub(crate) const FILES: [&str; 8] = [
+    "scram512",
+    "scram256-jks",
+    "plain-p12",
+    "oauth",
+    "mtls-pem",
+    "mtls-p12",
+    "mtls-jks",
+    "sasl-plaintext",
+];
+
 fn make(bootstrap: &str, name: String) -> String {
     let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
@@ -91,16 +103,7 @@ pub(crate) fn door(test: &str) -> Option<Door> {
         scram("properties by -X", &secured, &password),
         certificate("mutual TLS by -X", "client"),
     ];
-    for name in [
-        "scram512",
-        "scram256-jks",
-        "plain-p12",
-        "oauth",
-        "mtls-pem",
-        "mtls-p12",
-        "mtls-jks",
-        "sasl-plaintext",
-    ] {
+    for name in FILES {
         right.push(file(name));
     }
     // Made once for all tests of this process.

@@ -1,9 +1,10 @@
 //! Why a TLS handshake failed. librdkafka only says that a certificate could not be verified; the same handshake by another
 //! library, with the same settings, says whether it has expired, is for another host, or comes from an unknown authority.
 
+use crate::broker::tls as tls_words;
 use crate::connect::{ClientProperties, client_config};
 use rustls::pki_types::ServerName;
-use rustls::{CertificateError, ClientConnection, Error};
+use rustls::{ClientConnection, Error};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
@@ -35,31 +36,9 @@ fn try_shake(host: &str, properties: &ClientProperties, patience: Duration) -> O
     let mut tls = ClientConnection::new(config, server).ok()?;
     while tls.is_handshaking() {
         let Err(e) = tls.complete_io(&mut stream) else { continue };
-        let error = e.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
-        return match error {
-            Some(Error::InvalidCertificate(why)) => Some(Handshake::Bad(words(why))),
-            Some(Error::AlertReceived(alert)) => Some(Handshake::Bad(format!("the broker sent the alert {alert:?}"))),
-            Some(_) | None => None,
-        };
+        let refused = tls_words::refusal(&e)?;
+        let is_told = matches!(refused, Error::InvalidCertificate(_) | Error::AlertReceived(_));
+        return is_told.then(|| Handshake::Bad(tls_words::words(refused, name)));
     }
     Some(Handshake::Good)
-}
-
-#[allow(
-    clippy::wildcard_enum_match_arm,
-    reason = "every other reason is told in its own words, and decides nothing"
-)]
-fn words(why: &CertificateError) -> String {
-    match why {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            format!("the broker's certificate has expired ({why})")
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            format!("the broker's certificate is for another host name ({why})")
-        }
-        CertificateError::UnknownIssuer => {
-            "the broker's certificate comes from an authority that is not trusted here (ssl.ca.location)".to_owned()
-        }
-        other => format!("the broker's certificate is refused: {other}"),
-    }
 }

@@ -1,6 +1,7 @@
 //! The way to a server: its name, its port, its certificate. Each step fails with its own words.
 
 use super::words;
+use crate::broker::tls;
 use crate::model::{Stage, Unreached};
 use async_compat::Compat;
 use lapin::AsyncTcpStream;
@@ -83,10 +84,10 @@ pub(super) async fn secure(
     let plain = AsyncTcpStream::Plain(Compat::new(stream));
     let Some(config) = tls else { return Ok(plain) };
     let connector = RustlsConnector::from(Arc::clone(config));
-    plain
-        .into_rustls(&connector, host)
-        .await
-        .map_err(|e| Unreached::at(Stage::Tls, words::tls(&e, host)))
+    plain.into_rustls(&connector, host).await.map_err(|e| {
+        let why = tls::refusal(&e).map_or_else(|| words::io(&e), |refused| tls::words(refused, host));
+        Unreached::at(Stage::Tls, why)
+    })
 }
 
 #[cfg(test)]

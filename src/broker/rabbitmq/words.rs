@@ -88,73 +88,6 @@ fn plain(text: &str) -> String {
     }
 }
 
-/// Why a TLS handshake failed, in words that say what to look at.
-pub(super) fn tls(error: &std::io::Error, host: &str) -> String {
-    let Some(cause) = error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>()) else {
-        return io(error);
-    };
-    use rustls::CertificateError as Bad;
-    let rustls::Error::InvalidCertificate(bad) = cause else {
-        return alert(cause);
-    };
-    if matches!(bad, Bad::NotValidForName | Bad::NotValidForNameContext { .. }) {
-        return format!("the broker's certificate is not for the name {host}");
-    }
-    let known = [
-        (matches!(bad, Bad::Expired | Bad::ExpiredContext { .. }), "has expired"),
-        (
-            matches!(bad, Bad::NotValidYet | Bad::NotValidYetContext { .. }),
-            "is not valid yet",
-        ),
-        (
-            matches!(bad, Bad::UnknownIssuer),
-            "comes from an authority that is not trusted",
-        ),
-        (matches!(bad, Bad::Revoked), "was revoked"),
-        (matches!(bad, Bad::BadSignature), "has a wrong signature"),
-        (
-            matches!(bad, Bad::InvalidPurpose | Bad::InvalidPurposeContext { .. }),
-            "is not for a server",
-        ),
-    ];
-    match known.iter().find(|(is_it, _)| *is_it) {
-        Some((_, words)) => format!("the broker's certificate {words}"),
-        None => format!("the broker's certificate is refused: {bad}"),
-    }
-}
-
-fn alert(error: &rustls::Error) -> String {
-    use rustls::AlertDescription as Alert;
-    if matches!(error, rustls::Error::InvalidMessage(_)) {
-        return "the other side does not speak TLS on this port".to_owned();
-    }
-    let rustls::Error::AlertReceived(alert) = error else {
-        return error.to_string();
-    };
-    let known = [
-        (Alert::CertificateRequired, "the broker asks for a client certificate"),
-        (
-            Alert::UnknownCA,
-            "the broker does not trust the authority of our certificate",
-        ),
-        (
-            Alert::CertificateExpired,
-            "the broker says that our certificate has expired",
-        ),
-        (Alert::BadCertificate, "the broker refuses our certificate"),
-        (Alert::CertificateUnknown, "the broker refuses our certificate"),
-        (
-            Alert::HandshakeFailure,
-            "the broker and this client have no TLS setting in common, or it asks for a client certificate",
-        ),
-        (Alert::ProtocolVersion, "the broker speaks no TLS version that is safe"),
-    ];
-    match known.iter().find(|(a, _)| a == alert) {
-        Some((_, words)) => (*words).to_owned(),
-        None => format!("the broker ended the handshake: {alert:?}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,18 +102,5 @@ mod tests {
         )));
         assert_eq!(reply(&error), Some((403, "Login was refused".to_owned())));
         assert_eq!(why(&error), "Login was refused (403)");
-    }
-
-    #[test]
-    fn certificates_are_told_apart() {
-        let words = |bad| {
-            let error = std::io::Error::other(rustls::Error::InvalidCertificate(bad));
-            tls(&error, "mq.example")
-        };
-        use rustls::CertificateError as Bad;
-        let all = [Bad::Expired, Bad::UnknownIssuer, Bad::NotValidForName, Bad::Revoked].map(words);
-        assert!(all[2].contains("mq.example"));
-        let different: std::collections::HashSet<&String> = all.iter().collect();
-        assert_eq!(different.len(), all.len());
     }
 }

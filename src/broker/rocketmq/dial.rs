@@ -2,6 +2,7 @@
 
 use super::lost::Lost;
 use super::settings::Settings;
+use crate::broker::tls as words;
 use crate::model::{Stage, Unreached};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -85,11 +86,15 @@ pub(super) async fn tls(
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(e)) => {
             // A certificate that is not believed stays so; a connection that broke meanwhile may heal.
-            let checked = e.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
-            let why = format!("{address}: {e}");
-            match checked {
-                true => Err(Unreached::at(Stage::Tls, why)),
-                false => Err(Unreached::at(Stage::Tcp, format!("{why} (during the TLS handshake)"))),
+            match words::refusal(&e) {
+                Some(refused) => Err(Unreached::at(
+                    Stage::Tls,
+                    format!("{address}: {}", words::words(refused, host)),
+                )),
+                None => Err(Unreached::at(
+                    Stage::Tcp,
+                    format!("{address}: {e} (during the TLS handshake)"),
+                )),
             }
         }
         Err(_) => Err(Unreached::at(
