@@ -36,6 +36,8 @@ fn main() -> ExitCode {
 /// Logs go to stderr and are off by default: what a person must know is said by the terminal layer, not logged.
 fn start_log(verbose: u8, format: LogFormat) {
     use tracing_subscriber::EnvFilter;
+    use tracing_subscriber::filter::filter_fn;
+    use tracing_subscriber::prelude::*;
     let level = match verbose {
         0 => "off",
         1 => "mqsafe=info",
@@ -43,17 +45,17 @@ fn start_log(verbose: u8, format: LogFormat) {
         _ => "debug",
     };
     let filter = EnvFilter::try_from_env("MQSAFE_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    // lapin traces what it sends, the answer to the login included, and warns with the payload of what comes back.
-    let filter = match "lapin=off".parse() {
-        Ok(silent) => filter.add_directive(silent),
-        Err(_) => filter,
-    };
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    // Client crates trace what they send, logins and tokens included, and warn with payloads: whatever the filter asks for, only
+    // this project's own words and librdkafka's are written.
+    let own = filter_fn(|about| about.target().starts_with("mqsafe") || about.target() == "librdkafka");
+    let layer = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(false);
+    let registry = tracing_subscriber::registry().with(filter);
     match format {
-        LogFormat::Text => builder.without_time().with_target(false).init(),
-        LogFormat::Json => builder.json().init(),
+        LogFormat::Text => registry
+            .with(layer.without_time().with_target(false).with_filter(own))
+            .init(),
+        LogFormat::Json => registry.with(layer.json().with_filter(own)).init(),
     }
 }

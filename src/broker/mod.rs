@@ -47,7 +47,7 @@ pub fn scan(connection: &Connection, topic: &str) -> Result<Box<dyn Scan>> {
         #[cfg(feature = "kafka")]
         BrokerKind::Kafka => Ok(Box::new(kafka::KafkaScan::new(kafka::KafkaTarget::new(
             connection, topic,
-        )?))),
+        )?)?)),
         #[cfg(feature = "rabbitmq")]
         BrokerKind::RabbitMq => Ok(Box::new(rabbitmq::RabbitScan::new(connection, topic)?)),
         #[cfg(feature = "rocketmq")]

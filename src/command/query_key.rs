@@ -124,7 +124,8 @@ impl Visit for Search<'_> {
         if total > 0 {
             self.progress.set_total(total);
         }
-        self.progress.set(done, &format!("{} found", self.found));
+        self.progress
+            .set_or_waiting(done, &format!("{} found", self.found), self.broker);
         self.go_on()
     }
 }

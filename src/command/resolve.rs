@@ -30,8 +30,15 @@ pub(super) fn connection_to(broker: &str, settings: &SettingArgs, ui: &Ui) -> Re
         let url = BrokerUrl::parse(broker)?;
         let contexts = home::contexts()?.contexts;
         let is_its = |text: &String| BrokerUrl::parse_with_password(text).is_ok_and(|(own, _)| own == url);
-        let its = contexts.all.iter().find(|c| c.broker.as_ref().is_some_and(is_its));
-        settings.context = its.map(|c| c.name.clone());
+        let preferred = Here.variable(connect::CONTEXT_VARIABLE).or(contexts.current.clone());
+        // Of several accounts at one broker the one that the user works with counts.
+        let mut its: Vec<_> = contexts
+            .all
+            .iter()
+            .filter(|c| c.broker.as_ref().is_some_and(is_its))
+            .collect();
+        its.sort_by_key(|c| preferred.as_ref() != Some(&c.name));
+        settings.context = its.first().map(|c| c.name.clone());
     }
     Ok(told(resolved(Some(broker), &settings)?, ui))
 }
@@ -58,6 +65,9 @@ fn utf8(path: &Path) -> Result<&str> {
 pub(super) fn told(resolved: Resolved, ui: &Ui) -> Connection {
     for note in &resolved.notes {
         tracing::info!("{note}");
+    }
+    if let Some(context) = &resolved.left_out {
+        ui.say(context);
     }
     for warning in resolved.connection.warnings() {
         ui.warn(&warning);

@@ -20,7 +20,9 @@ const SHOWN_RANGES: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(super) fn run(args: VerifyArgs, ui: &Ui) -> Result<Outcome> {
-    let mut scan = broker::scan(&resolve::connection(&args.broker, ui)?, &args.topic)?;
+    let connection = resolve::connection(&args.broker, ui)?;
+    let broker_url = connection.url.to_string();
+    let mut scan = broker::scan(&connection, &args.topic)?;
     let plan = ScanPlan {
         partitions: resolve::partitions(args.partitions.as_deref())?,
         read_uncommitted: args.isolation == Isolation::ReadUncommitted,
@@ -28,6 +30,7 @@ pub(super) fn run(args: VerifyArgs, ui: &Ui) -> Result<Outcome> {
     };
     let asked = Asked::listen()?;
     let mut reader = Reader {
+        broker: &broker_url,
         topic: &args.topic,
         tracker: Tracker::default(),
         progress: ui.progress("verify"),
@@ -197,6 +200,7 @@ fn table(verdict: &Verdict, width: usize) -> String {
 }
 
 struct Reader<'a> {
+    broker: &'a str,
     topic: &'a str,
     tracker: Tracker,
     progress: Progress,
@@ -215,7 +219,8 @@ impl Visit for Reader<'_> {
         if total > 0 {
             self.progress.set_total(total);
         }
-        self.progress.set(done, &format!("{} stamped", self.tracker.stamped));
+        self.progress
+            .set_or_waiting(done, &format!("{} stamped", self.tracker.stamped), self.broker);
         if self.asked.signal().is_some() {
             ControlFlow::Break(())
         } else {

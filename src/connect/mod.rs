@@ -70,9 +70,7 @@ impl Connection {
         }
         let endpoint = "sasl.oauthbearer.token.endpoint.url";
         if let Some(rest) = of(endpoint).and_then(|url| url.strip_prefix("http://"))
-            && !["127.0.0.1", "localhost", "[::1]"]
-                .iter()
-                .any(|here| rest.starts_with(here))
+            && !["127.0.0.1", "localhost", "[::1]"].contains(&host_of(rest))
         {
             warnings.push(format!(
                 "{endpoint}{}: the client's secret goes there in the clear; write https://",
@@ -80,5 +78,14 @@ impl Connection {
             ));
         }
         warnings
+    }
+}
+
+/// The host of what follows `http://`.
+fn host_of(rest: &str) -> &str {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.chars().all(|c| c.is_ascii_digit()) => host,
+        Some(_) | None => authority,
     }
 }

@@ -4,13 +4,17 @@ use super::secret::without_line_end;
 use crate::model::{Problem, Result};
 use std::collections::BTreeSet;
 use std::io::Read;
-use std::process::{Command, Stdio};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a program may think: it may ask a server, or a person for a touch.
+#[cfg(not(test))]
 const PATIENCE: Duration = Duration::from_secs(30);
+#[cfg(test)]
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How much it may print; a token has some kilobytes.
 const MOST_BYTES: u64 = 1 << 20;
 
@@ -39,6 +43,8 @@ pub fn print_of(words: &[String]) -> Result<String> {
     let mut command = Command::new(program);
     command
         .args(arguments)
+        // With what it starts itself it makes a group, which can be ended as a whole.
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
@@ -54,18 +60,27 @@ pub fn print_of(words: &[String]) -> Result<String> {
         // Nobody listens any more when it took too long.
         let _ = sender.send((read.is_some_and(|r| r.is_ok()), bytes));
     });
+    let end = Instant::now() + PATIENCE;
     let printed = receiver.recv_timeout(PATIENCE);
     let Ok((true, bytes)) = printed else {
-        let _ = child.kill();
-        let _ = child.wait();
-        return Err(failed(format!("it did not end within {} s", PATIENCE.as_secs())));
+        give_up(&mut child);
+        return Err(failed(late()));
     };
     if bytes.len() as u64 > MOST_BYTES {
-        let _ = child.kill();
-        let _ = child.wait();
+        give_up(&mut child);
         return Err(failed("it prints too much".to_owned()));
     }
-    let status = child.wait().map_err(|e| failed(e.to_string()))?;
+    // It may have closed its output and live on.
+    let status = loop {
+        match child.try_wait().map_err(|e| failed(e.to_string()))? {
+            Some(status) => break status,
+            None if Instant::now() >= end => {
+                give_up(&mut child);
+                return Err(failed(late()));
+            }
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
     if !status.success() {
         return Err(failed(status.to_string()));
     }
@@ -75,6 +90,20 @@ pub fn print_of(words: &[String]) -> Result<String> {
         return Err(failed("it printed nothing".to_owned()));
     }
     Ok(text.to_owned())
+}
+
+fn late() -> String {
+    format!("it did not end within {} s", PATIENCE.as_secs())
+}
+
+/// Ends a program and what it has started.
+fn give_up(child: &mut Child) {
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        // It may have ended meanwhile.
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 #[cfg(test)]
@@ -94,6 +123,8 @@ mod tests {
             &["true"],
             &["/nonexistent/program"],
             &["yes", "hunter2"],
+            &["sh", "-c", "echo hunter2; exec >&-; sleep 60"],
+            &["sh", "-c", "echo hunter2; sleep 60 & wait"],
             &[],
         ] {
             let problem = run(bad).unwrap_err();

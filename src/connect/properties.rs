@@ -144,7 +144,10 @@ pub(super) fn is_ours(key: &str) -> bool {
 /// Whether the value of this property must never be shown.
 pub fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    SECRET.contains(&key.as_str()) || ["password", "secret", "token"].iter().any(|word| key.ends_with(word))
+    SECRET.contains(&key.as_str())
+        || ["password", "passphrase", "passwd", "pasword", "pwd", "secret", "token"]
+            .iter()
+            .any(|word| key.ends_with(word))
 }
 
 fn secret(

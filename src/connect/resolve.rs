@@ -39,6 +39,8 @@ pub struct Resolved {
     pub management: Option<Origin>,
     /// What was left out, for whoever asks with `-v`.
     pub notes: Vec<String>,
+    /// A context that was not used, and why; for everybody.
+    pub left_out: Option<String>,
 }
 
 /// A value that is fetched only when it counts: a command is not run for what somebody overrides.
@@ -68,6 +70,7 @@ pub fn resolve(
         around,
         late: Vec::new(),
         brokers: Vec::new(),
+        left_out: None,
     }
     .resolve(typed, contexts)
 }
@@ -77,6 +80,8 @@ struct Resolver<'a> {
     late: Vec<Late>,
     /// Each place that names a broker, with the password of its URL.
     brokers: Vec<(BrokerUrl, Option<String>, Origin, usize)>,
+    /// A context that would have counted for its own broker.
+    left_out: Option<String>,
 }
 
 impl Resolver<'_> {
@@ -143,6 +148,7 @@ impl Resolver<'_> {
             broker: origin,
             management: management_origin,
             notes: translated.notes,
+            left_out: self.left_out,
         })
     }
 
@@ -213,6 +219,9 @@ impl Resolver<'_> {
         {
             self.brokers.truncate(before.0);
             self.late.truncate(before.1);
+            self.left_out = Some(format!(
+                "{origin} is not used: it is for another broker; name it with -C to use its settings all the same"
+            ));
             return Ok(None);
         }
         // The password in its URL belongs to the broker that was named in another way, too.
@@ -283,7 +292,7 @@ fn user_property(kind: BrokerKind) -> &'static str {
 }
 
 /// librdkafka takes `SASL_SSL://host:port` in its list; the protocol is `security.protocol`'s to say.
-fn listeners(list: &str) -> String {
+pub(super) fn listeners(list: &str) -> String {
     let hosts: Vec<&str> = list
         .split(',')
         .map(|one| one.trim().split_once("://").map_or(one.trim(), |(_, host)| host))

@@ -65,7 +65,11 @@ impl Value {
                 })?;
                 let text = String::from_utf8(bytes)
                     .map_err(|_| Problem::usage(format!("{path} for {what} is not UTF-8")).next("check the file"))?;
-                Ok(without_line_end(&text).to_owned())
+                let text = without_line_end(&text);
+                if text.is_empty() {
+                    return Err(Problem::usage(format!("{path} for {what} is empty")).next("check the file"));
+                }
+                Ok(text.to_owned())
             }
             Value::Command(words) => {
                 let text = around.command(words)?;

@@ -30,6 +30,9 @@ const EXCLUSIVE: &[&[&str]] = &[
     &["https.ca.location", "https.ca.pem"],
 ];
 
+/// Keys for which Java takes -1 as "the system's own" or "never"; librdkafka takes the absence.
+const MINUS_ONE: [&str; 3] = ["receive.buffer.bytes", "send.buffer.bytes", "connections.max.idle.ms"];
+
 /// Translates what was given, the nearest first wins.
 ///
 /// # Errors
@@ -135,6 +138,10 @@ impl Out<'_> {
         // RabbitMQ and RocketMQ have heartbeats; a Kafka client has them with a group only.
         if self.kind != BrokerKind::Kafka && key == "heartbeat.interval.ms" {
             self.put(key, &setting.value, setting);
+            return Ok(());
+        }
+        if self.kind == BrokerKind::Kafka && MINUS_ONE.contains(&key) && setting.value.trim() == "-1" {
+            self.note(setting, "-1 leaves it to the client, as its absence does here");
             return Ok(());
         }
         match word(key) {

@@ -114,7 +114,13 @@ impl BrokerUrl {
                 }
             }
             other => {
-                return Err(Problem::usage(format!("no broker speaks {other}://")).next(
+                // What stands before :// in a URL that was written wrongly may be a part of a password.
+                let is_word = other.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+                let what = match is_word {
+                    true => format!("no broker speaks {other}://"),
+                    false => "the broker URL cannot be read".to_owned(),
+                };
+                return Err(Problem::usage(what).next(
                     "use kafka://HOST:PORT (or a bare HOST:PORT), amqp://HOST, amqps://HOST or rocketmq://HOST:PORT",
                 ));
             }
@@ -218,15 +224,19 @@ pub(super) fn encoded(text: &str) -> String {
 fn hosts(list: &str, default_port: u16) -> Result<Vec<String>> {
     let list = list.strip_suffix('/').unwrap_or(list);
     let mut hosts = Vec::new();
-    for one in list.split(',').map(str::trim) {
+    for (n, one) in list.split(',').map(str::trim).enumerate() {
+        // The text itself is not repeated: in a URL that was written wrongly a password may stand there.
         let bad = |why: &str| {
-            Problem::usage(format!("{one:?} is not HOST:PORT"))
+            Problem::usage(format!("server {} of the broker URL is not HOST:PORT", n + 1))
                 .because(why)
                 .next("write -b kafka://HOST:9092,HOST:9092")
         };
         let (host, port) = match one.strip_prefix('[') {
             Some(v6) => {
                 let (host, after) = v6.split_once(']').ok_or_else(|| bad("the bracket is not closed"))?;
+                if !after.is_empty() && !after.starts_with(':') {
+                    return Err(bad("after the bracket stands :PORT, or nothing"));
+                }
                 (format!("[{host}]"), after.strip_prefix(':'))
             }
             None if one.matches(':').count() > 1 => return Err(bad("an IPv6 address stands in brackets")),
@@ -271,7 +281,7 @@ mod tests {
     #[test]
     fn rubbish_is_named_and_secrets_are_not() {
         for bad in [
-            "", "a:b", "a:0", "a:70000", "::1", "[::1", "http://a", "a,,b", "a b:1", "a/b",
+            "", "a:b", "a:0", "a:70000", "::1", "[::1", "[::1]x:5", "http://a", "a,,b", "a b:1", "a/b",
         ] {
             let problem = BrokerUrl::parse(bad).unwrap_err();
             assert!(problem.next.is_some(), "{bad}");
@@ -283,6 +293,10 @@ mod tests {
             "amqps://u:hunter2%zz@h",
             "rocketmq://u:hunter2@h:1",
             "ftp://u:hunter2@h",
+            "amqp://u:hunter2%40h",
+            "amqp://u:hunter2/x",
+            "kafka://h:1?password=hunter2",
+            "u:hunter2://x@h",
         ] {
             let problem = BrokerUrl::parse(url).unwrap_err();
             assert!(!format!("{problem:?}").contains("hunter2"), "{url}");

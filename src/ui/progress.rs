@@ -6,11 +6,14 @@ use std::time::{Duration, Instant};
 
 const LINE_EVERY: Duration = Duration::from_secs(10);
 const DRAWS_PER_SECOND: u8 = 10;
+/// Without a move for this long the wait is told.
+const STILL: Duration = Duration::from_millis(1500);
 
 /// A running count with a message. Cheap to clone a reference to; safe to call often.
 pub struct Progress {
     bar: ProgressBar,
     lines: Option<Mutex<Lines>>,
+    moved: Mutex<(u64, Instant)>,
 }
 
 struct Lines {
@@ -35,7 +38,11 @@ impl Progress {
                 last: Instant::now(),
             })
         });
-        Progress { bar, lines }
+        Progress {
+            bar,
+            lines,
+            moved: Mutex::new((0, Instant::now())),
+        }
     }
 
     /// Tells how much there is in all, once that is known.
@@ -54,6 +61,22 @@ impl Progress {
             lines.last = Instant::now();
             use std::io::Write;
             let _ = writeln!(std::io::stderr(), "{}: {done} {}", lines.what, super::escape(message));
+        }
+    }
+
+    /// As [`Progress::set`]; when nothing has moved for a while it says what is waited for, because nobody knows from a still
+    /// number whether anything goes on.
+    pub fn set_or_waiting(&self, done: u64, message: &str, waits_for: &str) {
+        let still = {
+            let mut moved = self.moved.lock().unwrap_or_else(|e| e.into_inner());
+            if moved.0 != done {
+                *moved = (done, Instant::now());
+            }
+            moved.1.elapsed() >= STILL
+        };
+        match still {
+            true => self.set(done, &format!("{message}, waiting for {waits_for}")),
+            false => self.set(done, message),
         }
     }
 

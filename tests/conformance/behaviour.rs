@@ -140,6 +140,16 @@ pub(crate) fn refused(door: &Option<Door>, why: Refusal) {
         );
         assert!(sent.stderr.contains("spool flush"), "{label}: {}", sent.stderr);
         assert_eq!(home.stats(), (1, 0, 0), "{label}");
+        // The secret that was tried is nowhere, however much is told.
+        let mut loud = home.query(knock, &door.topic, "key");
+        loud.arg("-vvv").env("MQSAFE_LOG", "trace");
+        let loud = knock::run(loud, b"");
+        for (_, secret) in knock.environment.iter().filter(|(_, secret)| secret.len() >= 5) {
+            for done in [&sent, &test, &loud] {
+                let told = done.stderr.contains(secret) || String::from_utf8_lossy(&done.stdout).contains(secret);
+                assert!(!told, "{label}: the secret is told: {}", done.stderr);
+            }
+        }
         // An answer that is no does not change by waiting for it.
         assert!(sent.took < Duration::from_secs(12), "{label}: {:?}", sent.took);
         let asked = knock::run(home.query(knock, &door.topic, "key"), b"").expect(label, 3);
@@ -260,6 +270,12 @@ pub(crate) fn half_open(door: &Option<Door>) {
     assert!(done.stderr.contains("spool flush"), "{}", done.stderr);
     assert_eq!(home.stats(), (10, 0, 10), "{}", done.stderr);
     assert!(told.contains("waiting: "), "{told}");
+    // Found, and not only given up: the heartbeats of this connection were not answered.
+    if door.heartbeat.is_some() {
+        let found = ["heartbeat", "silent", "nothing was heard"];
+        assert!(found.iter().any(|w| done.stderr.contains(w)), "{}", done.stderr);
+    }
+    assert!(asked.took < Duration::from_secs(45) && tested.took < Duration::from_secs(45));
     asked.expect(&knock.label, 3);
     tested.expect(&knock.label, 3);
     let mut flush = home.command(&["spool", "flush", "--spool"], &Knock::default());

@@ -70,10 +70,13 @@ pub(crate) fn door(test: &str) -> Option<Door> {
             .x("ssl.key.location", &format!("{certs}/{name}.key"))
     };
     let mut refused = vec![
-        (Refusal::Authentication, scram("wrong password", &secured, "wrong")),
         (
             Refusal::Authentication,
-            scram("PLAIN, wrong password", &secured, "wrong").x("sasl.mechanisms", "PLAIN"),
+            scram("wrong password", &secured, "wrong-canary-7319"),
+        ),
+        (
+            Refusal::Authentication,
+            scram("PLAIN, wrong password", &secured, "wrong-canary-7319").x("sasl.mechanisms", "PLAIN"),
         ),
         (
             Refusal::Authentication,
@@ -84,7 +87,7 @@ pub(crate) fn door(test: &str) -> Option<Door> {
                 .x("ssl.ca.location", &ca)
                 .x("sasl.oauthbearer.token.endpoint.url", &value("OIDC_TOKEN_URL")?)
                 .x("sasl.oauthbearer.client.id", &value("OIDC_CLIENT_ID")?)
-                .secret("sasl.oauthbearer.client.secret", "wrong"),
+                .secret("sasl.oauthbearer.client.secret", "wrong-canary-7319"),
         ),
         (
             Refusal::Foreign,

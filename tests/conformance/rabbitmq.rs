@@ -63,13 +63,13 @@ pub(crate) fn door(test: &str) -> Option<Door> {
     let mut refused = vec![
         (
             Refusal::Authentication,
-            tls("wrong password", &secured, "guest", "wrong"),
+            tls("wrong password", &secured, "guest", "wrong-canary-7319"),
         ),
         (
             Refusal::Authentication,
             Knock::new("wrong password without TLS")
                 .broker(format!("amqp://guest@{plain}"))
-                .secret("sasl.password", "wrong"),
+                .secret("sasl.password", "wrong-canary-7319"),
         ),
         (
             Refusal::Foreign,

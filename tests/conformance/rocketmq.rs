@@ -43,7 +43,10 @@ pub(crate) fn door(test: &str) -> Option<Door> {
             .x("ssl.ca.location", &format!("{certs}/ca.pem"))
     };
     let mut refused = vec![
-        (Refusal::Authentication, signed("wrong secret", "alice", "wrong-secret")),
+        (
+            Refusal::Authentication,
+            signed("wrong secret", "alice", "wrong-canary-7319"),
+        ),
         (
             Refusal::Authentication,
             Knock::new("no name").broker(format!("rocketmq://{names}")),

@@ -22,6 +22,8 @@ pub struct KafkaTarget {
     pub(super) tokens: Option<Arc<Tokens>>,
 }
 
+/// librdkafka's default of `message.max.bytes`.
+const MESSAGE_BYTES: u32 = 1_000_000;
 /// The largest message that librdkafka may be asked for; the topic's own limit is the broker's to enforce.
 const LARGEST_MESSAGE_BYTES: &str = "100000000";
 
@@ -103,7 +105,7 @@ impl KafkaTarget {
 
     /// Reading without a trace: own assignment, no commit, an offset that is gone is an error and not a jump.
     pub(super) fn consumer(&self, read_uncommitted: bool) -> ClientConfig {
-        let mut config = self.base();
+        let mut config = self.reader();
         config.set("group.id", "mqsafe-reader");
         config.set("enable.auto.commit", "false");
         config.set("enable.auto.offset.store", "false");
@@ -124,7 +126,20 @@ impl KafkaTarget {
 
     /// Questions only.
     pub(super) fn asking(&self) -> ClientConfig {
-        self.base()
+        self.reader()
+    }
+
+    /// librdkafka wants `fetch.max.bytes` to be at least `message.max.bytes`; Java's file may ask for less, and means only that.
+    fn reader(&self) -> ClientConfig {
+        let mut config = self.base();
+        let asked = self
+            .properties
+            .get("fetch.max.bytes")
+            .and_then(|b| b.trim().parse::<u32>().ok());
+        if let Some(bytes) = asked.filter(|bytes| *bytes < MESSAGE_BYTES) {
+            config.set("message.max.bytes", bytes.max(1000).to_string());
+        }
+        config
     }
 }
 

@@ -46,6 +46,7 @@ impl KafkaEndpoint {
             client.map(drop).map_err(|e| config::refused(&e, &target.properties))
         };
         unconnected(target.producer(BATCH_BYTES, false))?;
+        checked(&target)?;
         Ok(KafkaEndpoint {
             target,
             last_error: LastError::default(),
@@ -61,6 +62,19 @@ impl KafkaEndpoint {
             bytes.saturating_sub(BATCH_OVERHEAD_BYTES).clamp(1024, BATCH_BYTES)
         })
     }
+}
+
+/// Whether the client that asks and reads takes every property. Nothing is connected.
+///
+/// # Errors
+/// A usage problem that names the property which the client refuses.
+pub(super) fn checked(target: &KafkaTarget) -> Result<()> {
+    for mut config in [target.asking(), target.consumer(false)] {
+        config.remove("bootstrap.servers");
+        let client: std::result::Result<BaseConsumer, KafkaError> = config.create();
+        client.map(drop).map_err(|e| config::refused(&e, &target.properties))?;
+    }
+    Ok(())
 }
 
 /// What one metadata answer says about a topic; `None` when it must be asked again.

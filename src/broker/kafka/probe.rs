@@ -193,7 +193,7 @@ fn authorised(metadata: &Metadata, host: &str, topic: Option<&str>, cluster: Opt
     let error = found.and_then(|t| t.error()).filter(|e| e.is_error());
     let result = match (found, error) {
         (Some(found), None) => Ok(format!(
-            "{seen}; topic {topic} has {} partitions",
+            "{seen}; topic {topic} has {} partitions; whether it may be written is known when the first message is sent",
             found.partitions().len()
         )),
         (_, Some(Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)) => {

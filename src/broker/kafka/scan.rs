@@ -2,7 +2,7 @@
 
 use super::config::{self, KafkaTarget};
 use super::context::{Asking, LastError, hear};
-use super::endpoint::{KafkaEndpoint, SETTINGS, is_compacted};
+use super::endpoint::{KafkaEndpoint, SETTINGS, checked, is_compacted};
 use super::raw;
 use crate::model::{
     Endpoint, Lanes, PartitionRead, Problem, Record, Result, Scan, ScanPlan, ScanReport, Topology, Visit,
@@ -32,9 +32,13 @@ pub struct KafkaScan {
 }
 
 impl KafkaScan {
-    /// A scan; nothing is connected yet.
-    pub fn new(target: KafkaTarget) -> KafkaScan {
-        KafkaScan { target }
+    /// A scan; nothing is connected yet, and the client has looked at every property.
+    ///
+    /// # Errors
+    /// A usage problem that names the property which the client refuses.
+    pub fn new(target: KafkaTarget) -> Result<KafkaScan> {
+        checked(&target)?;
+        Ok(KafkaScan { target })
     }
 
     fn partitions(&self, plan: &ScanPlan, visit: &mut dyn Visit) -> Result<Vec<i32>> {

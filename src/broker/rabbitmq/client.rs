@@ -14,6 +14,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
+/// The largest frame that is agreed on.
+const FRAME_MAX_BYTES: u32 = 131_072;
+
 /// How long a goodbye may take; nothing depends on it.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -160,6 +163,8 @@ async fn handshake(target: &Target, address: &str, stream: Stream) -> Result<Con
         vhost: target.vhost.clone(),
         query: AMQPQueryString {
             heartbeat: Some(target.heartbeat_seconds()),
+            // RabbitMQ's own default. lapin makes buffers of many times what is agreed, so what a server asks for has a limit.
+            frame_max: Some(FRAME_MAX_BYTES),
             ..AMQPQueryString::default()
         },
     };

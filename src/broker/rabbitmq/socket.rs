@@ -85,8 +85,11 @@ pub(super) async fn secure(
     let Some(config) = tls else { return Ok(plain) };
     let connector = RustlsConnector::from(Arc::clone(config));
     plain.into_rustls(&connector, host).await.map_err(|e| {
-        let why = tls::refusal(&e).map_or_else(|| words::io(&e), |refused| tls::words(refused, host));
-        Unreached::at(Stage::Tls, why)
+        // A certificate that is not believed stays so; a connection that broke meanwhile may heal.
+        match tls::refusal(&e) {
+            Some(refused) => Unreached::at(Stage::Tls, tls::words(refused, host)),
+            None => Unreached::at(Stage::Tcp, format!("{} (during the TLS handshake)", words::io(&e))),
+        }
     })
 }
 

@@ -1,6 +1,6 @@
 //! What is known about a broker before it is connected to: addresses, who we are, how long to wait.
 
-use crate::connect::{BrokerUrl, Connection, client_config};
+use crate::connect::{BrokerUrl, Connection, TLS_PROPERTIES, client_config};
 use crate::model::{Problem, Result};
 use std::fmt;
 use std::sync::Arc;
@@ -85,10 +85,14 @@ impl Target {
                 ),
             );
         }
-        if !tls && properties.get("ssl.certificate.location").is_some() {
+        let https = connection
+            .management
+            .as_ref()
+            .is_some_and(|url| url.starts_with("https://"));
+        let tls_key = properties.iter().find(|(key, _)| TLS_PROPERTIES.contains(key));
+        if let Some((key, _)) = tls_key.filter(|_| !tls && !https) {
             return Err(
-                Problem::usage("a client certificate is given, and the connection has no TLS")
-                    .next("write -b amqps://…"),
+                Problem::usage(format!("{key} is given, and the connection has no TLS")).next("write -b amqps://…")
             );
         }
         let mechanism = mechanism(properties.get("sasl.mechanism").or(properties.get("sasl.mechanisms")))?;
@@ -142,7 +146,7 @@ impl Target {
 }
 
 fn is_known(key: &str) -> bool {
-    key.starts_with("ssl.")
+    TLS_PROPERTIES.contains(&key)
         || [
             "sasl.mechanism",
             "sasl.mechanisms",

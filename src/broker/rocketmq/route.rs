@@ -33,6 +33,9 @@ pub(super) struct Queues {
     perm: i32,
 }
 
+/// No broker has this many queues of one topic (mqadmin and the dashboard stop far below); whoever claims more is not believed.
+const MOST_QUEUES: i32 = 1 << 16;
+
 impl Queues {
     fn is_writable(&self) -> bool {
         self.perm & WRITE != 0
@@ -84,6 +87,13 @@ impl Route {
     /// That it cannot be read.
     pub(super) fn parse(body: &[u8]) -> Result<Route, String> {
         let text: RouteText = parse(body)?;
+        let counts = text
+            .queue_datas
+            .iter()
+            .flat_map(|q| [q.read_queue_nums, q.write_queue_nums]);
+        if let Some(count) = counts.into_iter().find(|count| !(0..=MOST_QUEUES).contains(count)) {
+            return Err(format!("its route speaks of {count} queues on one broker"));
+        }
         Ok(Route {
             brokers: brokers(text.broker_datas),
             queues: text.queue_datas,

@@ -190,6 +190,11 @@ fn queues(route: &Route, plan: &ScanPlan, topic: &str) -> Result<Vec<Queue>> {
         }
     }
     all.sort_by(|a, b| (&a.source.broker, a.source.queue).cmp(&(&b.source.broker, b.source.queue)));
+    if all.is_empty() {
+        return Err(Problem::unknown(format!("topic {topic} has no queue that can be read"))
+            .because("its route names none")
+            .next("check the topic with mqadmin topicRoute"));
+    }
     let has = |wanted: i32| all.iter().any(|queue| queue.source.queue == wanted);
     if let Some(absent) = plan.partitions.iter().find(|wanted| !has(**wanted)) {
         let last = all.iter().map(|queue| queue.source.queue).max().unwrap_or(0);

@@ -27,8 +27,19 @@ pub(super) fn run(tool: Tool, file: Option<&Path>, prefix: &str, ui: &Ui) -> Res
         );
     }
     let config = home::contexts()?;
+    let mut names = std::collections::BTreeSet::new();
     for one in &mut found {
         one.name = legal(&format!("{prefix}{}", one.name));
+        if !names.insert(one.name.clone()) {
+            return Err(
+                Problem::usage(format!("two of its connections would be called {}", one.name))
+                    .next("rename one of them in the file of the other tool"),
+            );
+        }
+        if let Some(broker) = &one.broker {
+            connect::BrokerUrl::parse_with_password(broker)
+                .map_err(|p| Problem::usage(format!("the broker of {} cannot be read", one.name)).because(p))?;
+        }
         if config.contexts.all.iter().any(|c| c.name == one.name) {
             return Err(Problem::usage(format!("there is a context {} already", one.name))
                 .next("give the new ones other names with --prefix TEXT"));

@@ -118,6 +118,7 @@ fn show(args: BrokerArgs, origin: bool, ui: &Ui) -> Result<Outcome> {
 fn test(args: &BrokerArgs, topic: Option<&str>, patience: Duration, format: ContextFormat, ui: &Ui) -> Result<Outcome> {
     let connection = resolve::connection(args, ui)?;
     let progress = ui.progress("context test");
+    progress.set(0, &format!("trying {}", connection.url));
     let steps = broker::probe(&connection, topic, patience);
     progress.finish();
     let steps = steps?;

@@ -126,7 +126,9 @@ fn kcat(path: &str, bytes: Vec<u8>) -> Result<Vec<Imported>> {
     let mut imported = Imported::new("kcat");
     for line in file::read(path, bytes)? {
         match line.key.as_str() {
-            "bootstrap.servers" | "metadata.broker.list" => imported.broker = Some(format!("kafka://{}", line.value)),
+            "bootstrap.servers" | "metadata.broker.list" => {
+                imported.broker = Some(format!("kafka://{}", super::resolve::listeners(&line.value)));
+            }
             key if super::properties::is_ours(key) => imported.leave(key, "the command sets it itself"),
             key => imported.set(key, line.value),
         }
