@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 const LINE_EVERY: Duration = Duration::from_secs(10);
 const DRAWS_PER_SECOND: u8 = 10;
-/// Without a move for this long the wait is told.
-const STILL: Duration = Duration::from_millis(1500);
+/// Without a move for this long the wait is told; scans are heard about once a second, and nobody should wonder for two.
+const STILL: Duration = Duration::from_millis(900);
 
 /// A running count with a message. Cheap to clone a reference to; safe to call often.
 pub struct Progress {
