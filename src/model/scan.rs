@@ -97,6 +97,8 @@ pub struct ScanReport {
     pub stopped: bool,
     /// Why nothing at all was read.
     pub unread: Option<String>,
+    /// Under which assumption what was read is the whole place, where the broker cannot show all of it.
+    pub assumption: Option<String>,
 }
 
 impl ScanReport {
@@ -116,7 +118,10 @@ impl ScanReport {
             .filter_map(|p| Some(format!("{}: {}", p.name(), p.error.as_ref()?)));
         let broken: Vec<String> = self.unread.iter().cloned().chain(broken).collect();
         match (broken.is_empty(), self.stopped) {
-            (true, false) => Coverage::Complete,
+            (true, false) => match &self.assumption {
+                Some(assumption) => Coverage::CompleteIf(assumption.clone()),
+                None => Coverage::Complete,
+            },
             (true, true) => Coverage::Partial("stopped before the end".to_owned()),
             (false, _) => Coverage::Partial(broken.join("; ")),
         }

@@ -109,7 +109,8 @@ fn a_queue_without_history_is_not_touched_unasked() {
         assert!(problem.next.unwrap().contains("--peek"));
 
         let report = scan.scan(&peek(), &mut seen).unwrap();
-        assert_eq!(report.coverage(), Coverage::Complete, "{report:?}");
+        // What a consumer holds is not among it, so this is never all that there was.
+        assert!(matches!(report.coverage(), Coverage::CompleteIf(_)), "{report:?}");
         assert_eq!((seen.0.len(), report.partitions[0].to), (250, 250));
         assert_eq!(seen.0[7].1.as_deref(), Some(&b"c7"[..]));
         // All of them are back; in a quorum queue not in their order.

@@ -67,6 +67,26 @@ fn what_cannot_be_is_told_by_the_exit_code() {
     let queue = broker.queue("codes", "classic", json!({}));
     assert_eq!(code(&send(&queue, &broker.password)), 0);
     assert_eq!(broker.take(&queue).len(), 1);
+    // A message may be with a consumer, so what is not in the queue is not certainly nowhere.
+    let look = |key: &str| {
+        run(
+            &broker,
+            &broker.password,
+            &["query-key", "-t", &queue, "--peek", key],
+            "",
+        )
+    };
+    let keyed = ["send", "-t", &queue, "--no-spool", "-k", "k1"];
+    assert_eq!(code(&run(&broker, &broker.password, &keyed, "v\n")), 0);
+    assert_eq!(code(&look("k1")), 0);
+    let absent = look("k2");
+    assert_eq!(code(&absent), 3);
+    let said = String::from_utf8_lossy(&absent.stderr).into_owned();
+    assert!(said.contains("COMPLETE-IF no consumer has it"), "{said}");
+    // An empty stream is certainly empty.
+    let empty = broker.queue("empty", "stream", json!({}));
+    let nothing = run(&broker, &broker.password, &["query-key", "-t", &empty, "k"], "");
+    assert_eq!(code(&nothing), 1, "{}", String::from_utf8_lossy(&nothing.stderr));
     let refused = send(&queue, "hunter2");
     assert_ne!(code(&refused), 0);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();

@@ -120,6 +120,7 @@ impl Scan for KafkaScan {
             compacted,
             stopped: run.stopped,
             unread: None,
+            assumption: None,
         })
     }
 

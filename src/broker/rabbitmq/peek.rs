@@ -26,6 +26,10 @@ pub(super) async fn read(client: &Client, queue: &str, count: u32, limit: Durati
             ..PartitionRead::default()
         },
         stopped: false,
+        // What a consumer holds is not shown, and what was consumed is gone.
+        assumption: Some(
+            "no consumer has it or had it: a queue shows only what waits, and keeps no history".to_owned(),
+        ),
     };
     if let Err(why) = read_into(client, queue, limit, visit, &mut reading).await {
         reading.read.error = Some(why);

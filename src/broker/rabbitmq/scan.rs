@@ -151,12 +151,17 @@ impl Scan for RabbitScan {
                 .next("a RabbitMQ queue is one partition, 0; leave -p out"));
         }
         let threads = client::threads().map_err(|why| Problem::unknown(why.to_string()))?;
-        let Reading { read, stopped } = threads.block_on(self.read(plan, visit))?;
+        let Reading {
+            read,
+            stopped,
+            assumption,
+        } = threads.block_on(self.read(plan, visit))?;
         Ok(ScanReport {
             partitions: vec![read],
             compacted: Some(false),
             stopped,
             unread: None,
+            assumption,
         })
     }
 

@@ -27,6 +27,8 @@ const QUIET_AND_EMPTY: Duration = Duration::from_secs(2);
 const BUSY: Duration = Duration::from_secs(5);
 /// Without any message for this long, reading ends with that as the reason.
 const SILENCE: Duration = Duration::from_secs(30);
+/// A consumer that ends says nothing about what the stream holds, and above all not that it is empty.
+const ENDED: &str = "the broker ended the consumer; the stream may have been deleted";
 /// How long it may take until somebody who asks to stop is heard.
 const SLICE: Duration = Duration::from_millis(200);
 
@@ -34,6 +36,8 @@ const SLICE: Duration = Duration::from_millis(200);
 pub(super) struct Reading {
     pub(super) read: PartitionRead,
     pub(super) stopped: bool,
+    /// Under which assumption that was all.
+    pub(super) assumption: Option<String>,
 }
 
 /// Reads the stream. `counted` is what the broker says that it holds; old brokers always say 0.
@@ -47,6 +51,7 @@ pub(super) async fn read(
     let mut reading = Reading {
         read: PartitionRead::default(),
         stopped: false,
+        assumption: None,
     };
     if let Err(why) = read_into(client, queue, counted, limit, visit, &mut reading).await {
         reading.read.error = Some(why);
@@ -63,7 +68,7 @@ async fn read_into(
     reading: &mut Reading,
 ) -> Result<(), String> {
     let words = |e: lapin::Error| words::why(&e);
-    let Some(last) = last_offset(client, queue, limit, visit, reading).await.map_err(words)? else {
+    let Some(last) = last_offset(client, queue, limit, visit, reading).await? else {
         if counted > 0 && !reading.stopped {
             return Err(format!("the broker counts {counted} messages and delivers none"));
         }
@@ -107,7 +112,7 @@ async fn read_into(
             break;
         }
         if ended {
-            return Err("the broker ended the consumer; the stream may have been deleted".to_owned());
+            return Err(ENDED.to_owned());
         }
         let all = BasicAckOptions { multiple: true };
         timed(limit, channel.basic_ack(tag, all)).await.map_err(words)?;
@@ -174,8 +179,9 @@ async fn last_offset(
     limit: Duration,
     visit: &mut dyn Visit,
     reading: &mut Reading,
-) -> lapin::Result<Option<i64>> {
-    let (channel, mut consumer) = consume(client, queue, "last", limit).await?;
+) -> Result<Option<i64>, String> {
+    let words = |e: lapin::Error| words::why(&e);
+    let (channel, mut consumer) = consume(client, queue, "last", limit).await.map_err(words)?;
     let (start, mut last, mut heard_at) = (Instant::now(), None::<i64>, Instant::now());
     loop {
         if visit.progress(0, 0).is_break() {
@@ -186,19 +192,20 @@ async fn last_offset(
         let next = tokio::time::timeout_at(heard_at + quiet.min(SLICE), consumer.next());
         match next.await {
             Ok(Some(delivery)) => {
-                let delivery = delivery?;
+                let delivery = delivery.map_err(words)?;
                 last = last.max(record::stream_offset(&delivery));
                 heard_at = Instant::now();
                 let all = BasicAckOptions { multiple: true };
                 if delivery.delivery_tag % u64::from(PREFETCH / 2) == 0 {
-                    timed(limit, channel.basic_ack(delivery.delivery_tag, all)).await?;
+                    timed(limit, channel.basic_ack(delivery.delivery_tag, all))
+                        .await
+                        .map_err(words)?;
                 }
                 if start.elapsed() > BUSY {
                     break;
                 }
             }
-            // The consumer ended: what follows will say why.
-            Ok(None) => break,
+            Ok(None) => return Err(ENDED.to_owned()),
             Err(_) if start.elapsed() < quiet || heard_at.elapsed() < quiet => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
@@ -208,21 +215,21 @@ async fn last_offset(
                     ..QueueDeclareOptions::default()
                 };
                 let asked = channel.queue_declare(ShortString::from(queue), passive, FieldTable::default());
-                timed(limit, asked).await?;
+                timed(limit, asked).await.map_err(words)?;
                 let Some(late) = consumer.next().now_or_never() else {
                     break;
                 };
                 match late {
-                    Some(delivery) => last = last.max(record::stream_offset(&delivery?)),
-                    None => break,
+                    Some(delivery) => last = last.max(record::stream_offset(&delivery.map_err(words)?)),
+                    None => return Err(ENDED.to_owned()),
                 }
                 heard_at = Instant::now();
             }
         }
     }
     let cancel = channel.basic_cancel(consumer.tag(), BasicCancelOptions::default());
-    timed(limit, cancel).await?;
-    timed(limit, channel.close(200, "bye".into())).await?;
+    timed(limit, cancel).await.map_err(words)?;
+    timed(limit, channel.close(200, "bye".into())).await.map_err(words)?;
     Ok(last)
 }
 

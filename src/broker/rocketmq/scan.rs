@@ -122,6 +122,7 @@ impl Reader {
             compacted: Some(false),
             stopped: run.stopped,
             unread: None,
+            assumption: None,
         })
     }
 }
