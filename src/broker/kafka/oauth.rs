@@ -166,7 +166,8 @@ impl Tokens {
         Ok(Token {
             text,
             principal: principal.unwrap_or_else(|| "mqsafe".to_owned()),
-            expires_ms: i64::try_from((now + lifetime).as_millis()).unwrap_or(i64::MAX),
+            // A provider may claim any number of seconds.
+            expires_ms: i64::try_from(now.saturating_add(lifetime).as_millis()).unwrap_or(i64::MAX),
             fetched: Instant::now(),
             lifetime,
         })

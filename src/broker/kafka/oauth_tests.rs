@@ -97,6 +97,13 @@ fn a_token_that_says_nothing_lives_as_long_as_its_provider_says() {
     assert_eq!(got.principal_name, "me");
     let left = got.lifetime_ms - now_ms();
     assert!((50_000..=60_000).contains(&left), "{left}");
+    // A provider may claim any number of seconds.
+    let (url, _asked) = provider(
+        "200 OK",
+        "{\"access_token\":\"opaque\",\"expires_in\":18446744073709551615}",
+        1,
+    );
+    assert_eq!(endpoint_of(&url).get().unwrap().lifetime_ms, i64::MAX);
 }
 
 #[test]
