@@ -205,6 +205,31 @@ fn other_tools_connections_become_contexts() {
     assert!(run(&fresh, &["context", "show"]).1.contains("kafka://127.0.0.1:1"));
 }
 
+/// An import that cannot be done whole is not done: no secret is left behind, and none is repeated.
+#[test]
+fn an_import_that_fails_leaves_nothing() {
+    let user = User::new();
+    let profile = |name: &str| {
+        format!(
+            "  - name: {name}\n    kafka_api:\n      brokers: [127.0.0.1:1]\n      sasl: {{user: u, password: hunter2, mechanism: SCRAM-SHA-256}}\n"
+        )
+    };
+    user.file("twice.yaml", format!("profiles:\n{}{}", profile("a b"), profile("a-b")));
+    user.file("nameless.yaml", format!("profiles:\n{}", profile("'..'")));
+    user.file("kcat.conf", "bootstrap.servers=u:hunter2@h:1\n");
+    for (tool, file, expected) in [
+        ("rpk", "twice.yaml", "would be called a-b"),
+        ("rpk", "nameless.yaml", "--prefix"),
+        ("kcat", "kcat.conf", "cannot be read"),
+    ] {
+        let (status, out, said) = run(&user, &["context", "import", tool, file]);
+        assert_eq!(status, 2, "{file}: {said}");
+        assert!(said.contains(expected), "{file}: {said}");
+        assert!(!said.contains("hunter2") && !out.contains("hunter2"), "{file}: {said}");
+        assert!(!user.path(".config/mqsafe").exists(), "{file} left something behind");
+    }
+}
+
 /// A spool remembers brokers and no secrets: these come from the context of each broker.
 #[test]
 fn a_flush_takes_the_context_of_its_broker() {

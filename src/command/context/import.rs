@@ -30,6 +30,12 @@ pub(super) fn run(tool: Tool, file: Option<&Path>, prefix: &str, ui: &Ui) -> Res
     let mut names = std::collections::BTreeSet::new();
     for one in &mut found {
         one.name = legal(&format!("{prefix}{}", one.name));
+        if one.name.is_empty() {
+            return Err(
+                Problem::usage("one of its connections has a name that cannot be the name of a context")
+                    .next("give the new ones other names with --prefix TEXT"),
+            );
+        }
         if !names.insert(one.name.clone()) {
             return Err(
                 Problem::usage(format!("two of its connections would be called {}", one.name))
@@ -37,7 +43,8 @@ pub(super) fn run(tool: Tool, file: Option<&Path>, prefix: &str, ui: &Ui) -> Res
             );
         }
         if let Some(broker) = &one.broker {
-            connect::BrokerUrl::parse_with_password(broker)
+            // It is shown and written as it is, so it holds no password.
+            connect::BrokerUrl::parse(broker)
                 .map_err(|p| Problem::usage(format!("the broker of {} cannot be read", one.name)).because(p))?;
         }
         if config.contexts.all.iter().any(|c| c.name == one.name) {
