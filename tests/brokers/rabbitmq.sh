@@ -131,6 +131,15 @@ rabbitmq_ready() { # BROKER
     done
     proxy_ready "$1" || return 1
     rabbitmq_users "$1" || { NOT_YET='users cannot be made'; return 1; }
+    rabbitmq_streams "$1" || { NOT_YET='the coordinator of the streams is not on disk'; return 1; }
+}
+# The first stream starts the coordinator of all streams, whose name reaches the disk up to two seconds later (Ra keeps
+# it in a dets file with a timer). A server that is killed before that comes back without any stream that it has.
+rabbitmq_streams() { # BROKER
+    local names=$BROKERS_DIR/$1/server/data/$1@localhost/coordination/$1@localhost/names.dets
+    ! grep -aqs rabbit_stream_coordinator "$names" || return 0
+    rabbitmq_http "$1" PUT /api/queues/%2F/mqsafe-brokers-stream '{"durable":true,"arguments":{"x-queue-type":"stream"}}' >/dev/null
+    return 1
 }
 # few may use what begins with "allowed-" and declare nothing, nobody may not enter; both come by password.
 # mqsafe-client has no password: only a certificate with this name lets it in.
