@@ -14,7 +14,7 @@ pub mod rocketmq;
 mod tls;
 
 use crate::connect::{BrokerKind, Connection};
-use crate::model::{Endpoint, Problem, Result, Scan, Step};
+use crate::model::{Endpoint, How, Problem, Result, Scan, Step};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,16 +23,21 @@ use std::time::Duration;
 ///
 /// # Errors
 /// A usage problem when the name cannot be one of this broker, or the client refuses a property.
-pub fn endpoint(connection: &Connection, topic: &str) -> Result<Arc<dyn Endpoint>> {
+pub fn endpoint(connection: &Connection, topic: &str, how: How) -> Result<Arc<dyn Endpoint>> {
     match connection.url.kind() {
         #[cfg(feature = "kafka")]
-        BrokerKind::Kafka => Ok(Arc::new(kafka::KafkaEndpoint::new(kafka::KafkaTarget::new(
-            connection, topic,
-        )?)?)),
+        BrokerKind::Kafka => {
+            let target = kafka::KafkaTarget::new(connection, topic)?;
+            Ok(Arc::new(kafka::KafkaEndpoint::new(target)?.publishing(how)))
+        }
         #[cfg(feature = "rabbitmq")]
-        BrokerKind::RabbitMq => Ok(Arc::new(rabbitmq::RabbitEndpoint::new(connection, topic)?)),
+        BrokerKind::RabbitMq => Ok(Arc::new(
+            rabbitmq::RabbitEndpoint::new(connection, topic)?.publishing(how),
+        )),
         #[cfg(feature = "rocketmq")]
-        BrokerKind::RocketMq => Ok(Arc::new(rocketmq::RocketEndpoint::new(connection, topic)?)),
+        BrokerKind::RocketMq => Ok(Arc::new(
+            rocketmq::RocketEndpoint::new(connection, topic)?.publishing(how),
+        )),
         #[allow(unreachable_patterns, reason = "reached where a feature is left out")]
         kind => Err(left_out(kind)),
     }

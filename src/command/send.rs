@@ -4,7 +4,7 @@ use super::receipts::Receipts;
 use super::{resolve, resume, stop};
 use crate::broker;
 use crate::cli::SendArgs;
-use crate::model::{Endpoint, Fate, Outcome, Problem, Result, Tally};
+use crate::model::{Endpoint, Fate, How, Outcome, Problem, Result, Tally};
 use crate::send::{Event, Events, InputOptions, Observer, Options, Partitioner, Pump, Receipt, Report, Source, State};
 use crate::spool::{Spool, Target};
 use crate::ui::emit::receipt;
@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
     let connection = resolve::connection(&args.broker, ui)?;
     let topic = resolve::place(connection.url.kind(), &args)?;
-    let from_stdin = args.file == Path::new("-");
-    if from_stdin && args.resume {
+    let from_stdin = args.input.file == Path::new("-");
+    if from_stdin && args.input.resume {
         return Err(
             Problem::usage("--resume needs a file; standard input cannot be read again")
                 .next("give the FILE that was being sent, or run `mqsafe spool flush` for what still waits"),
@@ -30,55 +30,63 @@ pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
     }
     // Everything is looked at before anything is done, so that a mistake costs nothing.
     let broker = connection.url.to_string();
-    let endpoint = broker::endpoint(&connection, &topic)?;
-    let headers = headers(&args.headers)?;
-    let delimiter = args.key_delimiter.as_ref().map(|d| d.as_os_str().as_bytes().to_vec());
+    let endpoint = broker::endpoint(&connection, &topic, How::default())?;
+    let headers = headers(&args.input.headers)?;
+    let delimiter = args
+        .input
+        .key_delimiter
+        .as_ref()
+        .map(|d| d.as_os_str().as_bytes().to_vec());
     if delimiter.as_ref().is_some_and(Vec::is_empty) {
         return Err(Problem::usage("-K is empty").next("give the text that stands between key and value"));
     }
-    if args.resume && !args.file.is_file() {
-        return Err(Problem::usage(format!("{} cannot be resumed", args.file.display()))
-            .because("it is no regular file that could be read again")
-            .next("send it without --resume"));
+    if args.input.resume && !args.input.file.is_file() {
+        return Err(
+            Problem::usage(format!("{} cannot be resumed", args.input.file.display()))
+                .because("it is no regular file that could be read again")
+                .next("send it without --resume"),
+        );
     }
-    let fresh = match (from_stdin, args.resume) {
+    let fresh = match (from_stdin, args.input.resume) {
         (true, _) => Some(Source::stream("standard input", Box::new(std::io::stdin()))),
-        (false, false) => Some(Source::file(&args.file, None)?),
+        (false, false) => Some(Source::file(&args.input.file, None)?),
         (false, true) => None,
     };
     let receipts = match args.receipts.as_deref() {
-        Some(path) => Some(Receipts::open(path, &args.file)?),
+        Some(path) => Some(Receipts::open(path, &args.input.file)?),
         None => None,
     };
-    let mut spool = match (args.no_spool, args.resume) {
+    let mut spool = match (args.no_spool, args.input.resume) {
         (true, _) => Spool::in_memory()?,
         (false, true) => resume::open_spool(
             resolve::named_spool(&args.spool).as_deref(),
             &broker,
             &topic,
-            &args.file,
+            &args.input.file,
         )?,
         (false, false) => resolve::open_spool(resolve::named_spool(&args.spool).as_deref())?,
     };
     let target = spool.target(&broker, &topic)?;
     let source = match fresh {
         Some(source) => source,
-        None => resume::source(&spool, &target, &args.file, ui)?,
+        None => resume::source(&spool, &target, &args.input.file, ui)?,
     };
-    let receipts = receipts.map(|r| r.begin(args.resume)).transpose()?;
+    let receipts = receipts.map(|r| r.begin(args.input.resume)).transpose()?;
     let options = Options {
         partitioner: args
+            .publish
             .partition
             .map_or_else(|| Partitioner::by_key(rand::random()), Partitioner::Fixed),
-        key: args.key.as_ref().map(|k| k.as_os_str().as_bytes().into()),
+        key: args.input.key.as_ref().map(|k| k.as_os_str().as_bytes().into()),
         headers: headers.into(),
-        connect_timeout: args.connect_timeout,
-        delivery_timeout: args.delivery_timeout,
-        grace: args.grace,
+        tag: None,
+        connect_timeout: args.wait.connect_timeout,
+        delivery_timeout: args.wait.delivery_timeout,
+        grace: args.wait.grace,
     };
     let input = InputOptions {
         key_delimiter: delimiter,
-        max_line_bytes: args.max_message_bytes as usize,
+        max_line_bytes: args.input.max_message_bytes as usize,
     };
     let mut teller = Teller::new(ui, receipts);
     let report = pump(

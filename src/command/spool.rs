@@ -4,7 +4,7 @@ use super::resolve;
 use super::send::{self, Teller};
 use crate::broker;
 use crate::cli::{SettingArgs, SpoolAction, SpoolCommand, StatsFormat};
-use crate::model::{Outcome, Result};
+use crate::model::{How, Outcome, Result};
 use crate::send::{Options, Partitioner};
 use crate::spool::{Spool, SpoolError, Stats, StoreDir};
 use crate::ui::emit::spool_stats;
@@ -27,7 +27,7 @@ pub(super) fn run(command: SpoolCommand, ui: &Ui) -> Result<Outcome> {
         } => {
             // Mistakes in what was typed cost nothing, whatever waits.
             resolve::properties(&settings.properties)?;
-            let how = How {
+            let how = FlushHow {
                 settings,
                 connect_timeout,
                 delivery_timeout,
@@ -38,7 +38,7 @@ pub(super) fn run(command: SpoolCommand, ui: &Ui) -> Result<Outcome> {
     }
 }
 
-struct How {
+struct FlushHow {
     settings: SettingArgs,
     connect_timeout: Duration,
     delivery_timeout: Duration,
@@ -105,7 +105,7 @@ fn stats(stores: &[PathBuf], format: StatsFormat, ui: &Ui) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn flush(stores: &[PathBuf], how: &How, ui: &Ui) -> Result<Outcome> {
+fn flush(stores: &[PathBuf], how: &FlushHow, ui: &Ui) -> Result<Outcome> {
     let mut outcomes = Vec::new();
     let mut flushed = 0;
     for path in stores {
@@ -120,11 +120,12 @@ fn flush(stores: &[PathBuf], how: &How, ui: &Ui) -> Result<Outcome> {
             // A copied store signs with a name of its own from now on.
             let target = spool.target(&target.broker, &target.topic)?;
             let connection = resolve::connection_to(&target.broker, &how.settings, ui)?;
-            let endpoint = broker::endpoint(&connection, &target.topic)?;
+            let endpoint = broker::endpoint(&connection, &target.topic, How::default())?;
             let options = Options {
                 partitioner: Partitioner::by_key(rand::random()),
                 key: None,
                 headers: Arc::new([]),
+                tag: None,
                 connect_timeout: how.connect_timeout,
                 delivery_timeout: how.delivery_timeout,
                 grace: how.grace,

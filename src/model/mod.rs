@@ -11,7 +11,9 @@ mod stamp;
 pub use delivery::{Delivery, Fate, Position, Tally};
 pub use outcome::{Outcome, Signal};
 pub use problem::{Problem, Result};
-pub use publish::{Deliver, Endpoint, Lanes, NamedLane, Offer, Outgoing, Publish, Stage, Step, Topology, Unreached};
+pub use publish::{
+    Acks, Create, Deliver, Endpoint, How, Lanes, NamedLane, Offer, Outgoing, Publish, Stage, Step, Topology, Unreached,
+};
 pub use record::Record;
 pub use scan::{Coverage, PartitionRead, Scan, ScanPlan, ScanReport, Visit};
 pub use stamp::{CorruptStamp, STAMP_HEADER, Stamp, VOID_HEADER, Voids};

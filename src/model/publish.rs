@@ -20,10 +20,48 @@ pub struct Outgoing<'a> {
     pub value: Option<&'a [u8]>,
     /// Headers of the sender, without the stamp.
     pub headers: &'a [(&'a str, Option<&'a [u8]>)],
+    /// RocketMQ's tag; other brokers have none.
+    pub tag: Option<&'a str>,
     /// The value of the stamp header.
     pub stamp: &'a str,
     /// The value of the void header, where there is one.
     pub voids: Option<&'a str>,
+}
+
+/// How one topic is published to. The default is the strongest that each broker has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct How {
+    /// What the broker must have done before it acknowledges (Kafka `acks`).
+    pub acks: Acks,
+    /// Makes the topic when it is not there (Kafka, RocketMQ), or the queue (RabbitMQ).
+    pub create: Option<Create>,
+    /// Publishes to a queue or exchange that does not survive a restart of the broker (RabbitMQ).
+    pub allow_transient: bool,
+    /// Publishes in AMQP transactions instead of with confirms (RabbitMQ).
+    pub amqp_tx: bool,
+    /// Sends each lane one message after the other, so that no resend overtakes.
+    pub ordered: bool,
+}
+
+/// What a broker must have done before it acknowledges a message.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Acks {
+    /// Every in-sync replica has it, and there are at least `min.insync.replicas` of them.
+    #[default]
+    All,
+    /// The leader has it in its page cache.
+    One,
+    /// Nothing; the message was written to a socket.
+    Zero,
+}
+
+/// What a topic that is made is to be like. `None` is the broker's own default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Create {
+    /// How many partitions, or queues of a RocketMQ broker.
+    pub partitions: Option<i32>,
+    /// How many replicas of each (Kafka).
+    pub replicas: Option<i16>,
 }
 
 /// The answer to an offer.

@@ -32,6 +32,8 @@ pub struct NewMessage<'a> {
     pub value: Option<&'a [u8]>,
     /// Headers of the sender.
     pub headers: &'a [(&'a str, Option<&'a [u8]>)],
+    /// RocketMQ's tag.
+    pub tag: Option<&'a str>,
 }
 
 /// What a message got when it was accepted or given its lane.
@@ -172,6 +174,7 @@ fn accept(
             m.key,
             m.value,
             headers,
+            m.tag,
         );
         pending.insert((target.no, id), body)?;
         got.push(Accepted { id, seq, voids });
@@ -196,7 +199,7 @@ fn place(
         let Some(old) = pending.remove((target.no, id))? else {
             continue;
         };
-        let (_, _, time_ms, line, _, _, key, value, headers) = old.value();
+        let (_, _, time_ms, line, _, _, key, value, headers, tag) = old.value();
         // The lane belongs to the name that the store has now, which is not the one of a store that was copied meanwhile.
         let (seq, voids) = lanes.take(txn, &target.producer, partition)?;
         let (key, value) = (key.map(<[u8]>::to_vec), value.map(<[u8]>::to_vec));
@@ -204,6 +207,7 @@ fn place(
             .iter()
             .map(|(n, v)| ((*n).to_owned(), v.map(<[u8]>::to_vec)))
             .collect();
+        let tag = tag.map(str::to_owned);
         drop(old);
         let headers = headers.iter().map(|(n, v)| (n.as_str(), v.as_deref())).collect();
         let body: Body<'_> = (
@@ -216,6 +220,7 @@ fn place(
             key.as_deref(),
             value.as_deref(),
             headers,
+            tag.as_deref(),
         );
         pending.insert((target.no, id), body)?;
         got.push(Accepted { id, seq, voids });

@@ -63,11 +63,13 @@ pub struct Pending {
     pub value: Option<Vec<u8>>,
     /// Headers of the sender.
     pub headers: Vec<(String, Option<Vec<u8>>)>,
+    /// RocketMQ's tag.
+    pub tag: Option<String>,
 }
 
 impl Pending {
     fn from_body(id: u64, body: Body<'_>) -> Pending {
-        let (partition, seq, accepted_ms, line, producer, voids, key, value, headers) = body;
+        let (partition, seq, accepted_ms, line, producer, voids, key, value, headers, tag) = body;
         Pending {
             id,
             partition: (seq > 0).then_some(partition),
@@ -83,6 +85,7 @@ impl Pending {
                 .into_iter()
                 .map(|(n, v)| (n.to_owned(), v.map(<[u8]>::to_vec)))
                 .collect(),
+            tag: tag.map(str::to_owned),
         }
     }
 

@@ -4,12 +4,12 @@ use rand::Rng;
 use redb::{ReadTransaction, ReadableTable, TableDefinition, TableError, WriteTransaction};
 
 /// The version of everything below.
-pub(super) const FORMAT: &str = "2";
+pub(super) const FORMAT: &str = "3";
 
 /// A key-value header list as it is stored.
 pub(super) type Headers<'a> = Vec<(&'a str, Option<&'a [u8]>)>;
 
-/// `(partition or -1, number or 0 while it has no lane, accepted at in ms since the epoch, input line or 0, producer, voids, key, value, headers)`.
+/// `(partition or -1, number or 0 while it has no lane, accepted at in ms since the epoch, input line or 0, producer, voids, key, value, headers, tag)`.
 pub(super) type Body<'a> = (
     i32,
     u64,
@@ -20,6 +20,7 @@ pub(super) type Body<'a> = (
     Option<&'a [u8]>,
     Option<&'a [u8]>,
     Headers<'a>,
+    Option<&'a str>,
 );
 
 /// `(target, local id)` to a message that waits for its acknowledgement.

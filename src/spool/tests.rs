@@ -7,6 +7,7 @@ fn message<'a>(place: Place, value: &'a [u8]) -> NewMessage<'a> {
         key: Some(b"k"),
         value: Some(value),
         headers: &[("h", Some(b"v")), ("n", None)],
+        tag: None,
     }
 }
 

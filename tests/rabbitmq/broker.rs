@@ -181,6 +181,7 @@ impl Sender {
             key: Some(key.as_bytes()),
             value: Some(value),
             headers: &[("h", Some(b"x"))],
+            tag: None,
             stamp: &stamp,
             voids: None,
         });

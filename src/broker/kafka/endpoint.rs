@@ -5,7 +5,7 @@ use super::context::{Asking, LastError, Quiet, hear};
 use super::handshake::{self, Handshake};
 use super::publish::KafkaPublisher;
 use super::raw;
-use crate::model::{Deliver, Endpoint, Lanes, Publish, Result, Stage, Topology, Unreached};
+use crate::model::{Deliver, Endpoint, How, Lanes, Publish, Result, Stage, Topology, Unreached};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::bindings::rd_kafka_resp_err_t as Code;
@@ -29,6 +29,8 @@ const PROPAGATION: Duration = Duration::from_secs(2);
 /// A Kafka topic to ask about and to publish to.
 pub struct KafkaEndpoint {
     target: KafkaTarget,
+    #[allow(dead_code, reason = "read by what publishes")]
+    how: How,
     last_error: LastError,
     asking: Mutex<Option<BaseConsumer<Asking>>>,
 }
@@ -49,9 +51,16 @@ impl KafkaEndpoint {
         checked(&target)?;
         Ok(KafkaEndpoint {
             target,
+            how: How::default(),
             last_error: LastError::default(),
             asking: Mutex::new(None),
         })
+    }
+
+    /// Publishes in this way from now on.
+    #[must_use]
+    pub fn publishing(self, how: How) -> KafkaEndpoint {
+        KafkaEndpoint { how, ..self }
     }
 
     /// What a batch may hold: below the topic's own limit, where the user may read it.

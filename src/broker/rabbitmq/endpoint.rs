@@ -5,7 +5,7 @@ use super::publish::{LastError, RabbitPublisher};
 use super::target::{Place, Target};
 use super::words::{self, code};
 use crate::connect::Connection;
-use crate::model::{Deliver, Endpoint, Lanes, NamedLane, Publish, Result, Topology, Unreached};
+use crate::model::{Deliver, Endpoint, How, Lanes, NamedLane, Publish, Result, Topology, Unreached};
 use lapin::options::{ExchangeDeclareOptions, QueueDeclareOptions};
 use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, ExchangeKind};
@@ -16,6 +16,8 @@ use std::time::Duration;
 pub struct RabbitEndpoint {
     target: Target,
     place: Place,
+    #[allow(dead_code, reason = "read by what publishes")]
+    how: How,
     last_error: LastError,
 }
 
@@ -28,8 +30,15 @@ impl RabbitEndpoint {
         Ok(RabbitEndpoint {
             target: Target::new(connection)?,
             place: Place::parse(topic)?,
+            how: How::default(),
             last_error: LastError::default(),
         })
+    }
+
+    /// Publishes in this way from now on.
+    #[must_use]
+    pub fn publishing(self, how: How) -> RabbitEndpoint {
+        RabbitEndpoint { how, ..self }
     }
 }
 

@@ -115,6 +115,7 @@ mod tests {
             key,
             value: Some(b"v"),
             headers,
+            tag: None,
             stamp: "1 p ex|rk",
             voids: None,
         }

@@ -5,7 +5,7 @@ use super::driver::Driver;
 use super::publish::RocketPublisher;
 use super::settings::{Settings, checked_topic};
 use crate::connect::Connection;
-use crate::model::{Deliver, Endpoint, Lanes, Publish, Result, Topology, Unreached};
+use crate::model::{Deliver, Endpoint, How, Lanes, Publish, Result, Topology, Unreached};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,6 +16,8 @@ type Answer = std::result::Result<Topology, Unreached>;
 pub struct RocketEndpoint {
     client: Arc<Client>,
     driver: Driver,
+    #[allow(dead_code, reason = "read by what publishes")]
+    how: How,
     /// A question on its way: it may take longer than one call of `topology` waits.
     asking: Mutex<Option<mpsc::Receiver<Answer>>>,
 }
@@ -29,9 +31,16 @@ impl RocketEndpoint {
         let client = Client::new(Settings::new(connection)?, checked_topic(topic)?);
         Ok(RocketEndpoint {
             client: Arc::new(client),
+            how: How::default(),
             driver: Driver::start()?,
             asking: Mutex::new(None),
         })
+    }
+
+    /// Publishes in this way from now on.
+    #[must_use]
+    pub fn publishing(self, how: How) -> RocketEndpoint {
+        RocketEndpoint { how, ..self }
     }
 }
 

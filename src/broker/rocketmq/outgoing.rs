@@ -240,6 +240,7 @@ mod tests {
             key,
             value,
             headers,
+            tag: None,
             stamp: STAMP,
             voids: Some("3-4"),
         }

@@ -46,6 +46,7 @@ impl Pump<'_> {
 
     pub(super) fn accept(&mut self, chunk: &Chunk) -> std::result::Result<(), SpoolError> {
         let (own_headers, own_key) = (Arc::clone(&self.options.headers), self.options.key.clone());
+        let own_tag = self.options.tag.clone();
         let headers: Vec<(&str, Option<&[u8]>)> = own_headers
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_deref()))
@@ -65,6 +66,7 @@ impl Pump<'_> {
                 key,
                 value,
                 headers: &headers,
+                tag: own_tag.as_deref(),
             });
         }
         let settled = std::mem::take(&mut self.settled);
@@ -143,7 +145,15 @@ impl Pump<'_> {
                 bytes,
                 attempts,
             };
-            if !self.offer(got.id, flight, &got.voids, message.key, message.value, message.headers) {
+            if !self.offer(
+                got.id,
+                flight,
+                &got.voids,
+                message.key,
+                message.value,
+                message.headers,
+                message.tag,
+            ) {
                 return;
             }
         }

@@ -112,6 +112,7 @@ impl Pump<'_> {
             message.key.as_deref(),
             message.value.as_deref(),
             &headers,
+            message.tag.as_deref(),
         )
     }
 
@@ -124,6 +125,7 @@ impl Pump<'_> {
         key: Option<&[u8]>,
         value: Option<&[u8]>,
         headers: &[(&str, Option<&[u8]>)],
+        tag: Option<&str>,
     ) -> bool {
         if self.parked.contains_key(&flight.partition) {
             self.cursor = id + 1;
@@ -147,6 +149,7 @@ impl Pump<'_> {
             key,
             value,
             headers,
+            tag,
             stamp: &stamp,
             voids: (!voids.is_empty()).then_some(voids),
         };

@@ -31,6 +31,8 @@ pub struct Options {
     pub key: Option<Arc<[u8]>>,
     /// Headers of every message.
     pub headers: Arc<[(String, Option<Vec<u8>>)]>,
+    /// The tag of every message (RocketMQ).
+    pub tag: Option<Arc<str>>,
     /// How long to wait for the first answer of a broker, once there is nothing else to do.
     pub connect_timeout: Duration,
     /// How long to go on without any progress, once there is nothing else to do.

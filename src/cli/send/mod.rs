@@ -1,10 +1,16 @@
 //! `mqsafe send`.
 
-use super::{BrokerArgs, duration};
+mod input;
+mod publish;
+mod wait;
+
+pub use input::InputArgs;
+pub use publish::PublishArgs;
+pub use wait::WaitArgs;
+
+use super::BrokerArgs;
 use clap::Args;
-use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// What was typed after `send`.
 #[derive(Debug, Args)]
@@ -27,24 +33,15 @@ pub struct SendArgs {
     /// The routing key to publish with (RabbitMQ)
     #[arg(short, long, requires = "exchange", value_name = "KEY")]
     pub routing_key: Option<String>,
-    /// The key of every message
-    #[arg(short, long, conflicts_with = "key_delimiter")]
-    pub key: Option<OsString>,
-    /// Split each line into key and value at the first DELIM
-    #[arg(short = 'K', long, value_name = "DELIM")]
-    pub key_delimiter: Option<OsString>,
-    /// A header of every message (can be repeated)
-    #[arg(short = 'H', long = "header", value_name = "NAME=VALUE")]
-    pub headers: Vec<String>,
-    /// The partition (Kafka) or queue id (RocketMQ); by default it is chosen by key as Kafka's Java client does
-    #[arg(short, long)]
-    pub partition: Option<i32>,
-    /// One message a line; - is standard input
-    #[arg(value_name = "FILE", default_value = "-")]
-    pub file: PathBuf,
-    /// Go on after the last accepted line of FILE
-    #[arg(long)]
-    pub resume: bool,
+    /// What becomes of the input.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// How it is published.
+    #[command(flatten)]
+    pub publish: PublishArgs,
+    /// How long it is waited for.
+    #[command(flatten)]
+    pub wait: WaitArgs,
     /// Write what became of each message, one JSON object a line; - is standard output
     #[arg(long, value_name = "FILE")]
     pub receipts: Option<PathBuf>,
@@ -54,18 +51,6 @@ pub struct SendArgs {
     /// Send without a spool: what is not confirmed when this ends is not kept
     #[arg(long, conflicts_with_all = ["spool", "resume"])]
     pub no_spool: bool,
-    /// How long the broker may take to answer for the first time
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    pub connect_timeout: Duration,
-    /// How long to go on without any message being confirmed
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
-    pub delivery_timeout: Duration,
-    /// How long the first Ctrl-C waits for what is in flight
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    pub grace: Duration,
-    /// Reject lines longer than this
-    #[arg(long, value_name = "BYTES", default_value = "16777216", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
-    pub max_message_bytes: u32,
 }
 
 /// Where the spool is.
