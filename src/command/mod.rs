@@ -5,6 +5,8 @@ mod audit;
 mod context;
 #[cfg(feature = "kafka")]
 mod drill;
+#[cfg(feature = "broker")]
+mod ensure;
 mod generate;
 #[cfg(feature = "broker")]
 mod home;

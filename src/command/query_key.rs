@@ -23,6 +23,7 @@ pub(super) fn run(args: QueryKeyArgs, ui: &Ui) -> Result<Outcome> {
         read_uncommitted: args.isolation == Isolation::ReadUncommitted,
         key: Some(args.key.as_bytes().to_vec()),
         peek: args.peek,
+        ..ScanPlan::default()
     };
     let asked = Asked::listen()?;
     let (broker, topic) = (connection.url.to_string(), args.topic.clone());

@@ -1,11 +1,13 @@
 //! `mqsafe send`: lines to confirmed messages.
 
 use super::receipts::Receipts;
-use super::{resolve, resume, stop};
+use super::{ensure, resolve, resume, stop};
 use crate::broker;
 use crate::cli::SendArgs;
-use crate::model::{Endpoint, Fate, How, Outcome, Problem, Result, Tally};
-use crate::send::{Event, Events, InputOptions, Observer, Options, Partitioner, Pump, Receipt, Report, Source, State};
+use crate::model::{Endpoint, Fate, How, Outcome, Outgoing, Problem, Result, Tally};
+use crate::send::{
+    Ensure, Event, Events, InputOptions, Observer, Options, Partitioner, Pump, Receipt, Report, Source, State,
+};
 use crate::spool::{Spool, Target};
 use crate::ui::emit::receipt;
 use crate::ui::{Progress, Ui};
@@ -88,7 +90,17 @@ pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
         key_delimiter: delimiter,
         max_line_bytes: args.input.max_message_bytes as usize,
     };
+    // A place that cannot be read is told before anything is sent.
+    let scan = match (args.ensure, &args.topic) {
+        (true, Some(topic)) => Some(broker::scan(&connection, topic)?),
+        (true, None) => {
+            return Err(Problem::usage("--ensure cannot read an exchange back")
+                .next("send to a stream by its name with -t, or leave --ensure out"));
+        }
+        (false, _) => None,
+    };
     let mut teller = Teller::new(ui, receipts);
+    teller.ensure = scan.is_some().then(Ensure::default);
     let report = pump(
         &mut spool,
         &target,
@@ -99,9 +111,15 @@ pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
     )?;
     let receipts = teller.finish(Some(&report.own));
     let at = spool.path().map(|p| p.display().to_string());
-    tell(ui, &report, &target, at.as_deref(), teller.started.elapsed());
+    let took = teller.started.elapsed();
+    let ensured = match (scan, teller.ensure.take()) {
+        (Some(scan), Some(read_back)) => ensure::run(scan, read_back, &broker, &stop::Asked::listen()?, ui),
+        (_, _) => Outcome::Good,
+    };
+    tell(ui, &report, &target, at.as_deref(), took);
     Ok(report
         .outcome
+        .and(ensured)
         .and(receipts.map_or_else(|p| told(ui, p), |()| Outcome::Good)))
 }
 
@@ -152,6 +170,7 @@ pub(super) struct Teller<'a> {
     shown: Instant,
     trouble: Option<String>,
     receipts: Option<Receipts>,
+    ensure: Option<Ensure>,
     told: Told,
     failed: Option<Problem>,
 }
@@ -166,6 +185,7 @@ impl<'a> Teller<'a> {
             shown: now,
             trouble: None,
             receipts,
+            ensure: None,
             told: Told::default(),
             failed: None,
         }
@@ -214,7 +234,16 @@ struct Told {
 const TOLD_EACH: u64 = 5;
 
 impl Observer for Teller<'_> {
+    fn offered(&mut self, message: &Outgoing<'_>) {
+        if let Some(ensure) = &mut self.ensure {
+            ensure.offered(message);
+        }
+    }
+
     fn receipt(&mut self, receipt: &Receipt<'_>) {
+        if let Some(ensure) = &mut self.ensure {
+            ensure.settled(receipt);
+        }
         if self.receipts.is_some() {
             self.write(&receipt::line(receipt));
         }

@@ -10,6 +10,9 @@ pub struct ScanPlan {
     pub partitions: Vec<i32>,
     /// Also hand over messages of transactions that are open or were aborted.
     pub read_uncommitted: bool,
+    /// Messages from before this time need not be read (milliseconds since the Unix epoch). Where a broker cannot begin there,
+    /// it is read from the start.
+    pub since_ms: Option<i64>,
     /// The key that is looked for, where only its messages matter: a broker with an index of keys may answer from it.
     pub key: Option<Vec<u8>>,
     /// Whether messages may be fetched from a queue that keeps no history and put back, which their consumers can notice.

@@ -3,6 +3,7 @@
 //! One thread reads the input, the client has threads of its own, and one loop (the [`Pump`]) owns the store and all state.
 //! Everything reaches the loop as an [`Event`], so there is nothing to lock and every order of events is one order.
 
+mod ensure;
 mod event;
 mod flight;
 mod input;
@@ -11,6 +12,7 @@ mod partitioner;
 mod places;
 mod pump;
 
+pub use ensure::{Ensure, Ensured};
 pub use event::{Event, Events};
 pub use input::{Chunk, InputEnd, InputOptions, Rejected, Source};
 pub use observe::{Observer, Receipt, State};

@@ -1,6 +1,6 @@
 //! What the pump tells while it works.
 
-use crate::model::Fate;
+use crate::model::{Fate, Outgoing};
 
 /// What became of one message, told once for each, in order of completion.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +42,10 @@ pub struct State {
 pub trait Observer {
     /// One message came to its end in this run.
     fn receipt(&mut self, receipt: &Receipt<'_>);
+    /// One message is handed to the client; again with each attempt.
+    fn offered(&mut self, message: &Outgoing<'_>) {
+        let _ = message;
+    }
     /// Told some times a second.
     fn state(&mut self, state: &State);
 }

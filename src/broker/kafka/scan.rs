@@ -108,7 +108,7 @@ impl Scan for KafkaScan {
         };
         let consumer = client(plan.read_uncommitted)?;
         let all = client(true)?;
-        let mut run = Run::start(&self.target.topic, &consumer, &all, &wanted, visit);
+        let mut run = Run::start(&self.target.topic, &consumer, &all, &wanted, plan.since_ms, visit);
         drop(all);
         let compacted = std::thread::scope(|scope| {
             let compacted = scope.spawn(|| is_compacted(&self.target, SETTINGS));
@@ -151,12 +151,15 @@ impl State {
     }
 
     /// Asks between which offsets the partition is to be read.
-    fn ask(&mut self, topic: &str, consumer: &BaseConsumer<Asking>, all: &BaseConsumer<Asking>) {
+    fn ask(&mut self, topic: &str, since_ms: Option<i64>, consumer: &BaseConsumer<Asking>, all: &BaseConsumer<Asking>) {
         let partition = self.read.partition;
         let ends = all.fetch_watermarks(topic, partition, OFFSETS);
         let asked = ends.and_then(|ends| Ok((ends, consumer.fetch_watermarks(topic, partition, OFFSETS)?.1)));
         match asked {
             Ok(((from, to), stable_end)) => {
+                let since = since_ms.and_then(|ms| offset_at(topic, partition, ms, consumer));
+                // No message from then on: only the end is left.
+                let from = since.map_or(from, |since| since.unwrap_or(to).clamp(from, to));
                 (self.read.from, self.read.to, self.read.read_to, self.stable_end) = (from, to, from, stable_end);
             }
             Err(e) => self.finish(Some(format!("its offsets cannot be asked: {}", words(&e)))),
@@ -190,6 +193,24 @@ impl State {
     }
 }
 
+/// The first offset whose message is not older (ListOffsets by time), `Some(None)` when there is none, `None` when nobody says.
+fn offset_at(topic: &str, partition: i32, since_ms: i64, consumer: &BaseConsumer<Asking>) -> Option<Option<i64>> {
+    let mut times = TopicPartitionList::new();
+    let at = rdkafka::Offset::Offset(since_ms.max(0));
+    times.add_partition_offset(topic, partition, at).ok()?;
+    let offsets = consumer.offsets_for_times(times, OFFSETS).ok()?;
+    let found = offsets.find_partition(topic, partition)?;
+    found.error().ok()?;
+    match found.offset() {
+        rdkafka::Offset::Offset(offset) => Some(Some(offset)),
+        rdkafka::Offset::End => Some(None),
+        rdkafka::Offset::Beginning
+        | rdkafka::Offset::Stored
+        | rdkafka::Offset::Invalid
+        | rdkafka::Offset::OffsetTail(_) => None,
+    }
+}
+
 /// One scan on its way.
 struct Run<'a> {
     topic: &'a str,
@@ -205,6 +226,7 @@ impl<'a> Run<'a> {
         consumer: &'a BaseConsumer<Asking>,
         all: &BaseConsumer<Asking>,
         wanted: &[i32],
+        since_ms: Option<i64>,
         visit: &mut dyn Visit,
     ) -> Run<'a> {
         let mut states = Vec::with_capacity(wanted.len());
@@ -220,7 +242,7 @@ impl<'a> Run<'a> {
                     "its offsets were not asked: others took too long to answer".to_owned(),
                 ));
             } else {
-                state.ask(topic, consumer, all);
+                state.ask(topic, since_ms, consumer, all);
             }
             let (from, offset) = (state.read.from, rdkafka::Offset::Offset(state.read.from));
             if !state.done && from >= state.read.to {

@@ -42,6 +42,9 @@ pub struct SendArgs {
     /// How long it is waited for.
     #[command(flatten)]
     pub wait: WaitArgs,
+    /// Read back each acknowledged message and compare it (Kafka, RocketMQ, RabbitMQ streams)
+    #[arg(long)]
+    pub ensure: bool,
     /// Write what became of each message, one JSON object a line; - is standard output
     #[arg(long, value_name = "FILE")]
     pub receipts: Option<PathBuf>,

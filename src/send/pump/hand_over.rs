@@ -153,6 +153,7 @@ impl Pump<'_> {
             stamp: &stamp,
             voids: (!voids.is_empty()).then_some(voids),
         };
+        self.observer.offered(&message);
         let offer = publisher.offer(&message);
         match offer {
             Offer::Full => return false,
