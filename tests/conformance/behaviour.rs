@@ -87,8 +87,17 @@ pub(crate) fn right(door: &Option<Door>) {
         );
         // Without spaces: RocketMQ would split the key at them.
         let key = format!("{}-{:08x}", label.replace(' ', "-"), rand::random::<u32>());
-        let sent = knock::run(home.send(knock, &door.topic, &["-k", &key]), b"one line\n").expect(label, 0);
+        // Who may not read cannot read back either.
+        let read_back: &[&str] = if knock.blind.is_none() { &["--ensure"] } else { &[] };
+        let words = [&["-k", &key], read_back].concat();
+        let sent = knock::run(home.send(knock, &door.topic, &words), b"one line\n").expect(label, 0);
         assert!(sent.stderr.contains("stored 1"), "{label}: {}", sent.stderr);
+        let told = "read back: of 1 acknowledged, found 1, different 0, not found 0; COMPLETE";
+        assert!(
+            knock.blind.is_some() || sent.stderr.contains(told),
+            "{label}: {}",
+            sent.stderr
+        );
         assert_eq!(home.stats(), (0, 0, 1), "{label}");
         if let Some(why) = knock.blind {
             let asked = knock::run(home.query(knock, &door.topic, &key), b"").expect(label, 3);

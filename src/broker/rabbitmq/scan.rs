@@ -64,7 +64,7 @@ impl RabbitScan {
             Problem::unknown(format!("queue {queue} on {broker} cannot be asked about")).because(words::why(&e))
         })?;
         match (kind, plan.peek) {
-            (Kind::Stream, _) => Ok(stream::read(client, queue, count, ANSWER, visit).await),
+            (Kind::Stream, _) => Ok(stream::read(client, queue, count, plan.since_ms, ANSWER, visit).await),
             (Kind::Queue, true) => Ok(peek::read(client, queue, count, ANSWER, visit).await),
             (Kind::Queue, false) => Err(Problem::unknown(format!(
                 "queue {queue} keeps no history, so where a message was cannot be known"
@@ -81,7 +81,7 @@ impl RabbitScan {
                 let again = Client::login(&self.target, CONNECT)
                     .await
                     .map_err(|why| self.unreached(&why))?;
-                let reading = stream::read(&again, queue, count, ANSWER, visit).await;
+                let reading = stream::read(&again, queue, count, plan.since_ms, ANSWER, visit).await;
                 again.close().await;
                 Ok(reading)
             }

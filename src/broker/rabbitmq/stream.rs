@@ -45,6 +45,7 @@ pub(super) async fn read(
     client: &Client,
     queue: &str,
     counted: u32,
+    since_ms: Option<i64>,
     limit: Duration,
     visit: &mut dyn Visit,
 ) -> Reading {
@@ -53,7 +54,7 @@ pub(super) async fn read(
         stopped: false,
         assumption: None,
     };
-    if let Err(why) = read_into(client, queue, counted, limit, visit, &mut reading).await {
+    if let Err(why) = read_into(client, queue, counted, since_ms, limit, visit, &mut reading).await {
         reading.read.error = Some(why);
     }
     reading
@@ -63,6 +64,7 @@ async fn read_into(
     client: &Client,
     queue: &str,
     counted: u32,
+    since_ms: Option<i64>,
     limit: Duration,
     visit: &mut dyn Visit,
     reading: &mut Reading,
@@ -77,7 +79,11 @@ async fn read_into(
     if reading.stopped {
         return Ok(());
     }
-    let (channel, mut consumer) = consume(client, queue, "first", limit).await.map_err(words)?;
+    let from = match since_ms.and_then(|ms| u64::try_from(ms / 1000).ok()) {
+        Some(seconds) => AMQPValue::Timestamp(seconds),
+        None => word("first"),
+    };
+    let (channel, mut consumer) = consume(client, queue, from, limit).await.map_err(words)?;
     reading.read.to = last + 1;
     let mut begun = false;
     let mut heard_at = Instant::now();
@@ -181,7 +187,7 @@ async fn last_offset(
     reading: &mut Reading,
 ) -> Result<Option<i64>, String> {
     let words = |e: lapin::Error| words::why(&e);
-    let (channel, mut consumer) = consume(client, queue, "last", limit).await.map_err(words)?;
+    let (channel, mut consumer) = consume(client, queue, word("last"), limit).await.map_err(words)?;
     let (start, mut last, mut heard_at) = (Instant::now(), None::<i64>, Instant::now());
     loop {
         if visit.progress(0, 0).is_break() {
@@ -233,11 +239,15 @@ async fn last_offset(
     Ok(last)
 }
 
-async fn consume(client: &Client, queue: &str, from: &str, limit: Duration) -> lapin::Result<(Channel, Consumer)> {
+fn word(offset: &str) -> AMQPValue {
+    AMQPValue::LongString(LongString::from(offset))
+}
+
+async fn consume(client: &Client, queue: &str, from: AMQPValue, limit: Duration) -> lapin::Result<(Channel, Consumer)> {
     let channel = client.channel(limit).await?;
     timed(limit, channel.basic_qos(PREFETCH, BasicQosOptions::default())).await?;
     let mut arguments = FieldTable::default();
-    arguments.insert("x-stream-offset".into(), AMQPValue::LongString(LongString::from(from)));
+    arguments.insert("x-stream-offset".into(), from);
     let asked = channel.basic_consume(
         ShortString::from(queue),
         ShortString::default(),

@@ -120,6 +120,23 @@ async fn offsets(client: &Client, source: &Source, address: &str) -> Result<(i64
     Ok((from.max(0).min(to.max(0)), to.max(0)))
 }
 
+/// The first offset whose message was stored at this time or later, where the broker says it. A broker that does not is read from
+/// the start, so any failure is none.
+pub(super) async fn offset_at(client: &Client, source: &Source, since_ms: i64) -> Option<i64> {
+    let address = source.addresses.first()?;
+    let request = Request::new(RequestCode::SearchOffsetByTimestamp)
+        .with("topic", &client.topic)
+        .with("queueId", source.queue)
+        .with("timestamp", since_ms)
+        .with("boundaryType", "lower")
+        .with("bname", &source.broker);
+    let reply = client.ask(address, &request, ANSWER).await.ok()?;
+    if reply.code != SUCCESS {
+        return None;
+    }
+    reply.field("offset").ok()
+}
+
 async fn ask_offset(client: &Client, source: &Source, address: &str, code: RequestCode) -> Result<Reply, String> {
     let request = Request::new(code)
         .with("topic", &client.topic)

@@ -108,6 +108,7 @@ impl Reader {
             client: Arc::clone(&self.client),
             queues: queues(&route, plan, &self.client.topic)?,
             key: plan.key.as_deref(),
+            since_ms: plan.since_ms,
             early: HashSet::new(),
             stopped: false,
         };
@@ -214,6 +215,7 @@ struct Run<'p> {
     client: Arc<Client>,
     queues: Vec<Queue>,
     key: Option<&'p [u8]>,
+    since_ms: Option<i64>,
     /// What the index found, by queue number and offset: it is not handed over again.
     early: HashSet<(usize, i64)>,
     stopped: bool,
@@ -226,7 +228,16 @@ impl Run<'_> {
         for (number, queue) in self.queues.iter().enumerate() {
             if queue.read.error.is_none() {
                 let (client, source) = (Arc::clone(&self.client), queue.source.clone());
-                asking.spawn(async move { (number, pull::range(&client, &source).await) });
+                let since_ms = self.since_ms;
+                asking.spawn(async move {
+                    let mut range = pull::range(&client, &source).await;
+                    if let (Ok(range), Some(since_ms)) = (&mut range, since_ms)
+                        && let Some(from) = pull::offset_at(&client, &source, since_ms).await
+                    {
+                        range.from = from.clamp(range.from, range.to);
+                    }
+                    (number, range)
+                });
             }
         }
         while !asking.is_empty() && !self.stopped {
