@@ -23,6 +23,8 @@ mod knock;
 mod rabbitmq;
 #[path = "conformance/rocketmq.rs"]
 mod rocketmq;
+#[path = "conformance/trouble.rs"]
+mod trouble;
 
 use behaviour::{Door, Refusal};
 
@@ -97,4 +99,19 @@ fn a_broker_that_closes_midway_costs_nothing() {
 #[test]
 fn a_half_open_connection_is_found() {
     on_each("a_half_open_connection_is_found", behaviour::half_open);
+}
+
+#[test]
+fn an_interrupted_run_keeps_what_it_accepted() {
+    on_each("an_interrupted_run_keeps_what_it_accepted", trouble::interrupted);
+}
+
+#[test]
+fn a_message_that_cannot_be_taken_is_refused_alone() {
+    on_each("a_message_that_cannot_be_taken_is_refused_alone", trouble::bad_messages);
+}
+
+#[test]
+fn what_is_not_there_is_not_made_up() {
+    on_each("what_is_not_there_is_not_made_up", trouble::nothing_there);
 }

@@ -23,6 +23,8 @@ mod send;
 #[cfg(feature = "broker")]
 mod spool;
 #[cfg(feature = "broker")]
+mod stdin;
+#[cfg(feature = "broker")]
 mod stop;
 #[cfg(feature = "broker")]
 mod verify;

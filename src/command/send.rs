@@ -1,7 +1,7 @@
 //! `mqsafe send`: lines to confirmed messages.
 
 use super::receipts::Receipts;
-use super::{ensure, resolve, resume, stop};
+use super::{ensure, resolve, resume, stdin, stop};
 use crate::broker;
 use crate::cli::SendArgs;
 use crate::model::{Endpoint, Fate, How, Outcome, Outgoing, Problem, Result, Tally};
@@ -26,6 +26,9 @@ pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
             Problem::usage("--resume needs a file; standard input cannot be read again")
                 .next("give the FILE that was being sent, or run `mqsafe spool flush` for what still waits"),
         );
+    }
+    if from_stdin {
+        stdin::must_be_open()?;
     }
     if from_stdin && std::io::stdin().is_terminal() {
         ui.say("reading messages from the terminal, one a line; Ctrl-D ends");

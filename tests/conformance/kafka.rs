@@ -127,6 +127,8 @@ pub(crate) fn door(test: &str) -> Option<Door> {
             certificate("CN=nobody", "client-nobody"),
         ],
         nodes: &["kafka", "1", "2", "3"],
+        too_large: Some(2_000_000),
+        keeps_any_key: true,
         heartbeat: None,
     })
 }

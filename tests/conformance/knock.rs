@@ -54,6 +54,11 @@ impl Knock {
         self.arg("-X").arg(format!("{key}={value}"))
     }
 
+    /// How to connect, without the broker: a spool knows where its messages go.
+    pub(crate) fn settings(&self) -> impl Iterator<Item = &String> {
+        self.arguments.iter().skip_while(|a| *a != "-X" && *a != "-F")
+    }
+
     /// A secret, by the environment.
     pub(crate) fn secret(mut self, key: &str, value: &str) -> Knock {
         let name = format!("SECRET_{}", self.environment.len());
@@ -191,6 +196,15 @@ impl Running {
     /// A process that reads no more is not an error here; its exit code tells.
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
         let _ = self.child.stdin.as_mut().unwrap().write_all(bytes);
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.child.id().to_string())
+            .status();
+        assert!(sent.unwrap().success());
     }
 
     /// What stands on standard error so far.

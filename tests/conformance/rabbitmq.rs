@@ -112,6 +112,8 @@ pub(crate) fn door(test: &str) -> Option<Door> {
             external("CN=nobody", "client-nobody"),
         ],
         nodes: &["rabbitmq", "server"],
+        too_large: None,
+        keeps_any_key: true,
         heartbeat: Some(("heartbeat.interval.ms", "2000")),
     })
 }

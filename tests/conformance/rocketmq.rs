@@ -88,6 +88,8 @@ pub(crate) fn door(test: &str) -> Option<Door> {
             signed("nobody", "nobody", &nobody),
         ],
         nodes: &["rocketmq_acl", "broker"],
+        too_large: Some(5 << 20),
+        keeps_any_key: false,
         heartbeat: Some(("heartbeat.interval.ms", "2000")),
     })
 }
