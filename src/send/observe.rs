@@ -42,6 +42,10 @@ pub struct State {
 pub trait Observer {
     /// One message came to its end in this run.
     fn receipt(&mut self, receipt: &Receipt<'_>);
+    /// The message with this local number in the spool was refused for good or given up, whichever run had accepted it.
+    fn failed(&mut self, id: u64, why: &str) {
+        let _ = (id, why);
+    }
     /// Told some times a second.
     fn state(&mut self, state: &State);
 }
