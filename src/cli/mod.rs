@@ -25,7 +25,10 @@ pub use {
     context::{ContextAction, ContextCommand, ContextFormat, Tool},
     query_key::{QueryFormat, QueryKeyArgs},
     send::{InputArgs, PublishArgs, SendArgs, SpoolArgs, WaitArgs},
-    spool::{SpoolAction, SpoolCommand, StatsFormat},
+    spool::{
+        SpoolAckArgs, SpoolAction, SpoolBodyState, SpoolCommand, SpoolDropArgs, SpoolExportArgs, SpoolFlushArgs,
+        SpoolFsckArgs, SpoolListFormat, SpoolLsArgs, SpoolRetryArgs, SpoolShowArgs, SpoolState, StatsFormat,
+    },
     verify::{Deny, VerifyArgs, VerifyFormat},
 };
 

@@ -1,11 +1,16 @@
 //! `mqsafe spool`.
 
 use super::{SettingArgs, SpoolArgs, duration};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What was typed after `spool`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "A message is named by its store and its number, as 0001/17; with --spool DIR of one store the number does."
+)]
 pub struct SpoolCommand {
     /// What to do with it.
     #[command(subcommand)]
@@ -15,27 +20,39 @@ pub struct SpoolCommand {
 /// What can be done with a spool.
 #[derive(Debug, Subcommand)]
 pub enum SpoolAction {
+    /// List what is kept, a line a message, and the journal of what was confirmed
+    #[command(
+        visible_alias = "list",
+        after_help = "Examples:\n  mqsafe spool ls\n  mqsafe spool ls --state failed -t orders --format jsonl\n  \
+mqsafe spool ls --state confirmed    # runs of numbers, with the position of the first"
+    )]
+    Ls(SpoolLsArgs),
+    /// Show everything of one message
+    Show(SpoolShowArgs),
     /// Deliver everything that waits
     #[command(
-        after_help = "Example:\n  mqsafe spool flush    # exit 0 when nothing waits any more, 4 when something still does"
+        after_help = "Examples:\n  mqsafe spool flush    # exit 0 when nothing waits any more, 4 when something still does\n  \
+mqsafe spool flush --watch --every 3m --max-attempts 5 --on-failed -- notify-operator --queue orders"
     )]
-    Flush {
-        /// Which spool; by default every store of this user.
-        #[command(flatten)]
-        spool: SpoolArgs,
-        /// How to connect; without -C by the context of each message's broker.
-        #[command(flatten)]
-        settings: SettingArgs,
-        /// How long the broker may take to answer for the first time
-        #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-        connect_timeout: Duration,
-        /// How long to go on without any message being confirmed
-        #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
-        delivery_timeout: Duration,
-        /// How long the first Ctrl-C waits for what is in flight
-        #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-        grace: Duration,
-    },
+    Flush(SpoolFlushArgs),
+    /// Send again what failed, what nobody consumed, or what waits for a lane that is gone
+    #[command(
+        after_help = "Examples:\n  mqsafe spool retry 0001/17 && mqsafe spool flush\n  mqsafe spool retry --all-failed\n  \
+mqsafe spool retry --relane    # after the topic was made again with fewer partitions"
+    )]
+    Retry(SpoolRetryArgs),
+    /// Forget messages for good
+    Drop(SpoolDropArgs),
+    /// Write messages as JSON lines that `send --input jsonl` takes; nothing is removed
+    Export(SpoolExportArgs),
+    /// Note what consumers report as consumed or failed
+    #[command(
+        after_help = "A report is a JSON line {\"id\":{\"producer\":…,\"lane\":…,\"seq\":…},\"status\":\"consumed\"} or \
+{…,\"status\":\"failed\",\"reason\":…}, or the text of the header mqsafe-id (SEQ PRODUCER LANE), which means consumed."
+    )]
+    Ack(SpoolAckArgs),
+    /// Check a spool: exit 0 when it is in order, 1 when something is wrong, 3 when it cannot be read
+    Fsck(SpoolFsckArgs),
     /// Say how much waits, failed and was confirmed
     Stats {
         /// Which spool; by default every store of this user.
@@ -47,12 +64,216 @@ pub enum SpoolAction {
     },
 }
 
+/// `spool ls`.
+#[derive(Debug, Args)]
+pub struct SpoolLsArgs {
+    /// Which spool; by default every store of this user.
+    #[command(flatten)]
+    pub spool: SpoolArgs,
+    /// Only these; by default whatever is kept with its body
+    #[arg(long, value_enum)]
+    pub state: Option<SpoolState>,
+    /// Only messages to this topic, queue or exchange
+    #[arg(short, long)]
+    pub topic: Option<String>,
+    /// Only messages with this key
+    #[arg(short, long)]
+    pub key: Option<OsString>,
+    /// At most so many lines; by default 1000 for people and all for programs
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t)]
+    pub format: SpoolListFormat,
+}
+
+/// `spool show`.
+#[derive(Debug, Args)]
+pub struct SpoolShowArgs {
+    /// The message, as `ls` names it
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Which spool; by default every store of this user.
+    #[command(flatten)]
+    pub spool: SpoolArgs,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t)]
+    pub format: StatsFormat,
+}
+
+/// `spool flush`.
+#[derive(Debug, Args)]
+pub struct SpoolFlushArgs {
+    /// Which spool; by default every store of this user.
+    #[command(flatten)]
+    pub spool: SpoolArgs,
+    /// How to connect; without -C by the context of each message's broker.
+    #[command(flatten)]
+    pub settings: SettingArgs,
+    /// How long the broker may take to answer for the first time
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub connect_timeout: Duration,
+    /// How long to go on without any message being confirmed
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub delivery_timeout: Duration,
+    /// How long the first Ctrl-C waits for what is in flight
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub grace: Duration,
+    /// Give a message up, as failed, after so many attempts at a broker that was there; by default it is never given up
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_attempts: Option<u32>,
+    /// Go on, and deliver what waits every now and then, until stopped by Ctrl-C or TERM
+    #[arg(long)]
+    pub watch: bool,
+    /// How long --watch rests between two rounds
+    #[arg(long, value_name = "TIME", default_value = "3m", value_parser = duration, requires = "watch")]
+    pub every: Duration,
+    /// Run PROGRAM, with what stands after --, for each message that fails, with its JSON record on standard input
+    #[arg(long, value_name = "PROGRAM", num_args = 0..=1)]
+    pub on_failed: Option<Option<OsString>>,
+    /// The program of --on-failed, or its arguments
+    #[arg(last = true, value_name = "ARGS", requires = "on_failed")]
+    pub command: Vec<OsString>,
+}
+
+/// `spool retry`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").args(["ids", "all_failed", "unconsumed", "relane"]).required(true).multiple(true))]
+pub struct SpoolRetryArgs {
+    /// The messages, as `ls` names them
+    #[arg(value_name = "ID", conflicts_with_all = ["all_failed", "unconsumed", "lanes"])]
+    pub ids: Vec<String>,
+    /// Every message that failed for good
+    #[arg(long, conflicts_with = "unconsumed")]
+    pub all_failed: bool,
+    /// Every stored message that was not consumed in time, or whose consumer failed
+    #[arg(long, conflicts_with = "relane")]
+    pub unconsumed: bool,
+    /// Give a new lane and number; without ID or --lane to what waits for lanes that the broker no longer has
+    #[arg(long)]
+    pub relane: bool,
+    /// Of what waits, the messages of this lane, as `ls` names it (can be repeated)
+    #[arg(
+        long = "lane",
+        value_name = "LANE",
+        requires = "relane",
+        conflicts_with = "all_failed"
+    )]
+    pub lanes: Vec<String>,
+    /// Also for messages that may be stored, although a duplicate under another number is possible then
+    #[arg(long, requires = "relane")]
+    pub force: bool,
+    /// Which spool; by default every store of this user.
+    #[command(flatten)]
+    pub spool: SpoolArgs,
+}
+
+/// `spool drop`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").args(["ids", "all_failed"]).required(true))]
+pub struct SpoolDropArgs {
+    /// The messages, as `ls` names them
+    #[arg(value_name = "ID")]
+    pub ids: Vec<String>,
+    /// Every message that failed for good
+    #[arg(long)]
+    pub all_failed: bool,
+    /// Also messages that still wait, or whose consumption is awaited
+    #[arg(long, conflicts_with = "all_failed")]
+    pub force: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+    /// Which spool; by default every store of this user.
+    #[command(flatten)]
+    pub spool: SpoolArgs,
+}
+
+/// `spool export`.
+#[derive(Debug, Args)]
+pub struct SpoolExportArgs {
+    /// The messages, as `ls` names them
+    #[arg(value_name = "ID", conflicts_with = "state")]
+    pub ids: Vec<String>,
+    /// Only these; by default what waits and what failed
+    #[arg(long, value_enum)]
+    pub state: Option<SpoolBodyState>,
+    /// A file that is not there yet; - is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    pub output: PathBuf,
+    /// Which spool; by default every store of this user.
+    #[command(flatten)]
+    pub spool: SpoolArgs,
+}
+
+/// `spool ack`.
+#[derive(Debug, Args)]
+pub struct SpoolAckArgs {
+    /// The reports, one a line; - is standard input
+    #[arg(long, value_name = "RECEIPTS")]
+    pub from: PathBuf,
+    /// Which spool; by default every store of this user.
+    #[command(flatten)]
+    pub spool: SpoolArgs,
+}
+
+/// `spool fsck`.
+#[derive(Debug, Args)]
+pub struct SpoolFsckArgs {
+    /// Which spool; by default every store of this user.
+    #[command(flatten)]
+    pub spool: SpoolArgs,
+    /// Let the database mend its file, after a copy of it was made beside it
+    #[arg(long)]
+    pub repair: bool,
+}
+
+/// Where a message can stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SpoolState {
+    /// Waits for its confirmation
+    Pending,
+    /// Refused for good, or given up
+    Failed,
+    /// Confirmed: runs of numbers for each lane
+    Confirmed,
+    /// Confirmed, and not yet reported as consumed
+    Awaiting,
+    /// All of them
+    All,
+}
+
+/// Where a message can stand that is kept with its body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SpoolBodyState {
+    /// Waits for its confirmation
+    Pending,
+    /// Refused for good, or given up
+    Failed,
+    /// Confirmed, and not yet reported as consumed
+    Awaiting,
+    /// All of them
+    All,
+}
+
+/// How a list is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum SpoolListFormat {
+    /// A table
+    #[default]
+    Human,
+    /// One JSON object
+    Json,
+    /// One JSON object a line
+    Jsonl,
+}
+
 /// How figures are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum StatsFormat {
     /// A table
     #[default]
     Human,
-    /// One JSON object (mqsafe.spool/1)
+    /// One JSON object
     Json,
 }

@@ -88,6 +88,9 @@ pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
         connect_timeout: args.wait.connect_timeout,
         delivery_timeout: args.wait.delivery_timeout,
         grace: args.wait.grace,
+        max_attempts: args.wait.max_attempts,
+        retry_every: None,
+        await_consumed: args.wait.await_consumed,
     };
     let input = InputOptions {
         key_delimiter: delimiter,
@@ -131,8 +134,8 @@ fn told(ui: &Ui, problem: Problem) -> Outcome {
     problem.outcome
 }
 
-/// One run to one target, with Ctrl-C and TERM as its events. Shared with `spool flush`.
-pub(super) fn pump(
+/// One run to one target, with Ctrl-C and TERM as its events.
+fn pump(
     spool: &mut Spool,
     target: &Target,
     endpoint: Arc<dyn Endpoint>,
@@ -176,6 +179,16 @@ pub(super) struct Teller<'a> {
     ensure: Option<Ensure>,
     told: Told,
     failed: Option<Problem>,
+    names_failed: bool,
+    pub(super) newly_failed: Vec<Newly>,
+}
+
+/// A message that failed in this run, for a command that goes on with it.
+pub(super) struct Newly {
+    /// Its local number in the spool.
+    pub(super) id: u64,
+    /// Why.
+    pub(super) why: String,
 }
 
 impl<'a> Teller<'a> {
@@ -191,7 +204,16 @@ impl<'a> Teller<'a> {
             ensure: None,
             told: Told::default(),
             failed: None,
+            names_failed: false,
+            newly_failed: Vec::new(),
         }
+    }
+
+    /// Keeps which messages fail, for `newly_failed`.
+    #[must_use]
+    pub(super) fn naming_failed(mut self) -> Teller<'a> {
+        self.names_failed = true;
+        self
     }
 
     fn write(&mut self, line: &[u8]) {
@@ -259,6 +281,13 @@ impl Observer for Teller<'_> {
         if *told <= TOLD_EACH {
             let (word, why) = (receipt.fate.word(), receipt.reason.unwrap_or_default());
             self.ui.warn(&format!("line {} was {word}: {why}", receipt.line));
+        }
+    }
+
+    fn failed(&mut self, id: u64, why: &str) {
+        if self.names_failed {
+            let why = why.to_owned();
+            self.newly_failed.push(Newly { id, why });
         }
     }
 

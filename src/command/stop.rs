@@ -1,8 +1,11 @@
 //! Ctrl-C and TERM, as calls.
 
 use crate::model::{Outcome, Problem, Result, Signal};
-use std::sync::Arc;
+use crate::send::Event;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A file grew beyond `ulimit -f` (signal 25 on every Linux but MIPS and PA-RISC); by default it kills.
@@ -42,6 +45,71 @@ pub(super) fn on_signal(heard: impl Fn(Signal) + Send + 'static) -> Result<()> {
         .spawn(move || runtime.block_on(listen))
         .map_err(failed)?;
     Ok(())
+}
+
+/// Ctrl-C and TERM for a command that works in rounds: each signal reaches the round that goes on, and ends the rest between two.
+#[derive(Default)]
+pub(super) struct Rounds(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<RoundState>,
+    heard: Condvar,
+}
+
+#[derive(Default)]
+struct RoundState {
+    signal: Option<Signal>,
+    round: Option<Sender<Event>>,
+}
+
+impl Rounds {
+    pub(super) fn listen() -> Result<Rounds> {
+        let rounds = Rounds::default();
+        let shared = Arc::clone(&rounds.0);
+        on_signal(move |signal| {
+            let mut state = lock(&shared.state);
+            state.signal.get_or_insert(signal);
+            if let Some(round) = &state.round {
+                // A round that just ended hears it from `heard`.
+                drop(round.send(Event::Stop(signal)));
+            }
+            shared.heard.notify_all();
+        })?;
+        Ok(rounds)
+    }
+
+    /// Signals go to this round from now on, also one that came before.
+    pub(super) fn begin(&self, round: Sender<Event>) {
+        let mut state = lock(&self.0.state);
+        if let Some(signal) = state.signal {
+            drop(round.send(Event::Stop(signal)));
+        }
+        state.round = Some(round);
+    }
+
+    pub(super) fn end(&self) {
+        lock(&self.0.state).round = None;
+    }
+
+    /// The first signal, if there was one.
+    pub(super) fn heard(&self) -> Option<Signal> {
+        lock(&self.0.state).signal
+    }
+
+    /// Rests until the time is over or a signal comes, and returns that.
+    pub(super) fn wait(&self, time: Duration) -> Option<Signal> {
+        let state = lock(&self.0.state);
+        let waited = self
+            .0
+            .heard
+            .wait_timeout_while(state, time, |state| state.signal.is_none());
+        waited.unwrap_or_else(|e| e.into_inner()).0.signal
+    }
+}
+
+fn lock(state: &Mutex<RoundState>) -> MutexGuard<'_, RoundState> {
+    state.lock().unwrap_or_else(|e| e.into_inner())
 }
 
 /// Whether a reading command was asked to stop, and by what.

@@ -3,7 +3,8 @@
 use super::secret::without_line_end;
 use crate::model::{Problem, Result};
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::ffi::OsString;
+use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -90,6 +91,45 @@ pub fn print_of(words: &[String]) -> Result<String> {
         return Err(failed("it printed nothing".to_owned()));
     }
     Ok(text.to_owned())
+}
+
+/// Runs a program with these bytes on its standard input, and waits for its end. What it prints goes to stderr: stdout is for data.
+///
+/// # Errors
+/// When it cannot be started, takes too long, or ends in failure. A program that reads none of its input is no failure.
+pub fn feed(words: &[OsString], input: &[u8]) -> Result<()> {
+    let Some((program, arguments)) = words.split_first() else {
+        return Err(Problem::usage("a command is empty").next("write PROGRAM ARGS"));
+    };
+    let failed = |why: String| {
+        Problem::unknown(format!("the command {}", program.display()))
+            .because(why)
+            .next("run it by hand to see what it says")
+    };
+    let mut command = Command::new(program);
+    command.args(arguments).process_group(0).stdin(Stdio::piped());
+    for name in HIDDEN.lock().unwrap_or_else(|e| e.into_inner()).iter() {
+        command.env_remove(name);
+    }
+    command.stdout(std::io::stderr());
+    let mut child = command.spawn().map_err(|e| failed(e.to_string()))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        let input = input.to_owned();
+        // It may end without having read all, or never read; either way its exit tells.
+        std::thread::spawn(move || drop(stdin.write_all(&input)));
+    }
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match child.try_wait().map_err(|e| failed(e.to_string()))? {
+            Some(status) if status.success() => return Ok(()),
+            Some(status) => return Err(failed(status.to_string())),
+            None if Instant::now() >= end => {
+                give_up(&mut child);
+                return Err(failed(late()));
+            }
+            None => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
 }
 
 fn late() -> String {

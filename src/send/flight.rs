@@ -36,6 +36,10 @@ impl Flights {
         self.by_id.len() < WINDOW_MESSAGES / 2 && self.bytes < WINDOW_BYTES / 2
     }
 
+    pub(super) fn holds(&self, id: u64) -> bool {
+        self.by_id.contains_key(&id)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.by_id.len()
     }

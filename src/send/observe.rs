@@ -46,6 +46,10 @@ pub trait Observer {
     fn offered(&mut self, message: &Outgoing<'_>) {
         let _ = message;
     }
+    /// The message with this local number in the spool was refused for good or given up, whichever run had accepted it.
+    fn failed(&mut self, id: u64, why: &str) {
+        let _ = (id, why);
+    }
     /// Told some times a second.
     fn state(&mut self, state: &State);
 }

@@ -20,6 +20,23 @@ impl Places {
         }
     }
 
+    /// Whether a lane, by its number in the spool, is one of them.
+    pub(super) fn offers(&self, lane: i32) -> bool {
+        match self {
+            Places::Partitions(count) => (0..*count).contains(&lane),
+            Places::Named(lanes) => lanes.iter().any(|(no, _)| *no == lane),
+        }
+    }
+
+    /// How many there are, for a person.
+    pub(super) fn count(&self) -> String {
+        let (count, what) = match self {
+            Places::Partitions(count) => (i64::from(*count), "partition"),
+            Places::Named(lanes) => (lanes.len() as i64, "queue"),
+        };
+        format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+    }
+
     /// What `-p` may name, for a person.
     pub(super) fn words(&self) -> String {
         match self {

@@ -1,9 +1,9 @@
 //! One durable change: what was accepted, what was settled, how far the input was read, all in one synced transaction.
 
-use super::schema::{self, Body, Headers};
-use super::{Spool, SpoolError, Target};
+use super::schema::{self, Body, Headers, RetryRow, RunRow};
+use super::{Pending, Spool, SpoolError, Target};
 use crate::model::Voids;
-use redb::{ReadableTable, WriteTransaction};
+use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -73,6 +73,8 @@ pub struct Settled {
     pub partition: i32,
     /// Its number.
     pub seq: u64,
+    /// How often it was tried.
+    pub attempts: u32,
     /// What ended it.
     pub verdict: Verdict,
 }
@@ -84,6 +86,21 @@ pub enum Verdict {
     Confirmed(Option<i64>),
     /// The broker refused it for good; its number is void.
     Failed(String),
+    /// It is given up although it may be stored, or was reported as not consumed; its number is not void.
+    GivenUp(String),
+}
+
+/// What is remembered of a pending message that came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    /// How often it came back.
+    pub attempts: u32,
+    /// When it is tried again, in milliseconds since the Unix epoch, where that is known.
+    pub next_ms: Option<i64>,
+    /// Whether it may be stored.
+    pub in_doubt: bool,
+    /// Why it came back the last time.
+    pub reason: String,
 }
 
 /// One transaction's worth of change. All of it is on disk when [`Spool::commit`] returns, or none.
@@ -95,6 +112,12 @@ pub struct Change<'a> {
     pub place: &'a [(u64, i32)],
     /// Pending messages that ended.
     pub settle: &'a [Settled],
+    /// Pending messages that came back, or that are about to be handed over again. Those that are not pending are left out.
+    pub retry: &'a [(u64, Retry)],
+    /// How long the consumption of what is accepted is awaited, in milliseconds; 0 when it is not.
+    pub await_ms: u64,
+    /// Messages from this local number on were never handed over. The row is removed by [`Spool::begin_to_hand_over`].
+    pub untried_from: Option<u64>,
     /// How far the input was read with `accept`.
     pub input: Option<&'a InputProgress>,
     /// The time of all this, in milliseconds since the Unix epoch.
@@ -127,6 +150,10 @@ impl Spool {
         let next_id = accept(&txn, target, change, self.next_id, &mut lanes, &mut got)?;
         place(&txn, target, change.place, &mut lanes, &mut got)?;
         settle(&txn, target, change, &mut lanes)?;
+        remember(&txn, target, change.retry)?;
+        if let Some(id) = change.untried_from {
+            txn.open_table(schema::UNTRIED)?.insert(target.no, id)?;
+        }
         lanes.store(&txn)?;
         if let Some(input) = change.input {
             let row = (input.offset, input.lines, input.size, input.prefix_sha256.as_slice());
@@ -175,6 +202,7 @@ fn accept(
             m.value,
             headers,
             m.tag,
+            change.await_ms,
         );
         pending.insert((target.no, id), body)?;
         got.push(Accepted { id, seq, voids });
@@ -199,30 +227,13 @@ fn place(
         let Some(old) = pending.remove((target.no, id))? else {
             continue;
         };
-        let (_, _, time_ms, line, _, _, key, value, headers, tag) = old.value();
+        let mut message = Pending::from_body(id, old.value());
+        drop(old);
         // The lane belongs to the name that the store has now, which is not the one of a store that was copied meanwhile.
         let (seq, voids) = lanes.take(txn, &target.producer, partition)?;
-        let (key, value) = (key.map(<[u8]>::to_vec), value.map(<[u8]>::to_vec));
-        let headers: Vec<(String, Option<Vec<u8>>)> = headers
-            .iter()
-            .map(|(n, v)| ((*n).to_owned(), v.map(<[u8]>::to_vec)))
-            .collect();
-        let tag = tag.map(str::to_owned);
-        drop(old);
-        let headers = headers.iter().map(|(n, v)| (n.as_str(), v.as_deref())).collect();
-        let body: Body<'_> = (
-            partition,
-            seq,
-            time_ms,
-            line,
-            &target.producer,
-            &voids,
-            key.as_deref(),
-            value.as_deref(),
-            headers,
-            tag.as_deref(),
-        );
-        pending.insert((target.no, id), body)?;
+        message.producer.clone_from(&target.producer);
+        (message.partition, message.seq, message.voids) = (Some(partition), seq, voids.clone());
+        pending.insert((target.no, id), message.body())?;
         got.push(Accepted { id, seq, voids });
     }
     Ok(())
@@ -238,25 +249,41 @@ fn settle(
         return Ok(());
     }
     let mut pending = txn.open_table(schema::PENDING)?;
+    let mut retries = txn.open_table(schema::RETRIES)?;
+    // Almost always nothing came back, and then nothing has to be looked for.
+    let came_back = retries.len()? > 0;
     let mut runs: HashMap<(&str, i32), Vec<(u64, i64)>> = HashMap::new();
     for s in change.settle {
         let Some(body) = pending.remove((target.no, s.id))? else {
             continue;
         };
-        match &s.verdict {
+        if came_back {
+            retries.remove((target.no, s.id))?;
+        }
+        let (why, void) = match &s.verdict {
             Verdict::Confirmed(offset) => {
+                let body = body.value();
+                if body.10 > 0 {
+                    let at = (target.no, s.id);
+                    await_consumption(txn, at, &target.lane(s.partition), body, *offset, change.now_ms)?;
+                }
                 runs.entry((&s.producer, s.partition))
                     .or_default()
                     .push((s.seq, offset.unwrap_or(-1)));
+                continue;
             }
-            Verdict::Failed(reason) => {
-                let body = body.value();
-                let carried = Voids::parse(body.5.as_bytes()).unwrap_or_default();
-                txn.open_table(schema::FAILED)?
-                    .insert((target.no, s.id), (reason.as_str(), body))?;
-                lanes.give_back(txn, &s.producer, s.partition, s.seq, &carried)?;
-            }
+            Verdict::Failed(why) => (why, true),
+            Verdict::GivenUp(why) => (why, false),
+        };
+        let body = body.value();
+        // Whoever reads it learns twice what it carried; whoever does not read it must learn it from the next.
+        let mut news = Voids::parse(body.5.as_bytes()).unwrap_or_default();
+        if void {
+            news.add(s.seq);
         }
+        let row = (why.as_str(), void, s.attempts, change.now_ms, body);
+        txn.open_table(schema::FAILED)?.insert((target.no, s.id), row)?;
+        lanes.give_back(txn, &s.producer, s.partition, &news)?;
     }
     let mut confirmed = txn.open_table(schema::CONFIRMED)?;
     for ((producer, partition), mut numbers) in runs {
@@ -270,9 +297,74 @@ fn settle(
     Ok(())
 }
 
-/// Adds a run of confirmed numbers to the journal, joined with the runs that it touches.
-fn join_run(
-    table: &mut redb::Table<'_, (&'static str, &'static str, u64), (u64, i64, i64)>,
+/// Keeps a stored message until its consumption is reported, unless that came before its acknowledgement.
+fn await_consumption(
+    txn: &WriteTransaction,
+    at: (u32, u64),
+    lane: &str,
+    body: Body<'_>,
+    offset: Option<i64>,
+    now_ms: i64,
+) -> Result<(), redb::Error> {
+    let (producer, seq, await_ms) = (body.4, body.1, body.10);
+    if holds(&txn.open_table(schema::CONSUMED)?, producer, lane, seq)? {
+        return Ok(());
+    }
+    txn.open_table(schema::AWAITED)?.insert((producer, lane, seq), at)?;
+    let until_ms = now_ms.saturating_add(i64::try_from(await_ms).unwrap_or(i64::MAX));
+    let row = (now_ms, until_ms, offset.unwrap_or(-1), None, body);
+    txn.open_table(schema::AWAITING)?.insert(at, row)?;
+    Ok(())
+}
+
+/// Writes what is known of messages that came back.
+fn remember(txn: &WriteTransaction, target: &Target, rows: &[(u64, Retry)]) -> Result<(), redb::Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let pending = txn.open_table(schema::PENDING)?;
+    let mut retries = txn.open_table(schema::RETRIES)?;
+    for (id, retry) in rows {
+        if pending.get((target.no, *id))?.is_some() {
+            retries.insert((target.no, *id), retry.row())?;
+        }
+    }
+    Ok(())
+}
+
+impl Retry {
+    pub(super) fn row(&self) -> RetryRow<'_> {
+        (self.attempts, self.next_ms.unwrap_or(0), self.in_doubt, &self.reason)
+    }
+
+    pub(super) fn from_row((attempts, next_ms, in_doubt, reason): RetryRow<'_>) -> Retry {
+        Retry {
+            attempts,
+            next_ms: (next_ms > 0).then_some(next_ms),
+            in_doubt,
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+/// Runs of numbers by producer, lane and first number.
+type Runs = (&'static str, &'static str, u64);
+
+/// Whether a number is in one of the runs.
+pub(super) fn holds(
+    table: &impl ReadableTable<Runs, RunRow>,
+    producer: &str,
+    lane: &str,
+    seq: u64,
+) -> Result<bool, redb::Error> {
+    let run = table.range((producer, lane, 0)..=(producer, lane, seq))?.next_back();
+    Ok(run.transpose()?.is_some_and(|(_, row)| row.value().0 >= seq))
+}
+
+/// Adds a run of confirmed numbers to the journal, joined with the runs that it touches. Numbers may come again: a message is
+/// confirmed once more when it was sent once more.
+pub(super) fn join_run(
+    table: &mut redb::Table<'_, Runs, RunRow>,
     producer: &str,
     lane: &str,
     mut first: u64,
@@ -281,14 +373,26 @@ fn join_run(
     now_ms: i64,
 ) -> Result<(), redb::Error> {
     let before = table
-        .range((producer, lane, 0)..(producer, lane, first))?
+        .range((producer, lane, 0)..=(producer, lane, first))?
         .next_back()
         .transpose()?;
     let before = before.map(|(k, v)| (k.value().2, v.value()));
     if let Some((start, (end, position, _))) = before
-        && end + 1 >= first
+        && end.saturating_add(1) >= first
     {
         (first, last, offset) = (start, last.max(end), position);
+    }
+    // Runs that begin inside the new one.
+    while first < last {
+        let inside = table
+            .range((producer, lane, first + 1)..=(producer, lane, last))?
+            .next()
+            .transpose()?;
+        let Some((start, end)) = inside.map(|(k, v)| (k.value().2, v.value().0)) else {
+            break;
+        };
+        table.remove((producer, lane, start))?;
+        last = last.max(end);
     }
     let after = table.get((producer, lane, last + 1))?.map(|v| v.value());
     if let Some((end, _, _)) = after {
@@ -300,13 +404,13 @@ fn join_run(
 }
 
 /// Next numbers of the lanes that one change touches; read at first use, written once at the end.
-struct Lanes<'a> {
+pub(super) struct Lanes<'a> {
     target: &'a Target,
     touched: HashMap<(String, i32), (u64, Voids)>,
 }
 
 impl<'a> Lanes<'a> {
-    fn new(target: &'a Target) -> Lanes<'a> {
+    pub(super) fn new(target: &'a Target) -> Lanes<'a> {
         Lanes {
             target,
             touched: HashMap::new(),
@@ -325,29 +429,33 @@ impl<'a> Lanes<'a> {
     }
 
     /// The next number of a lane, and the numbers given up since its last message, which the new message carries.
-    fn take(&mut self, txn: &WriteTransaction, producer: &str, partition: i32) -> Result<(u64, String), redb::Error> {
+    pub(super) fn take(
+        &mut self,
+        txn: &WriteTransaction,
+        producer: &str,
+        partition: i32,
+    ) -> Result<(u64, String), redb::Error> {
         let (next, voids) = self.of(txn, producer, partition)?;
         let seq = *next;
         *next += 1;
         Ok((seq, voids.take(VOID_BYTES).to_string()))
     }
 
-    /// A number that was refused for good, with those that its message carried and nobody has read.
-    fn give_back(
+    /// Numbers that nobody will read: those that were given up, and those that a message carried that nobody reads.
+    pub(super) fn give_back(
         &mut self,
         txn: &WriteTransaction,
         producer: &str,
         partition: i32,
-        seq: u64,
-        carried: &Voids,
+        news: &Voids,
     ) -> Result<(), redb::Error> {
-        let (_, voids) = self.of(txn, producer, partition)?;
-        voids.add(seq);
-        voids.merge(carried);
+        if !news.is_empty() {
+            self.of(txn, producer, partition)?.1.merge(news);
+        }
         Ok(())
     }
 
-    fn store(self, txn: &WriteTransaction) -> Result<(), redb::Error> {
+    pub(super) fn store(self, txn: &WriteTransaction) -> Result<(), redb::Error> {
         if self.touched.is_empty() {
             return Ok(());
         }

@@ -8,15 +8,24 @@
 //! nothing of it. Directory 0700, files 0600.
 
 mod change;
+mod check;
+mod consumed;
 mod dir;
 mod error;
+mod kept;
+mod overlay;
 mod read;
 mod schema;
+mod tend;
 
-pub use change::{Accepted, Change, InputProgress, NewMessage, Place, Settled, Verdict};
+pub use change::{Accepted, Change, InputProgress, NewMessage, Place, Retry, Settled, Verdict};
+pub use check::{Checked, Fault, check, copy_aside, repair};
+pub use consumed::{Consumption, Reported};
 pub use dir::{SpoolRoot, StoreDir};
 pub use error::SpoolError;
+pub use kept::{Held, Kept, Run, Which};
 pub use read::{Pending, Stats, Target, Waiting};
+pub use tend::{Again, Dropped, Retried};
 
 use redb::{Database, ReadableDatabase};
 use std::path::{Path, PathBuf};
@@ -188,5 +197,9 @@ fn create(path: &Path) -> Result<Database, SpoolError> {
     Ok(db)
 }
 
+#[cfg(test)]
+mod check_tests;
+#[cfg(test)]
+mod journal_tests;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,9 @@
 //! What a store holds.
 
 use super::schema::{self, Body};
-use super::{InputProgress, Spool, SpoolError};
-use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
+use super::{InputProgress, Retry, Spool, SpoolError};
+use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, WriteTransaction};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Where messages go: one topic of one broker, with the name that the store signs with there.
@@ -65,11 +66,13 @@ pub struct Pending {
     pub headers: Vec<(String, Option<Vec<u8>>)>,
     /// RocketMQ's tag.
     pub tag: Option<String>,
+    /// How long its consumption is awaited once it is stored, in milliseconds; 0 when it is not.
+    pub await_ms: u64,
 }
 
 impl Pending {
-    fn from_body(id: u64, body: Body<'_>) -> Pending {
-        let (partition, seq, accepted_ms, line, producer, voids, key, value, headers, tag) = body;
+    pub(super) fn from_body(id: u64, body: Body<'_>) -> Pending {
+        let (partition, seq, accepted_ms, line, producer, voids, key, value, headers, tag, await_ms) = body;
         Pending {
             id,
             partition: (seq > 0).then_some(partition),
@@ -86,7 +89,25 @@ impl Pending {
                 .map(|(n, v)| (n.to_owned(), v.map(<[u8]>::to_vec)))
                 .collect(),
             tag: tag.map(str::to_owned),
+            await_ms,
         }
+    }
+
+    /// As it is stored.
+    pub(super) fn body(&self) -> Body<'_> {
+        (
+            self.partition.or(self.wish).unwrap_or(-1),
+            self.seq,
+            self.accepted_ms,
+            self.line,
+            &self.producer,
+            &self.voids,
+            self.key.as_deref(),
+            self.value.as_deref(),
+            self.headers.iter().map(|(n, v)| (n.as_str(), v.as_deref())).collect(),
+            self.tag.as_deref(),
+            self.await_ms,
+        )
     }
 
     /// Bytes of key, value and headers.
@@ -102,7 +123,7 @@ impl Pending {
 }
 
 /// What waits for one target.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Waiting {
     /// How many messages.
     pub count: u64,
@@ -110,6 +131,10 @@ pub struct Waiting {
     pub first: Option<u64>,
     /// The local number of the last that has no lane yet.
     pub last_without_lane: Option<u64>,
+    /// The local number of the last that has one.
+    pub last_with_lane: Option<u64>,
+    /// How many messages have which lane, by its number.
+    pub lanes: BTreeMap<i32, u64>,
 }
 
 /// How much a store holds.
@@ -121,6 +146,10 @@ pub struct Stats {
     pub failed: u64,
     /// Messages acknowledged.
     pub confirmed: u64,
+    /// Messages acknowledged whose consumption is awaited; part of those that are confirmed.
+    pub awaiting: u64,
+    /// Messages that were reported as consumed.
+    pub consumed: u64,
     /// When the oldest waiting message was accepted, in milliseconds since the Unix epoch.
     pub oldest_ms: Option<i64>,
     /// Size of the database file.
@@ -135,6 +164,8 @@ impl Stats {
             pending: self.pending + other.pending,
             failed: self.failed + other.failed,
             confirmed: self.confirmed + other.confirmed,
+            awaiting: self.awaiting + other.awaiting,
+            consumed: self.consumed + other.consumed,
             oldest_ms: [self.oldest_ms, other.oldest_ms].into_iter().flatten().min(),
             bytes: self.bytes + other.bytes,
         }
@@ -147,48 +178,26 @@ impl Spool {
     /// # Errors
     /// [`SpoolError`] when the store fails.
     pub fn target(&mut self, broker: &str, topic: &str) -> Result<Target, SpoolError> {
-        let known = self
-            .targets()?
-            .into_iter()
-            .find(|t| t.broker == broker && t.topic == topic && !t.producer.is_empty());
-        if let Some(target) = known {
+        let known = |target: &Target| target.broker == broker && target.topic == topic && !target.producer.is_empty();
+        if let Some(target) = self.targets()?.into_iter().find(known) {
             return Ok(target);
         }
-        self.try_target(broker, topic).map_err(|e| self.failed(e))
-    }
-
-    fn try_target(&self, broker: &str, topic: &str) -> Result<Target, redb::Error> {
-        let db = self.db.as_ref().ok_or(redb::Error::PreviousIo)?;
-        let mut txn = db.begin_write()?;
-        txn.set_quick_repair(true);
-        let producer = schema::producer(&txn, &self.id, broker)?;
-        let no = {
+        self.write(|txn| {
+            schema::producer(txn, &self.id, broker)?;
             let mut table = txn.open_table(schema::TARGETS)?;
-            let mut known = None;
             let mut next = 0;
             for row in table.iter()? {
                 let (no, name) = row?;
                 if name.value() == (broker, topic) {
-                    known = Some(no.value());
+                    return Ok(());
                 }
                 next = no.value() + 1;
             }
-            match known {
-                Some(no) => no,
-                None => {
-                    table.insert(next, (broker, topic))?;
-                    next
-                }
-            }
-        };
-        txn.commit()?;
-        Ok(Target {
-            no,
-            broker: broker.to_owned(),
-            topic: topic.to_owned(),
-            producer,
-            lanes: Arc::default(),
-        })
+            table.insert(next, (broker, topic))?;
+            Ok(())
+        })?;
+        // Read as every other target is: one of a copied store has lanes already.
+        self.targets()?.into_iter().find(known).ok_or(SpoolError::Closed)
     }
 
     /// Numbers lanes that have names, made durable at first sight. Returns the number of each, in the order of `names`.
@@ -301,13 +310,113 @@ impl Spool {
                 let id = key.value().1;
                 waiting.first.get_or_insert(id);
                 waiting.count += 1;
-                if body.value().1 == 0 {
-                    waiting.last_without_lane = Some(id);
+                match body.value() {
+                    (_, 0, ..) => waiting.last_without_lane = Some(id),
+                    (partition, ..) => {
+                        waiting.last_with_lane = Some(id);
+                        *waiting.lanes.entry(partition).or_default() += 1;
+                    }
                 }
             }
             Ok(waiting)
         };
         read().map_err(|e| self.failed(e))
+    }
+
+    /// What is known of waiting messages that came back, by local number.
+    ///
+    /// # Errors
+    /// [`SpoolError`] when the store fails.
+    pub fn retries(&self, target: &Target) -> Result<Vec<(u64, Retry)>, SpoolError> {
+        let read = || -> Result<Vec<(u64, Retry)>, redb::Error> {
+            let txn = self.db.as_ref().ok_or(redb::Error::PreviousIo)?.begin_read()?;
+            let table = txn.open_table(schema::RETRIES)?;
+            let rows = table.range((target.no, 0)..=(target.no, u64::MAX))?;
+            rows.map(|row| {
+                row.map(|(key, row)| (key.value().1, Retry::from_row(row.value())))
+                    .map_err(Into::into)
+            })
+            .collect()
+        };
+        read().map_err(|e| self.failed(e))
+    }
+
+    /// The local number from which on no message of a target was ever handed over; `None` when that is not known.
+    ///
+    /// # Errors
+    /// [`SpoolError`] when the store fails.
+    pub fn untried_from(&self, target: &Target) -> Result<Option<u64>, SpoolError> {
+        let read = || -> Result<Option<u64>, redb::Error> {
+            let txn = self.db.as_ref().ok_or(redb::Error::PreviousIo)?.begin_read()?;
+            Ok(txn.open_table(schema::UNTRIED)?.get(target.no)?.map(|id| id.value()))
+        };
+        read().map_err(|e| self.failed(e))
+    }
+
+    /// Forgets from where on no message was handed over, durably, because from now on some are. Costs nothing when it is forgotten.
+    ///
+    /// # Errors
+    /// [`SpoolError`] when the store fails.
+    pub fn begin_to_hand_over(&mut self, target: &Target) -> Result<(), SpoolError> {
+        if self.untried_from(target)?.is_none() {
+            return Ok(());
+        }
+        self.write(|txn| {
+            txn.open_table(schema::UNTRIED)?.remove(target.no)?;
+            Ok(())
+        })
+    }
+
+    /// Remembers which lanes of a target messages wait for in vain, for whoever gives them another. Costs nothing when it is known.
+    ///
+    /// # Errors
+    /// [`SpoolError`] when the store fails.
+    pub fn set_gone(&mut self, target: &Target, gone: &BTreeSet<i32>, now_ms: i64) -> Result<(), SpoolError> {
+        let known = self.gone(target)?;
+        if known == *gone {
+            return Ok(());
+        }
+        self.write(|txn| {
+            let mut table = txn.open_table(schema::GONE)?;
+            for partition in known.difference(gone) {
+                table.remove((target.no, *partition))?;
+            }
+            for partition in gone.difference(&known) {
+                table.insert((target.no, *partition), now_ms)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The lanes of a target that were not offered when the broker was last asked.
+    ///
+    /// # Errors
+    /// [`SpoolError`] when the store fails.
+    pub fn gone(&self, target: &Target) -> Result<BTreeSet<i32>, SpoolError> {
+        let read = || -> Result<BTreeSet<i32>, redb::Error> {
+            let txn = self.db.as_ref().ok_or(redb::Error::PreviousIo)?.begin_read()?;
+            let table = txn.open_table(schema::GONE)?;
+            let rows = table.range((target.no, i32::MIN)..=(target.no, i32::MAX))?;
+            rows.map(|row| row.map(|(key, _)| key.value().1).map_err(Into::into))
+                .collect()
+        };
+        read().map_err(|e| self.failed(e))
+    }
+
+    /// One small durable change.
+    pub(super) fn write<T>(
+        &self,
+        change: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
+    ) -> Result<T, SpoolError> {
+        let write = || -> Result<T, redb::Error> {
+            let mut txn = self.db.as_ref().ok_or(redb::Error::PreviousIo)?.begin_write()?;
+            // A kill must not cost the next start a scan of the whole file.
+            txn.set_quick_repair(true);
+            let done = change(&txn)?;
+            txn.commit()?;
+            Ok(done)
+        };
+        write().map_err(|e| self.failed(e))
     }
 
     /// How far an input file was accepted for a target.
@@ -360,9 +469,16 @@ impl Spool {
                 }
             }
             stats.failed = txn.open_table(schema::FAILED)?.len()?;
-            for row in txn.open_table(schema::CONFIRMED)?.iter()? {
-                let (key, value) = row?;
-                stats.confirmed += value.value().0 - key.value().2 + 1;
+            stats.awaiting = txn.open_table(schema::AWAITING)?.len()?;
+            for (table, sum) in [
+                (schema::CONFIRMED, &mut stats.confirmed),
+                (schema::CONSUMED, &mut stats.consumed),
+            ] {
+                for row in txn.open_table(table)?.iter()? {
+                    let (key, value) = row?;
+                    // A damaged row must not end the program; `fsck` names it.
+                    *sum += (value.value().0 + 1).saturating_sub(key.value().2);
+                }
             }
             Ok(stats)
         };

@@ -9,7 +9,8 @@ pub(super) const FORMAT: &str = "3";
 /// A key-value header list as it is stored.
 pub(super) type Headers<'a> = Vec<(&'a str, Option<&'a [u8]>)>;
 
-/// `(partition or -1, number or 0 while it has no lane, accepted at in ms since the epoch, input line or 0, producer, voids, key, value, headers, tag)`.
+/// `(partition or -1, number or 0 while it has no lane, accepted at in ms since the epoch, input line or 0, producer, voids, key, value, headers, tag,
+/// how long its consumption is awaited in ms or 0)`.
 pub(super) type Body<'a> = (
     i32,
     u64,
@@ -21,16 +22,40 @@ pub(super) type Body<'a> = (
     Option<&'a [u8]>,
     Headers<'a>,
     Option<&'a str>,
+    u64,
 );
+
+/// `(attempts that came back, when the next is due in ms since the epoch or 0, whether it may be stored, why the last one came back)`.
+pub(super) type RetryRow<'a> = (u32, i64, bool, &'a str);
+/// `(why, whether its number is void, attempts, when in ms since the epoch, the message)`.
+pub(super) type FailedRow<'a> = (&'a str, bool, u32, i64, Body<'a>);
+/// `(confirmed at in ms since the epoch, to be consumed until in ms since the epoch, offset or -1, why its consumer failed or none, the message)`.
+pub(super) type AwaitingRow<'a> = (i64, i64, i64, Option<&'a str>, Body<'a>);
+/// `(last number, offset of the first or -1, time of the last in ms)`.
+pub(super) type RunRow = (u64, i64, i64);
 
 /// `(target, local id)` to a message that waits for its acknowledgement.
 pub(super) const PENDING: TableDefinition<(u32, u64), Body<'static>> = TableDefinition::new("pending");
+/// `(target, local id)` of a waiting message that came back, to how often and why. Written before anybody relies on it; a message
+/// with a lane and no row may have been handed over by a run that was killed.
+pub(super) const RETRIES: TableDefinition<(u32, u64), RetryRow<'static>> = TableDefinition::new("retries");
+/// Target to the local number from which on no message was ever handed over. Written by a run that ends in good order and removed
+/// before the next one hands over anything.
+pub(super) const UNTRIED: TableDefinition<u32, u64> = TableDefinition::new("untried");
+/// `(target, partition)` of lanes that messages wait for and that the broker did not offer when it was last asked; to when that was.
+pub(super) const GONE: TableDefinition<(u32, i32), i64> = TableDefinition::new("gone");
 /// `(target, local id)` to the reason and the message, kept for a person.
-pub(super) const FAILED: TableDefinition<(u32, u64), (&str, Body<'static>)> = TableDefinition::new("failed");
+pub(super) const FAILED: TableDefinition<(u32, u64), FailedRow<'static>> = TableDefinition::new("failed");
+/// `(target, local id)` of a stored message whose consumption is awaited.
+pub(super) const AWAITING: TableDefinition<(u32, u64), AwaitingRow<'static>> = TableDefinition::new("awaiting");
+/// `(producer, lane, number)` to the key in [`AWAITING`], because consumers report by stamp.
+pub(super) const AWAITED: TableDefinition<(&str, &str, u64), (u32, u64)> = TableDefinition::new("awaited");
+/// `(producer, lane, first number)` to a run of numbers that were reported as consumed; there is no offset.
+pub(super) const CONSUMED: TableDefinition<(&str, &str, u64), RunRow> = TableDefinition::new("consumed");
 /// `(producer, lane)` to the next number and the numbers given up since the last message of the lane.
 pub(super) const LANES: TableDefinition<(&str, &str), (u64, &str)> = TableDefinition::new("lanes");
 /// `(producer, lane, first number)` to `(last number, offset of the first or -1, time of the last in ms)`: the journal.
-pub(super) const CONFIRMED: TableDefinition<(&str, &str, u64), (u64, i64, i64)> = TableDefinition::new("confirmed");
+pub(super) const CONFIRMED: TableDefinition<(&str, &str, u64), RunRow> = TableDefinition::new("confirmed");
 /// Target number to `(broker URL without secrets, topic)`.
 pub(super) const TARGETS: TableDefinition<u32, (&str, &str)> = TableDefinition::new("targets");
 /// `(target, number)` to the lane with that name, for brokers whose lanes are no numbers; numbers are from 0 and stay.
@@ -73,7 +98,13 @@ pub(super) fn start(txn: &WriteTransaction, id: &str, identity: &str, next_id: u
     txn.delete_table(PRODUCERS)?;
     txn.open_table(PRODUCERS)?;
     txn.open_table(PENDING)?;
+    txn.open_table(RETRIES)?;
+    txn.open_table(UNTRIED)?;
+    txn.open_table(GONE)?;
     txn.open_table(FAILED)?;
+    txn.open_table(AWAITING)?;
+    txn.open_table(AWAITED)?;
+    txn.open_table(CONSUMED)?;
     txn.open_table(LANES)?;
     txn.open_table(CONFIRMED)?;
     txn.open_table(TARGETS)?;

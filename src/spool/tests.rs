@@ -1,6 +1,6 @@
 use super::*;
 
-fn message<'a>(place: Place, value: &'a [u8]) -> NewMessage<'a> {
+pub(super) fn message<'a>(place: Place, value: &'a [u8]) -> NewMessage<'a> {
     NewMessage {
         line: 1,
         place,
@@ -11,21 +11,22 @@ fn message<'a>(place: Place, value: &'a [u8]) -> NewMessage<'a> {
     }
 }
 
-fn open(path: &Path) -> Spool {
+pub(super) fn open(path: &Path) -> Spool {
     Spool::open(StoreDir::lock(path).unwrap()).unwrap()
 }
 
-fn settled(target: &Target, a: &Accepted, verdict: Verdict) -> Settled {
+pub(super) fn settled(target: &Target, a: &Accepted, verdict: Verdict) -> Settled {
     Settled {
         id: a.id,
         producer: target.producer.as_str().into(),
         partition: 0,
         seq: a.seq,
+        attempts: 1,
         verdict,
     }
 }
 
-fn accept(spool: &mut Spool, target: &Target, n: usize) -> Vec<Accepted> {
+pub(super) fn accept(spool: &mut Spool, target: &Target, n: usize) -> Vec<Accepted> {
     let new = vec![message(Place::Now(0), b"x"); n];
     spool
         .commit(
@@ -39,7 +40,7 @@ fn accept(spool: &mut Spool, target: &Target, n: usize) -> Vec<Accepted> {
         .unwrap()
 }
 
-fn settle(spool: &mut Spool, target: &Target, settle: &[Settled]) {
+pub(super) fn settle(spool: &mut Spool, target: &Target, settle: &[Settled]) {
     spool
         .commit(
             target,

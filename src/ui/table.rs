@@ -24,6 +24,11 @@ impl Table {
         self.inner.add_row(cells.into_iter().map(|c| super::escape(&c)));
     }
 
+    /// Whether it has no rows.
+    pub fn is_empty(&self) -> bool {
+        self.inner.row_count() == 0
+    }
+
     /// Right-aligns a column of numbers.
     pub fn numbers(&mut self, columns: impl IntoIterator<Item = usize>) {
         for i in columns {

@@ -1,12 +1,12 @@
 //! Making it durable: one commit for what was read and what was settled.
 
-use super::{Pump, SETTLE_EVERY, STALLED, now_ms, size};
+use super::{Pump, SETTLE_EVERY, STALLED, millis, now_ms, size};
 use crate::hooks::{self, Phase};
 use crate::model::{Fate, Outcome, Problem};
 use crate::send::flight::Flight;
 use crate::send::input::Chunk;
 use crate::send::observe::Receipt;
-use crate::spool::{Accepted, Change, NewMessage, Place, Settled, SpoolError, Verdict};
+use crate::spool::{Accepted, Change, NewMessage, Place, Retry, Settled, SpoolError, Verdict};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,14 +72,19 @@ impl Pump<'_> {
         let settled = std::mem::take(&mut self.settled);
         let now_ms = now_ms();
         let settle: Vec<Settled> = settled.iter().map(|(s, _)| s.clone()).collect();
+        let retry = self.unsaved_states(now_ms);
         let change = Change {
             accept: &new,
-            place: &[],
             settle: &settle,
+            retry: &retry,
             input: chunk.progress.as_ref(),
+            await_ms: self.options.await_consumed.map_or(0, |time| millis(time).max(1)),
             now_ms,
+            ..Change::default()
         };
-        let got = match self.spool.commit(&self.target, &change) {
+        let got = self.spool.commit(&self.target, &change);
+        self.were_saved(&retry);
+        let got = match got {
             Ok(got) => got,
             Err(e) => {
                 // What was settled is still to be written; what was read is not accepted.
@@ -163,23 +168,77 @@ impl Pump<'_> {
         let due = self.settle_since.is_some_and(|since| since.elapsed() >= SETTLE_EVERY);
         let many = self.settled.len() >= SETTLE_MESSAGES;
         let idle = self.flights.is_empty() && self.chunks.is_empty();
-        if self.settled.is_empty() || !(now || due || many || idle || self.rewind.is_some()) {
+        let wanted = match (self.settled.is_empty(), self.unsaved.is_empty()) {
+            (false, _) => now || due || many || idle || self.rewind.is_some(),
+            // What came back is tried again before long; its state is for whoever comes after a kill.
+            (true, false) => now || due || idle,
+            (true, true) => false,
+        };
+        if !wanted {
             return;
         }
         let settled = std::mem::take(&mut self.settled);
         let settle: Vec<Settled> = settled.iter().map(|(s, _)| s.clone()).collect();
+        let now_ms = now_ms();
+        let retry = self.unsaved_states(now_ms);
         let change = Change {
             settle: &settle,
-            now_ms: now_ms(),
+            retry: &retry,
+            now_ms,
             ..Change::default()
         };
         let done = self.spool.commit(&self.target, &change).map(drop);
+        self.were_saved(&retry);
         // A verdict is true whether or not the store could write it down; if not, the message is sent once more some day.
         self.was_settled(&settled);
         if let Err(e) = done {
             self.unwritten.extend(settled.iter().map(|(s, _)| s.id));
             self.store_failed(e);
         }
+    }
+
+    /// What the store is to hold of messages that came back.
+    fn unsaved_states(&self, now_ms: i64) -> Vec<(u64, Retry)> {
+        let next_ms = self
+            .options
+            .retry_every
+            .map(|every| now_ms.saturating_add_unsigned(millis(every)));
+        let state = |id: &u64| {
+            let (attempts, reason) = self.tried(*id)?;
+            let retry = Retry {
+                attempts: *attempts,
+                next_ms,
+                // Whatever is with the client now may be stored the next moment.
+                in_doubt: self.doubtful.contains(id) || self.flights.holds(*id),
+                reason: reason.clone(),
+            };
+            Some((*id, retry))
+        };
+        self.unsaved.iter().filter_map(state).collect()
+    }
+
+    /// After a commit: the store holds these, or when it failed, may hold them.
+    fn were_saved(&mut self, states: &[(u64, Retry)]) {
+        self.unsaved.clear();
+        let certain = states.iter().filter(|(_, retry)| !retry.in_doubt);
+        self.certain.extend(certain.map(|(id, _)| *id));
+    }
+
+    /// Takes back that these were certainly not sent, because they are about to be handed over again.
+    pub(super) fn no_longer_certain(&mut self, ids: impl Iterator<Item = u64>) -> Vec<(u64, Retry)> {
+        let again: Vec<u64> = ids.filter(|id| self.certain.remove(id)).collect();
+        self.marked.extend(&again);
+        let state = |id: &u64| {
+            let (attempts, reason) = self.tried(*id).cloned().unwrap_or_default();
+            let retry = Retry {
+                attempts,
+                next_ms: None,
+                in_doubt: true,
+                reason,
+            };
+            (*id, retry)
+        };
+        again.iter().map(state).collect()
     }
 
     pub(super) fn was_settled(&mut self, settled: &[(Settled, Flight)]) {
@@ -195,8 +254,11 @@ impl Pump<'_> {
         for (s, flight) in settled {
             let (fate, offset, reason) = match &s.verdict {
                 Verdict::Confirmed(offset) => (Fate::Stored, *offset, None),
-                Verdict::Failed(why) => (Fate::Refused, None, Some(why.as_str())),
+                Verdict::Failed(why) | Verdict::GivenUp(why) => (Fate::Refused, None, Some(why.as_str())),
             };
+            if let Some(why) = reason {
+                self.observer.failed(s.id, why);
+            }
             if s.id < self.first_own {
                 self.earlier.count(fate, 1);
                 continue;

@@ -2,13 +2,14 @@
 
 use super::{Pump, REFILL_BYTES, REFILL_MESSAGES, Report, STALLED, now_ms};
 use crate::model::{Fate, Outcome, Problem};
-use crate::send::event::Event;
 use crate::send::observe::{Receipt, State};
-use crate::spool::Pending;
+use crate::spool::{Change, Pending};
 use std::time::Duration;
 
 /// Without progress for this long a person is told what is waited for: nobody looks at a still terminal for two seconds.
 const SILENT: Duration = Duration::from_millis(1500);
+/// So many lanes are named one by one.
+const LANES_NAMED: usize = 10;
 
 impl Pump<'_> {
     pub(super) fn is_over(&mut self) -> bool {
@@ -24,7 +25,7 @@ impl Pump<'_> {
         if self.input_open || (self.has_chunks() && self.spool.is_durable()) {
             return self.gave_up_without_spool();
         }
-        if !self.has_chunks() && self.open() == 0 && self.settled.is_empty() {
+        if !self.has_chunks() && self.deliverable() == 0 && self.settled.is_empty() {
             return true;
         }
         // Only a broker that never answered has its own, shorter, patience; a denied topic has none.
@@ -105,16 +106,14 @@ impl Pump<'_> {
     pub(super) fn end(mut self) -> Report {
         self.stop_input();
         if !self.abandoned {
-            if let Some(publisher) = &mut self.publisher {
-                publisher.recall();
-            }
-            while let Ok(event) = self.events.receiver.try_recv() {
-                if let Event::Delivered(id, delivery) = event {
-                    self.delivered(id, delivery);
-                }
-            }
+            // What else happens now comes too late: what was read meanwhile is not accepted any more.
+            self.refusing = true;
+            self.recall();
         }
+        // Whatever was to be handed over once more and was not is certainly not sent, as before.
+        self.unsaved.extend(self.marked.drain());
         self.commit_settled(true);
+        self.leave_word();
         // What the client never reported may be anywhere.
         for id in self.flights.take_all() {
             self.doubtful.insert(id);
@@ -159,6 +158,44 @@ impl Pump<'_> {
             spool_is_there,
             outcome: Outcome::combine(outcomes),
         }
+    }
+
+    /// Tells later runs what was never handed over and which lanes are gone. Without that they assume the worse.
+    fn leave_word(&mut self) {
+        if !self.spool.is_durable() {
+            return;
+        }
+        let from = self.handed_to.max(self.untried_from);
+        let known = self.spool.untried_from(&self.target);
+        let news = from < self.spool.next_id() && known.is_ok_and(|known| known != Some(from));
+        let change = Change {
+            untried_from: Some(from),
+            now_ms: now_ms(),
+            ..Change::default()
+        };
+        let left = match news {
+            true => self.spool.commit(&self.target, &change).map(drop),
+            false => Ok(()),
+        };
+        if let Err(e) = left.and_then(|()| self.remember_gone()) {
+            self.store_failed(e);
+        }
+        let Some(places) = self.places.as_ref().filter(|_| !self.gone.is_empty()) else {
+            return;
+        };
+        let (topic, count) = (self.target.words(), self.gone.values().sum::<u64>());
+        let lanes = self
+            .gone
+            .iter()
+            .map(|(no, count)| format!("{} ({count})", self.target.lane(*no)));
+        let lanes: Vec<String> = lanes.take(LANES_NAMED).collect();
+        let more = if self.gone.len() > LANES_NAMED { ", …" } else { "" };
+        let problem = Problem::unknown(format!("{count} messages wait for lanes that {topic} does not have"))
+            .because(format!("it has {}; they wait for {}{more}", places.count(), lanes.join(", ")))
+            .next(
+                "if it was made again with fewer, `mqsafe spool retry --relane` gives them a new lane and number; if a broker is                  down, they go out when it is back",
+            );
+        self.troubles.push(problem.with_outcome(Outcome::Spooled));
     }
 
     /// What a trouble comes to for the whole run. "Safe in the spool" is said only of what is in the spool: input that was cut
@@ -221,10 +258,10 @@ impl Pump<'_> {
     }
 
     /// A message without a verdict is spooled only when it was certainly not sent. One that an earlier run gave a lane may have
-    /// been sent by it.
+    /// been sent by it, unless that run wrote down otherwise.
     fn fate_of(&self, message: &Pending) -> Fate {
-        let perhaps_sent_before = message.id < self.first_own && message.partition.is_some();
-        if perhaps_sent_before || self.doubtful.contains(&message.id) {
+        let perhaps_sent = self.perhaps_sent(message.id, message.partition.is_some());
+        if perhaps_sent || self.doubtful.contains(&message.id) {
             Fate::InDoubt
         } else {
             Fate::Spooled

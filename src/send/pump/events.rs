@@ -1,13 +1,13 @@
 //! What happened, and what it means for the messages that are with the client.
 
-use super::{Pump, SETTLE_EVERY, TICK, backoff};
+use super::{Pump, SETTLE_EVERY, TICK, backoff, now_ms};
 use crate::hooks::{self, Phase};
 use crate::model::{Delivery, Lanes, Problem, Signal, Topology, Unreached};
 use crate::send::event::Event;
 use crate::send::flight::Flight;
 use crate::send::input::InputEnd;
 use crate::send::places::Places;
-use crate::spool::{Settled, Verdict};
+use crate::spool::{Settled, SpoolError, Verdict};
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
@@ -102,7 +102,16 @@ impl Pump<'_> {
                     self.denied = Some(problem.next(format!("it has {}", places.words())));
                     return;
                 }
+                self.gone = self
+                    .lanes
+                    .iter()
+                    .filter(|(lane, _)| !places.offers(**lane))
+                    .map(|(lane, count)| (*lane, *count))
+                    .collect();
                 self.places = Some(places);
+                if let Err(e) = self.remember_gone() {
+                    self.store_failed(e);
+                }
             }
             Ok(Topology::NoSuchTopic) => {
                 let problem = Problem::usage(format!("{topic} does not exist on {broker}"));
@@ -116,6 +125,35 @@ impl Pump<'_> {
         }
     }
 
+    /// Takes back what the client has, and hears of every message of it. What it had not sent came back for no fault of its own.
+    pub(super) fn recall(&mut self) {
+        let Some(mut publisher) = self.publisher.take() else {
+            return;
+        };
+        // What was reported until now was reported because of what happened to it.
+        self.take_events();
+        publisher.recall();
+        self.publisher = Some(publisher);
+        self.recalling = true;
+        self.take_events();
+        self.recalling = false;
+    }
+
+    fn take_events(&mut self) {
+        while let Ok(event) = self.events.receiver.try_recv() {
+            self.happened(event);
+        }
+    }
+
+    /// Writes down which lanes messages wait for in vain, so that they can be given others.
+    pub(super) fn remember_gone(&mut self) -> std::result::Result<(), SpoolError> {
+        if self.places.is_none() || !self.spool.is_durable() {
+            return Ok(());
+        }
+        let gone = self.gone.keys().copied().collect();
+        self.spool.set_gone(&self.target, &gone, now_ms())
+    }
+
     pub(super) fn delivered(&mut self, id: u64, delivery: Delivery) {
         let Some(flight) = self.flights.land(id) else { return };
         match delivery {
@@ -124,14 +162,34 @@ impl Pump<'_> {
                 self.settle(id, flight, Verdict::Confirmed(position.offset));
             }
             // An earlier attempt may have stored it, and a number that may be in the log must not be void.
-            Delivery::Refused(why) if self.doubtful.contains(&id) => self.came_back(id, flight.attempts, why),
+            Delivery::Refused(why) if self.doubtful.contains(&id) => {
+                let why = format!("{why}; an earlier attempt may have stored it");
+                self.settle(id, flight, Verdict::GivenUp(why));
+            }
             Delivery::Refused(why) => self.settle(id, flight, Verdict::Failed(why)),
-            Delivery::NotSent(why) => self.came_back(id, flight.attempts, why),
+            // What the client had to give back before it sent it was not tried.
+            Delivery::NotSent(why) if self.recalling => self.came_back(id, flight.attempts - 1, why),
+            Delivery::NotSent(why) => self.failed_once_more(id, flight, why),
             Delivery::InDoubt(why) => {
                 self.doubtful.insert(id);
-                self.came_back(id, flight.attempts, why);
+                self.failed_once_more(id, flight, why);
             }
         }
+    }
+
+    /// An attempt at a broker that was there came to nothing. One of so many, and the message is given up.
+    fn failed_once_more(&mut self, id: u64, flight: Flight, why: String) {
+        let attempts = flight.attempts;
+        if self.options.max_attempts.is_none_or(|most| attempts < most) {
+            return self.came_back(id, attempts, why);
+        }
+        let why = format!("attempts used up ({attempts}): {why}");
+        let verdict = if self.doubtful.contains(&id) {
+            Verdict::GivenUp(why)
+        } else {
+            Verdict::Failed(why)
+        };
+        self.settle(id, flight, verdict);
     }
 
     pub(super) fn settle(&mut self, id: u64, flight: Flight, verdict: Verdict) {
@@ -141,6 +199,10 @@ impl Pump<'_> {
         self.backoff = backoff();
         self.doubtful.remove(&id);
         self.tries.remove(&id);
+        self.before.remove(&id);
+        for states in [&mut self.unsaved, &mut self.certain, &mut self.marked] {
+            states.remove(&id);
+        }
         let producer = Arc::clone(&flight.producer);
         self.settled.push((
             Settled {
@@ -148,6 +210,7 @@ impl Pump<'_> {
                 producer,
                 partition: flight.partition,
                 seq: flight.seq,
+                attempts: flight.attempts,
                 verdict,
             },
             flight,
@@ -156,6 +219,8 @@ impl Pump<'_> {
 
     pub(super) fn came_back(&mut self, id: u64, attempts: u32, why: String) {
         self.tries.insert(id, (attempts, why));
+        self.unsaved.insert(id);
+        self.settle_since.get_or_insert(Instant::now());
         self.rewind = Some(self.rewind.map_or(id, |r| r.min(id)));
     }
 }

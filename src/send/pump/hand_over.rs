@@ -6,6 +6,7 @@ use crate::model::{Delivery, Offer, Outgoing, Result, Stamp};
 use crate::send::event::Event;
 use crate::send::flight::Flight;
 use crate::spool::{Change, Pending, SpoolError};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,6 +17,10 @@ impl Pump<'_> {
 
     pub(super) fn hand_over(&mut self) -> Result<()> {
         if self.publisher.is_none() && self.places.is_some() {
+            if let Err(e) = self.spool.begin_to_hand_over(&self.target) {
+                self.store_failed(e);
+                return Ok(());
+            }
             let sender = self.events.sender.clone();
             let report = Box::new(move |id, delivery| drop(sender.send(Event::Delivered(id, delivery))));
             self.publisher = Some(self.endpoint.publisher(report)?);
@@ -50,7 +55,8 @@ impl Pump<'_> {
         Ok(())
     }
 
-    /// Gives a lane and a number to messages that were accepted before the topic was known, and makes that durable.
+    /// Gives a lane and a number to messages that were accepted before the topic was known, takes back of others that they were
+    /// certainly not sent, and makes that durable.
     pub(super) fn place(&mut self, mut waiting: Vec<Pending>) -> std::result::Result<Vec<Pending>, SpoolError> {
         let Some(places) = &self.places else {
             return Ok(Vec::new());
@@ -63,15 +69,30 @@ impl Pump<'_> {
                 places.choose(partitioner, message.key.as_deref(), message.wish),
             ));
         }
-        if wanted.is_empty() {
+        let ahead: HashSet<i32> = self.parked.keys().chain(self.gone.keys()).copied().collect();
+        let goes = |m: &&Pending| m.partition.is_none_or(|p| !ahead.contains(&p));
+        let again = self.no_longer_certain(waiting.iter().filter(goes).map(|m| m.id));
+        if wanted.is_empty() && again.is_empty() {
             return Ok(waiting);
         }
         let change = Change {
             place: &wanted,
+            retry: &again,
             now_ms: now_ms(),
             ..Change::default()
         };
-        let placed = self.spool.commit(&self.target, &change)?;
+        let placed = match self.spool.commit(&self.target, &change) {
+            Ok(placed) => placed,
+            Err(e) => {
+                self.certain.extend(again.iter().map(|(id, _)| *id));
+                return Err(e);
+            }
+        };
+        if let Some(places) = &self.places {
+            for (_, lane) in wanted.iter().filter(|(_, lane)| !places.offers(*lane)) {
+                *self.gone.entry(*lane).or_default() += 1;
+            }
+        }
         let mut placed = placed.into_iter().zip(wanted);
         for message in waiting.iter_mut().filter(|m| m.partition.is_none()) {
             if let Some((got, (_, partition))) = placed.next() {
@@ -86,6 +107,9 @@ impl Pump<'_> {
         let Some(partition) = message.partition else {
             return false;
         };
+        if self.perhaps_sent(message.id, true) {
+            self.doubtful.insert(message.id);
+        }
         let producer = if *message.producer == *self.producer {
             Arc::clone(&self.producer)
         } else {
@@ -103,7 +127,7 @@ impl Pump<'_> {
             producer,
             accepted_ms: message.accepted_ms,
             bytes: message.size(),
-            attempts: self.tries.get(&message.id).map_or(0, |(n, _)| *n) + 1,
+            attempts: self.tried(message.id).map_or(0, |(n, _)| *n).saturating_add(1),
         };
         self.offer(
             message.id,
@@ -127,7 +151,7 @@ impl Pump<'_> {
         headers: &[(&str, Option<&[u8]>)],
         tag: Option<&str>,
     ) -> bool {
-        if self.parked.contains_key(&flight.partition) {
+        if self.parked.contains_key(&flight.partition) || self.gone.contains_key(&flight.partition) {
             self.cursor = id + 1;
             return true;
         }
@@ -159,14 +183,18 @@ impl Pump<'_> {
             Offer::Full => return false,
             Offer::Taken => {
                 hooks::mark(Phase::Sent, 1);
+                self.handed_to = self.handed_to.max(id + 1);
                 self.flights.add(id, flight);
             }
             // The client knows at once that it cannot go there now. Its lane waits; the others need not.
             Offer::Settled(Delivery::NotSent(why)) => {
                 self.parked.insert(flight.partition, id);
-                self.tries.insert(id, (flight.attempts, why));
+                // It was not tried.
+                self.tries.insert(id, (flight.attempts - 1, why));
+                self.unsaved.insert(id);
             }
             Offer::Settled(delivery) => {
+                self.handed_to = self.handed_to.max(id + 1);
                 self.flights.add(id, flight);
                 self.delivered(id, delivery);
             }
@@ -185,8 +213,8 @@ impl Pump<'_> {
         let Some(to) = self.rewind else { return Ok(()) };
         let must_renew = self.publisher.as_ref().is_some_and(|p| p.must_renew());
         if !self.flights.is_empty() {
-            if must_renew && let Some(publisher) = &mut self.publisher {
-                publisher.recall();
+            if must_renew {
+                self.recall();
             }
             return Ok(());
         }

@@ -17,7 +17,7 @@ use super::places::Places;
 use crate::model::{Endpoint, Outcome, Problem, Publish, Result, Signal, Tally, Unreached};
 use crate::spool::{Settled, Spool, Target};
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -39,6 +39,12 @@ pub struct Options {
     pub delivery_timeout: Duration,
     /// How long the first Ctrl-C waits for what is in flight.
     pub grace: Duration,
+    /// A message that came back so often is given up; `None` never gives up.
+    pub max_attempts: Option<u32>,
+    /// When whatever still waits at the end is tried again, where somebody sees to that.
+    pub retry_every: Option<Duration>,
+    /// How long the consumption of what is accepted is awaited.
+    pub await_consumed: Option<Duration>,
 }
 
 /// What a run came to.
@@ -111,10 +117,28 @@ pub struct Pump<'a> {
     parked: HashMap<i32, u64>,
     resume_at: Option<Instant>,
     backoff: ExponentialBackoff,
-    /// Messages that may be stored: an attempt ended in doubt and no later one gave a verdict.
+    /// Messages that may be stored: an attempt ended in doubt, in this run or an earlier one, and no later one gave a verdict.
     doubtful: HashSet<u64>,
-    /// Attempts and the last reason of messages that came back.
+    /// Attempts and the last reason of messages that came back in this run.
     tries: HashMap<u64, (u32, String)>,
+    /// The same as earlier runs left it.
+    before: HashMap<u64, (u32, String)>,
+    /// Of those, the ones whose latest state is not in the store yet.
+    unsaved: HashSet<u64>,
+    /// Of all that came back, the ones that the store may call certainly not sent. It must not when they are handed over again.
+    certain: HashSet<u64>,
+    /// Those that it does not call so any more because they were to be handed over.
+    marked: HashSet<u64>,
+    /// No message from this local number on was handed over before this run.
+    untried_from: u64,
+    /// One more than the largest local number that this run handed over.
+    handed_to: u64,
+    /// Set while the client gives everything back: what it did not send then came back for no fault of its own.
+    recalling: bool,
+    /// Lanes that the broker does not offer, and how many messages wait for each.
+    gone: BTreeMap<i32, u64>,
+    /// How many messages have which lane at the start.
+    lanes: BTreeMap<i32, u64>,
     settled: Vec<(Settled, Flight)>,
     settle_since: Option<Instant>,
 
@@ -151,7 +175,11 @@ impl<'a> Pump<'a> {
         events: Events,
     ) -> Result<Pump<'a>> {
         let waiting = spool.waiting(&target)?;
+        let before = spool.retries(&target)?;
         let first_own = spool.next_id();
+        // Without word of it, an earlier run that was killed may have handed over whatever has a lane.
+        let after_lanes = waiting.last_with_lane.map_or(0, |id| id + 1);
+        let untried_from = spool.untried_from(&target)?.unwrap_or(after_lanes);
         let (credit, stop_reading) = (Arc::new(Credit::default()), Arc::new(AtomicBool::new(false)));
         let input_open = input.is_some();
         if let Some((source, how)) = input {
@@ -193,8 +221,17 @@ impl<'a> Pump<'a> {
             parked: HashMap::new(),
             resume_at: None,
             backoff: backoff(),
-            doubtful: HashSet::new(),
+            doubtful: before.iter().filter(|(_, r)| r.in_doubt).map(|(id, _)| *id).collect(),
+            certain: before.iter().filter(|(_, r)| !r.in_doubt).map(|(id, _)| *id).collect(),
+            before: before.into_iter().map(|(id, r)| (id, (r.attempts, r.reason))).collect(),
             tries: HashMap::new(),
+            unsaved: HashSet::new(),
+            marked: HashSet::new(),
+            untried_from,
+            handed_to: 0,
+            recalling: false,
+            gone: BTreeMap::new(),
+            lanes: waiting.lanes,
             settled: Vec::new(),
             settle_since: None,
             left: waiting.count,
@@ -291,6 +328,21 @@ impl<'a> Pump<'a> {
         (self.left + self.accepted).saturating_sub(settled)
     }
 
+    /// How often a message came back, and why the last time; in this run or an earlier one.
+    fn tried(&self, id: u64) -> Option<&(u32, String)> {
+        self.tries.get(&id).or_else(|| self.before.get(&id))
+    }
+
+    /// Whether an earlier run that could not write it down may have handed over a message.
+    fn perhaps_sent(&self, id: u64, has_lane: bool) -> bool {
+        has_lane && id < self.first_own.min(self.untried_from) && self.tried(id).is_none()
+    }
+
+    /// Messages that have no verdict and can get one in this run.
+    fn deliverable(&self) -> u64 {
+        self.open().saturating_sub(self.gone.values().sum())
+    }
+
     /// Whether lines that were read can still become messages.
     fn has_chunks(&self) -> bool {
         !self.chunks.is_empty() && !self.refusing
@@ -322,6 +374,10 @@ fn backoff() -> ExponentialBackoff {
 
 fn now_ms() -> i64 {
     jiff::Timestamp::now().as_millisecond()
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Bytes of key, value and headers.

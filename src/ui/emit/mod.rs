@@ -11,6 +11,8 @@ pub mod query;
 #[cfg(feature = "broker")]
 pub mod receipt;
 #[cfg(feature = "broker")]
+pub mod spool;
+#[cfg(feature = "broker")]
 pub mod spool_stats;
 #[cfg(feature = "broker")]
 pub mod verify;

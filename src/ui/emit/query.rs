@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use std::fmt::Write;
 
 /// Bytes of a key or value that a person is shown.
-const SHOWN_BYTES: usize = 2000;
+pub(super) const SHOWN_BYTES: usize = 2000;
 
 /// Text where it is UTF-8, `{"base64": …}` where it is not.
-fn bytes(bytes: &[u8]) -> Value {
+pub(super) fn bytes(bytes: &[u8]) -> Value {
     std::str::from_utf8(bytes).map_or_else(|_| json!({"base64": STANDARD.encode(bytes)}), |text| json!(text))
 }
 

@@ -11,6 +11,8 @@ pub fn json(stats: &Stats) -> Vec<u8> {
         pending,
         failed,
         confirmed,
+        awaiting,
+        consumed,
         oldest_ms,
         bytes,
     } = stats;
@@ -21,5 +23,7 @@ pub fn json(stats: &Stats) -> Vec<u8> {
         "confirmed": confirmed,
         "oldest": oldest_ms.map(time),
         "bytes": bytes,
+        "awaiting": awaiting,
+        "consumed": consumed,
     }))
 }

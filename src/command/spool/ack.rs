@@ -1,0 +1,253 @@
+//! `spool ack`: what consumers report.
+
+use super::stores::Stores;
+use super::{now_ms, paths};
+use crate::cli::SpoolAckArgs;
+use crate::model::{Outcome, Problem, Result, Stamp};
+use crate::spool::{Consumption, Reported};
+use crate::ui::Ui;
+use serde_json::Value;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+/// Reports noted in one synced transaction.
+const BATCH: usize = 5000;
+/// No report is longer; a stamp has some hundred bytes.
+const MOST_BYTES: u64 = 1 << 20;
+/// So many lines with bad news are told one by one.
+const TOLD_EACH: u64 = 5;
+
+/// How many reports came to what.
+#[derive(Debug, Default)]
+struct Counts {
+    consumed: u64,
+    failed: u64,
+    already: u64,
+    not_awaited: u64,
+    foreign: u64,
+    never_given: u64,
+    unreadable: u64,
+}
+
+pub(super) fn run(args: &SpoolAckArgs, ui: &Ui) -> Result<Outcome> {
+    let cannot = |e: std::io::Error| {
+        Problem::usage(format!("cannot read {}", args.from.display()))
+            .because(e)
+            .next("check the path")
+    };
+    let input: Box<dyn Read> = if args.from == Path::new("-") {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(File::open(&args.from).map_err(cannot)?)
+    };
+    let mut stores = Stores::open(&paths(&args.spool)?, ui);
+    let mut counts = Counts::default();
+    let mut batch = Vec::new();
+    let mut lines = BufReader::new(input);
+    let (mut number, mut broken) = (0u64, None);
+    loop {
+        let mut line = Vec::new();
+        match lines.by_ref().take(MOST_BYTES).read_until(b'\n', &mut line) {
+            Ok(0) => break,
+            Ok(_) => {}
+            // What was read until here is noted all the same.
+            Err(e) => {
+                broken = Some(e);
+                break;
+            }
+        }
+        number += 1;
+        let is_whole = line.ends_with(b"\n") || (line.len() as u64) < MOST_BYTES;
+        let text = line.trim_ascii();
+        if text.is_empty() {
+            continue;
+        }
+        match parse(text).filter(|_| is_whole) {
+            Some(Parsed::Report(report)) => batch.push((number, report)),
+            Some(Parsed::Summary) => {}
+            None => {
+                counts.unreadable += 1;
+                if counts.unreadable <= TOLD_EACH {
+                    ui.warn(&format!(
+                        "line {number} is no report: give {{\"id\":…,\"status\":…}} or SEQ PRODUCER LANE"
+                    ));
+                }
+                if !is_whole {
+                    skip_line(&mut lines).map_err(cannot)?;
+                }
+            }
+        }
+        if batch.len() >= BATCH {
+            note(&mut stores, &mut batch, &mut counts, ui)?;
+        }
+    }
+    note(&mut stores, &mut batch, &mut counts, ui)?;
+    if let Some(e) = broken {
+        let problem = Problem::unknown(format!("cannot read the reports after line {number}")).because(e);
+        ui.problem(&problem.next("give them again; what was noted already stays so"));
+        return Ok(Outcome::Unknown.and(tell(&counts, ui)));
+    }
+    let outcome = tell(&counts, ui);
+    // A report about a message of a store that is in use now is not noted, and nobody can tell which those are.
+    let unknown = if counts.foreign > 0 {
+        stores.outcome()
+    } else {
+        Outcome::Good
+    };
+    Ok(outcome.and(unknown))
+}
+
+fn skip_line(lines: &mut impl BufRead) -> std::io::Result<()> {
+    loop {
+        let buffer = lines.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(());
+        }
+        let end = buffer.iter().position(|b| *b == b'\n');
+        let used = end.map_or(buffer.len(), |i| i + 1);
+        lines.consume(used);
+        if end.is_some() {
+            return Ok(());
+        }
+    }
+}
+
+fn tell(counts: &Counts, ui: &Ui) -> Outcome {
+    let Counts {
+        consumed,
+        failed,
+        already,
+        not_awaited,
+        foreign,
+        never_given,
+        unreadable,
+    } = counts;
+    if *failed > 0 {
+        ui.say(&format!(
+            "{failed} were not consumed; `mqsafe spool retry --unconsumed` sends them again"
+        ));
+    }
+    if *foreign > 0 {
+        ui.say(&format!("{foreign} are about messages of other spools"));
+    }
+    ui.summary(&format!(
+        "reports: consumed {consumed}, failed {failed}, known already {already}, failed and not awaited {not_awaited}, \
+         of other spools {foreign}, of numbers never given {never_given}, unreadable {unreadable}"
+    ));
+    if never_given + unreadable + not_awaited > 0 {
+        Outcome::Negative
+    } else {
+        Outcome::Good
+    }
+}
+
+/// Gives the reports to the stores in turn, until one signs with the name.
+fn note(stores: &mut Stores, batch: &mut Vec<(u64, Consumption)>, counts: &mut Counts, ui: &Ui) -> Result<()> {
+    let now_ms = now_ms();
+    let mut left = std::mem::take(batch);
+    for store in &mut stores.open {
+        let reports: Vec<Consumption> = left.iter().map(|(_, report)| report.clone()).collect();
+        if reports.is_empty() {
+            break;
+        }
+        let answers = store.spool.report(&reports, now_ms)?;
+        let mut rest = Vec::new();
+        for ((line, report), answer) in left.into_iter().zip(answers) {
+            match answer {
+                Reported::Consumed => counts.consumed += 1,
+                Reported::Already => counts.already += 1,
+                Reported::Failed => counts.failed += 1,
+                Reported::NotAwaited => counts.not_awaited += 1,
+                Reported::NeverGiven => {
+                    counts.never_given += 1;
+                    if counts.never_given <= TOLD_EACH {
+                        let Consumption { seq, lane, .. } = &report;
+                        ui.warn(&format!("line {line}: number {seq} of {lane} was never given"));
+                    }
+                }
+                Reported::Foreign => rest.push((line, report)),
+            }
+        }
+        left = rest;
+    }
+    counts.foreign += left.len() as u64;
+    Ok(())
+}
+
+/// What a line says.
+enum Parsed {
+    Report(Consumption),
+    /// A summary, as stands at the end of receipts.
+    Summary,
+}
+
+/// Reads one line; `None` when it is no report.
+fn parse(line: &[u8]) -> Option<Parsed> {
+    if !line.starts_with(b"{") {
+        let Stamp { seq, producer, lane } = Stamp::parse(line).ok()?;
+        return Some(Parsed::Report(Consumption {
+            producer: producer.to_owned(),
+            lane: lane.to_owned(),
+            seq,
+            failure: None,
+        }));
+    }
+    let value: Value = serde_json::from_slice(line).ok()?;
+    if value.get("schema").is_some() {
+        return Some(Parsed::Summary);
+    }
+    let id = value.get("id")?;
+    let failure = match value.get("status")?.as_str()? {
+        "consumed" => None,
+        "failed" => {
+            let reason = value.get("reason").and_then(Value::as_str);
+            Some(reason.unwrap_or("no reason was given").to_owned())
+        }
+        _ => return None,
+    };
+    Some(Parsed::Report(Consumption {
+        producer: id.get("producer")?.as_str()?.to_owned(),
+        lane: id.get("lane")?.as_str()?.to_owned(),
+        seq: id.get("seq")?.as_u64().filter(|seq| *seq > 0)?,
+        failure,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(line: &str) -> Option<(u64, Option<String>)> {
+        match parse(line.as_bytes())? {
+            Parsed::Report(r) => Some((r.seq, r.failure)),
+            Parsed::Summary => Some((0, None)),
+        }
+    }
+
+    #[test]
+    fn lines_are_read_or_refused() {
+        let id = r#""id":{"producer":"p","lane":"orders/3","seq":17}"#;
+        assert_eq!(report("17 p orders/3"), Some((17, None)));
+        assert_eq!(report(&format!(r#"{{{id},"status":"consumed"}}"#)), Some((17, None)));
+        assert_eq!(
+            report(&format!(r#"{{{id},"status":"failed","reason":"no stock"}}"#)),
+            Some((17, Some("no stock".to_owned())))
+        );
+        assert!(report(&format!(r#"{{{id},"status":"failed"}}"#)).is_some());
+        assert_eq!(report(r#"{"schema":"mqsafe.send/1"}"#), Some((0, None)));
+        for bad in [
+            "17",
+            "x p l",
+            "{",
+            "{}",
+            r#"{"id":{"producer":"p","lane":"l","seq":0},"status":"consumed"}"#,
+            r#"{"id":{"producer":"p","lane":"l","seq":-1},"status":"consumed"}"#,
+            r#"{"id":{"producer":"p","lane":"l"},"status":"consumed"}"#,
+            r#"{"id":{"producer":"p","lane":"l","seq":1},"status":"stored"}"#,
+            r#"{"id":null,"status":"consumed"}"#,
+        ] {
+            assert!(report(bad).is_none(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! A store that is in order has no faults, and each planted fault is named.
+
+use super::tests::{accept, open, settle, settled};
+use super::*;
+use redb::WriteTransaction;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+/// A store with something in every table; closed.
+fn used(dir: &Path) -> PathBuf {
+    let path = dir.join("s");
+    let mut spool = open(&path);
+    let target = spool.target("kafka://a:1", "orders").unwrap();
+    let got = accept(&mut spool, &target, 12);
+    let ends = [
+        settled(&target, &got[0], Verdict::Confirmed(Some(0))),
+        settled(&target, &got[1], Verdict::Confirmed(Some(1))),
+        settled(&target, &got[2], Verdict::Failed("too large".into())),
+        settled(&target, &got[3], Verdict::GivenUp("attempts used up (5): nack".into())),
+    ];
+    settle(&mut spool, &target, &ends);
+    let input = InputProgress {
+        path: b"/in".to_vec(),
+        offset: 90,
+        lines: 9,
+        size: 90,
+        prefix_sha256: [3; 32],
+    };
+    let retry = Retry {
+        attempts: 1,
+        next_ms: None,
+        in_doubt: true,
+        reason: "nack".into(),
+    };
+    let new = [super::tests::message(Place::Now(0), b"y")];
+    let change = Change {
+        accept: &new,
+        retry: &[(4, retry)],
+        await_ms: 5,
+        input: Some(&input),
+        ..Change::default()
+    };
+    let got = spool.commit(&target, &change).unwrap();
+    settle(
+        &mut spool,
+        &target,
+        &[settled(&target, &got[0], Verdict::Confirmed(None))],
+    );
+    path.join("spool.redb")
+}
+
+/// Changes a closed store as no code of ours would.
+fn plant(database: &Path, change: impl FnOnce(&WriteTransaction)) {
+    let db = Database::create(database).unwrap();
+    let txn = db.begin_write().unwrap();
+    change(&txn);
+    txn.commit().unwrap();
+}
+
+fn faults(database: &Path) -> Vec<String> {
+    let before = std::fs::read(database).unwrap();
+    let checked = check(database).unwrap();
+    assert!(before == std::fs::read(database).unwrap(), "a check writes nothing");
+    checked.faults.into_iter().map(|f| f.what).collect()
+}
+
+#[test]
+fn a_store_that_was_used_is_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = used(dir.path());
+    let checked = check(&database).unwrap();
+    assert_eq!(checked.faults, []);
+    let Stats {
+        pending,
+        failed,
+        confirmed,
+        awaiting,
+        ..
+    } = checked.held;
+    assert_eq!((pending, failed, confirmed, awaiting), (8, 2, 3, 1));
+    // One that is sent again, or gets another lane, is in order too.
+    let mut spool = open(&dir.path().join("s"));
+    let target = spool.target("kafka://a:1", "orders").unwrap();
+    spool.retry(&target, &[2, 3, 12], false).unwrap();
+    drop(spool);
+    assert_eq!(check(&database).unwrap().faults, []);
+    let mut spool = open(&dir.path().join("s"));
+    spool.retry(&target, &[4, 5], true).unwrap();
+    spool.forget(&target, &[6]).unwrap();
+    drop(spool);
+    assert_eq!(check(&database).unwrap().faults, []);
+}
+
+/// A killed process leaves its file open; the check mends that in memory only.
+#[test]
+fn a_store_of_a_killed_process_is_read_without_touching_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = used(dir.path());
+    let spool = open(&dir.path().join("s"));
+    let copy = dir.path().join("copy.redb");
+    std::fs::copy(&database, &copy).unwrap();
+    drop(spool);
+    assert_eq!(faults(&copy), [] as [&str; 0]);
+}
+
+#[test]
+fn each_planted_fault_is_named() {
+    type Plant = (&'static str, fn(&WriteTransaction));
+    let plants: [Plant; 11] = [
+        ("is both confirmed and pending", |txn| {
+            let mut table = txn.open_table(schema::CONFIRMED).unwrap();
+            let producer = {
+                let lanes = txn.open_table(schema::LANES).unwrap();
+                let row = redb::ReadableTable::first(&lanes).unwrap().unwrap();
+                row.0.value().0.to_owned()
+            };
+            table.insert((producer.as_str(), "orders/0", 6), (7, -1, 0)).unwrap();
+        }),
+        ("is given, and 3 is the next", |txn| {
+            let mut lanes = txn.open_table(schema::LANES).unwrap();
+            let producer = redb::ReadableTable::first(&lanes)
+                .unwrap()
+                .unwrap()
+                .0
+                .value()
+                .0
+                .to_owned();
+            lanes.insert((producer.as_str(), "orders/0"), (3, "")).unwrap();
+        }),
+        ("is no list of numbers", |txn| {
+            let mut lanes = txn.open_table(schema::LANES).unwrap();
+            lanes.insert(("p", "orders/9"), (3, "2,x")).unwrap();
+        }),
+        ("is both pending and void", |txn| {
+            let mut lanes = txn.open_table(schema::LANES).unwrap();
+            let producer = redb::ReadableTable::first(&lanes)
+                .unwrap()
+                .unwrap()
+                .0
+                .value()
+                .0
+                .to_owned();
+            lanes.insert((producer.as_str(), "orders/0"), (99, "7")).unwrap();
+        }),
+        ("which is not there", |txn| {
+            txn.open_table(schema::TARGETS).unwrap().remove(0).unwrap();
+        }),
+        ("is not below the next local number 2", |txn| {
+            txn.open_table(schema::META).unwrap().insert("next_id", "2").unwrap();
+        }),
+        ("attempts are kept for message 50", |txn| {
+            txn.open_table(schema::RETRIES)
+                .unwrap()
+                .insert((0, 50), (1, 0, false, "x"))
+                .unwrap();
+        }),
+        ("lines in 5 bytes", |txn| {
+            let mut inputs = txn.open_table(schema::INPUTS).unwrap();
+            inputs.insert((0, &b"/in"[..]), (5, 9, 5, &[0; 32][..])).unwrap();
+        }),
+        ("is not in the index", |txn| {
+            txn.delete_table(schema::AWAITED).unwrap();
+            txn.open_table(schema::AWAITED).unwrap();
+        }),
+        ("was never acknowledged", |txn| {
+            txn.delete_table(schema::CONFIRMED).unwrap();
+            txn.open_table(schema::CONFIRMED).unwrap();
+        }),
+        ("confirmed run 9 to 4", |txn| {
+            txn.open_table(schema::CONFIRMED)
+                .unwrap()
+                .insert(("p", "l", 9), (4, 0, 0))
+                .unwrap();
+        }),
+    ];
+    for (expected, change) in plants {
+        let dir = tempfile::tempdir().unwrap();
+        let database = used(dir.path());
+        plant(&database, change);
+        let found = faults(&database);
+        assert!(
+            found.iter().any(|fault| fault.contains(expected)),
+            "{expected:?} is not among {found:?}"
+        );
+    }
+}
+
+#[test]
+fn damaged_bytes_are_a_fault_or_unreadable_and_never_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = used(dir.path());
+    let bytes = std::fs::read(&database).unwrap();
+    let (mut named, mut unreadable) = (0, 0);
+    // The text of a body, and pages here and there. Where nothing is kept, a change is no damage.
+    let text = bytes.windows(9).rposition(|w| w == b"too large").unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(&database).unwrap();
+    for at in [0, 9, text] {
+        file.write_all_at(&[!bytes[at], !bytes[at + 1]], at as u64).unwrap();
+        match check(&database) {
+            Ok(checked) if !checked.faults.is_empty() => named += 1,
+            Ok(_) => panic!("the byte {at} was changed and nothing is said"),
+            Err(_) => unreadable += 1,
+        }
+        file.write_all_at(&bytes[at..at + 2], at as u64).unwrap();
+    }
+    assert_eq!(named + unreadable, 3);
+    assert_eq!(check(&database).unwrap().faults, []);
+    file.set_len(5000).unwrap();
+    assert!(check(&database).is_err());
+}
+
+#[test]
+fn a_repair_leaves_a_copy_of_what_was_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = used(dir.path());
+    let before = std::fs::read(&database).unwrap();
+    let copy = copy_aside(&database).unwrap();
+    assert!(std::fs::read(&copy).unwrap() == before);
+    assert!(!repair(&database).unwrap(), "there was nothing to mend");
+    assert_eq!(check(&database).unwrap().faults, []);
+}
