@@ -91,6 +91,10 @@ pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
         max_attempts: args.wait.max_attempts,
         retry_every: None,
         await_consumed: args.wait.await_consumed,
+        hold: None,
+        own: None,
+        dead_letter: None,
+        check: None,
     };
     let input = InputOptions {
         key_delimiter: delimiter,

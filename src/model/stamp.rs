@@ -7,6 +7,10 @@ use std::fmt;
 
 /// The header that carries `SEQ PRODUCER LANE`.
 pub const STAMP_HEADER: &str = "mqsafe-id";
+/// The header that carries the stamp that a message had before it was sent anew.
+pub const ORIGIN_HEADER: &str = "mqsafe-origin-id";
+/// The header of a dead letter that says why its message failed for good.
+pub const REASON_HEADER: &str = "mqsafe-failed-reason";
 /// The header that carries the numbers that were given up before this message.
 pub const VOID_HEADER: &str = "mqsafe-void";
 

@@ -1,6 +1,8 @@
 //! One durable change: what was accepted, what was settled, how far the input was read, all in one synced transaction.
 
+use super::follow::{Follow, Followers};
 use super::schema::{self, Body, Headers, RetryRow, RunRow};
+use super::undecided;
 use super::{Pending, Spool, SpoolError, Target};
 use crate::model::Voids;
 use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
@@ -118,6 +120,10 @@ pub struct Change<'a> {
     pub await_ms: u64,
     /// Messages from this local number on were never handed over. The row is removed by [`Spool::begin_to_hand_over`].
     pub untried_from: Option<u64>,
+    /// The group that what is accepted belongs to, whose local action has no known outcome yet.
+    pub hold: Option<u64>,
+    /// What follows from the verdicts of `settle`.
+    pub follow: Follow<'a>,
     /// How far the input was read with `accept`.
     pub input: Option<&'a InputProgress>,
     /// The time of all this, in milliseconds since the Unix epoch.
@@ -149,7 +155,7 @@ impl Spool {
         let mut got = Vec::with_capacity(change.accept.len() + change.place.len());
         let next_id = accept(&txn, target, change, self.next_id, &mut lanes, &mut got)?;
         place(&txn, target, change.place, &mut lanes, &mut got)?;
-        settle(&txn, target, change, &mut lanes)?;
+        let next_id = settle(&txn, target, change, &mut lanes, next_id)?;
         remember(&txn, target, change.retry)?;
         if let Some(id) = change.untried_from {
             txn.open_table(schema::UNTRIED)?.insert(target.no, id)?;
@@ -179,6 +185,9 @@ fn accept(
 ) -> Result<u64, redb::Error> {
     if change.accept.is_empty() {
         return Ok(first_id);
+    }
+    if let Some(group) = change.hold {
+        return undecided::hold(txn, target, group, change.accept, first_id, change.now_ms);
     }
     let mut pending = txn.open_table(schema::PENDING)?;
     let mut id = first_id;
@@ -244,10 +253,12 @@ fn settle(
     target: &Target,
     change: &Change<'_>,
     lanes: &mut Lanes<'_>,
-) -> Result<(), redb::Error> {
+    next_id: u64,
+) -> Result<u64, redb::Error> {
     if change.settle.is_empty() {
-        return Ok(());
+        return Ok(next_id);
     }
+    let mut followers = Followers::default();
     let mut pending = txn.open_table(schema::PENDING)?;
     let mut retries = txn.open_table(schema::RETRIES)?;
     // Almost always nothing came back, and then nothing has to be looked for.
@@ -263,6 +274,7 @@ fn settle(
         let (why, void) = match &s.verdict {
             Verdict::Confirmed(offset) => {
                 let body = body.value();
+                followers.stored(&change.follow, s.id, body.clone());
                 if body.10 > 0 {
                     let at = (target.no, s.id);
                     await_consumption(txn, at, &target.lane(s.partition), body, *offset, change.now_ms)?;
@@ -281,6 +293,7 @@ fn settle(
         if void {
             news.add(s.seq);
         }
+        followers.failed(&change.follow, s.id, body.clone(), why);
         let row = (why.as_str(), void, s.attempts, change.now_ms, body);
         txn.open_table(schema::FAILED)?.insert((target.no, s.id), row)?;
         lanes.give_back(txn, &s.producer, s.partition, &news)?;
@@ -294,7 +307,8 @@ fn settle(
             join_run(&mut confirmed, producer, &lane, first, last, offset, change.now_ms)?;
         }
     }
-    Ok(())
+    drop((pending, retries, confirmed));
+    followers.store(txn, target, &change.follow, next_id, change.now_ms)
 }
 
 /// Keeps a stored message until its consumption is reported, unless that came before its acknowledgement.

@@ -12,20 +12,24 @@ mod check;
 mod consumed;
 mod dir;
 mod error;
+mod follow;
 mod kept;
 mod overlay;
 mod read;
 mod schema;
 mod tend;
+mod undecided;
 
 pub use change::{Accepted, Change, InputProgress, NewMessage, Place, Retry, Settled, Verdict};
 pub use check::{Checked, Fault, check, copy_aside, repair};
 pub use consumed::{Consumption, Reported};
 pub use dir::{SpoolRoot, StoreDir};
 pub use error::SpoolError;
+pub use follow::{Follow, Scheduled};
 pub use kept::{Held, Kept, Run, Which};
 pub use read::{Pending, Stats, Target, Waiting};
 pub use tend::{Again, Dropped, Retried};
+pub use undecided::Group;
 
 use redb::{Database, ReadableDatabase};
 use std::path::{Path, PathBuf};

@@ -52,6 +52,12 @@ pub(super) const AWAITING: TableDefinition<(u32, u64), AwaitingRow<'static>> = T
 pub(super) const AWAITED: TableDefinition<(&str, &str, u64), (u32, u64)> = TableDefinition::new("awaited");
 /// `(producer, lane, first number)` to a run of numbers that were reported as consumed; there is no offset.
 pub(super) const CONSUMED: TableDefinition<(&str, &str, u64), RunRow> = TableDefinition::new("consumed");
+/// `(due at in ms since the epoch, target, local id)` of a message that waits for its time.
+pub(super) const SCHEDULED: TableDefinition<(i64, u32, u64), Body<'static>> = TableDefinition::new("scheduled");
+/// `(target, group, local id)` of a message whose local action has no known outcome.
+pub(super) const UNDECIDED: TableDefinition<(u32, u64, u64), Body<'static>> = TableDefinition::new("undecided");
+/// `(target, group)` to `(whether the action may have begun, since when in ms since the epoch, the action in words)`.
+pub(super) const GROUPS: TableDefinition<(u32, u64), (bool, i64, &str)> = TableDefinition::new("groups");
 /// `(producer, lane)` to the next number and the numbers given up since the last message of the lane.
 pub(super) const LANES: TableDefinition<(&str, &str), (u64, &str)> = TableDefinition::new("lanes");
 /// `(producer, lane, first number)` to `(last number, offset of the first or -1, time of the last in ms)`: the journal.
@@ -105,6 +111,9 @@ pub(super) fn start(txn: &WriteTransaction, id: &str, identity: &str, next_id: u
     txn.open_table(AWAITING)?;
     txn.open_table(AWAITED)?;
     txn.open_table(CONSUMED)?;
+    txn.open_table(SCHEDULED)?;
+    txn.open_table(UNDECIDED)?;
+    txn.open_table(GROUPS)?;
     txn.open_table(LANES)?;
     txn.open_table(CONFIRMED)?;
     txn.open_table(TARGETS)?;

@@ -155,6 +155,10 @@ impl Flush<'_> {
             max_attempts: self.args.max_attempts,
             retry_every: self.args.watch.then_some(self.args.every),
             await_consumed: None,
+            hold: None,
+            own: None,
+            dead_letter: None,
+            check: None,
         };
         let mut teller = Teller::new(self.ui, None).naming_failed();
         let events = Events::default();

@@ -21,6 +21,9 @@ impl Pump<'_> {
         if self.refusing {
             return false;
         }
+        if self.options.hold.is_some() {
+            return true;
+        }
         if self.places.is_none() {
             let patient = self.stopping.is_none()
                 && !self.refused
@@ -77,6 +80,8 @@ impl Pump<'_> {
             accept: &new,
             settle: &settle,
             retry: &retry,
+            hold: self.options.hold,
+            follow: self.options.follow(),
             input: chunk.progress.as_ref(),
             await_ms: self.options.await_consumed.map_or(0, |time| millis(time).max(1)),
             now_ms,
@@ -100,7 +105,10 @@ impl Pump<'_> {
             .into_iter()
             .chain(chunk.rejected.last().map(|r| r.line));
         self.lines = read.fold(self.lines, u64::max);
-        self.accepted += new.len() as u64;
+        match self.options.hold {
+            None => self.accepted += new.len() as u64,
+            Some(_) => self.held += new.len() as u64,
+        }
         self.was_settled(&settled);
         for rejected in &chunk.rejected {
             self.own.count(Fate::Rejected, 1);
@@ -115,7 +123,9 @@ impl Pump<'_> {
                 reason: Some(&rejected.reason),
             });
         }
-        self.send_directly(&new, &got, now_ms);
+        if self.options.hold.is_none() {
+            self.send_directly(&new, &got, now_ms);
+        }
         Ok(())
     }
 
@@ -123,7 +133,9 @@ impl Pump<'_> {
     fn place_of(&mut self, key: Option<&[u8]>) -> Place {
         let partitioner = &mut self.options.partitioner;
         match &self.places {
-            Some(places) if self.cursor >= self.placed_from => Place::Now(places.choose(partitioner, key, None)),
+            Some(places) if self.cursor >= self.placed_from && self.options.hold.is_none() => {
+                Place::Now(places.choose(partitioner, key, None))
+            }
             Some(_) | None => Place::Later(partitioner.fixed()),
         }
     }
@@ -184,6 +196,7 @@ impl Pump<'_> {
         let change = Change {
             settle: &settle,
             retry: &retry,
+            follow: self.options.follow(),
             now_ms,
             ..Change::default()
         };

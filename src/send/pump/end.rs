@@ -25,6 +25,11 @@ impl Pump<'_> {
         if self.input_open || (self.has_chunks() && self.spool.is_durable()) {
             return self.gave_up_without_spool();
         }
+        // Whether the topic is there is worth knowing before the action begins; where nobody answers, the spool is good enough.
+        let asks = self.options.hold.is_some() && self.places.is_none() && !self.refused;
+        if asks && self.started.elapsed() < self.options.connect_timeout {
+            return false;
+        }
         if !self.has_chunks() && self.deliverable() == 0 && self.settled.is_empty() {
             return true;
         }
@@ -152,6 +157,13 @@ impl Pump<'_> {
         Report {
             own: self.own,
             earlier: self.earlier,
+            held: self.held,
+            whole: self.had_input
+                && !self.cut_short
+                && !self.refusing
+                && self.stopping.is_none()
+                && self.own.rejected == 0
+                && self.troubles.is_empty(),
             lines: self.lines,
             why: self.why,
             troubles: self.troubles,

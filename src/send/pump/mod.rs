@@ -15,7 +15,7 @@ use super::observe::Observer;
 use super::partitioner::Partitioner;
 use super::places::Places;
 use crate::model::{Endpoint, Outcome, Problem, Publish, Result, Signal, Tally, Unreached};
-use crate::spool::{Settled, Spool, Target};
+use crate::spool::{Follow, Settled, Spool, Target};
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -45,6 +45,23 @@ pub struct Options {
     pub retry_every: Option<Duration>,
     /// How long the consumption of what is accepted is awaited.
     pub await_consumed: Option<Duration>,
+    /// The group of a local action: what is accepted is only stored, until somebody knows how the action ended.
+    pub hold: Option<u64>,
+    /// So many messages from this local number on count as this run's own, although they were accepted before it.
+    pub own: Option<(u64, u64)>,
+    /// Where a copy of each message goes that failed for good.
+    pub dead_letter: Option<Target>,
+    /// Where a check of each stored message goes, and when.
+    pub check: Option<(Target, Duration)>,
+}
+
+impl Options {
+    fn follow(&self) -> Follow<'_> {
+        Follow {
+            dead_letter: self.dead_letter.as_ref(),
+            check: self.check.as_ref().map(|(to, after)| (to, millis(*after))),
+        }
+    }
 }
 
 /// What a run came to.
@@ -54,6 +71,10 @@ pub struct Report {
     pub own: Tally,
     /// Messages of the same target that earlier runs had left.
     pub earlier: Tally,
+    /// Messages of the input that wait for the outcome of a local action.
+    pub held: u64,
+    /// Whether the whole input was read and stored.
+    pub whole: bool,
     /// The last line of the input that was accepted or rejected.
     pub lines: u64,
     /// Why it ended before everything was delivered.
@@ -146,6 +167,8 @@ pub struct Pump<'a> {
     left: u64,
     /// Messages accepted in this run.
     accepted: u64,
+    /// Messages stored for a local action that has no known outcome.
+    held: u64,
     /// Messages with a verdict that the store could not write down; it still calls them pending.
     unwritten: HashSet<u64>,
     own: Tally,
@@ -175,8 +198,9 @@ impl<'a> Pump<'a> {
         events: Events,
     ) -> Result<Pump<'a>> {
         let waiting = spool.waiting(&target)?;
+        let next_id = spool.next_id();
         let before = spool.retries(&target)?;
-        let first_own = spool.next_id();
+        let (first_own, own) = options.own.unwrap_or((spool.next_id(), 0));
         // Without word of it, an earlier run that was killed may have handed over whatever has a lane.
         let after_lanes = waiting.last_with_lane.map_or(0, |id| id + 1);
         let untried_from = spool.untried_from(&target)?.unwrap_or(after_lanes);
@@ -214,7 +238,7 @@ impl<'a> Pump<'a> {
             had_input: input_open,
             lines: 0,
             flights: Flights::default(),
-            cursor: waiting.first.unwrap_or(first_own),
+            cursor: waiting.first.unwrap_or(next_id),
             placed_from: waiting.last_without_lane.map_or(0, |id| id + 1),
             first_own,
             rewind: None,
@@ -234,8 +258,9 @@ impl<'a> Pump<'a> {
             lanes: waiting.lanes,
             settled: Vec::new(),
             settle_since: None,
-            left: waiting.count,
-            accepted: 0,
+            left: waiting.count.saturating_sub(own),
+            accepted: own,
+            held: 0,
             unwritten: HashSet::new(),
             own: Tally::default(),
             earlier: Tally::default(),
@@ -319,7 +344,7 @@ impl<'a> Pump<'a> {
     }
 
     fn nothing_accepted(&self) -> bool {
-        self.left + self.accepted == 0
+        self.left + self.accepted + self.held == 0
     }
 
     /// Messages of this target that have no verdict yet.
