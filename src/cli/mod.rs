@@ -26,8 +26,9 @@ pub use {
     query_key::{QueryFormat, QueryKeyArgs},
     send::{InputArgs, PublishArgs, SendArgs, SpoolArgs, WaitArgs},
     spool::{
-        SpoolAckArgs, SpoolAction, SpoolBodyState, SpoolCommand, SpoolDropArgs, SpoolExportArgs, SpoolFlushArgs,
-        SpoolFsckArgs, SpoolListFormat, SpoolLsArgs, SpoolRetryArgs, SpoolShowArgs, SpoolState, StatsFormat,
+        Decision, SpoolAckArgs, SpoolAction, SpoolBodyState, SpoolCommand, SpoolDecideArgs, SpoolDropArgs,
+        SpoolExportArgs, SpoolFlushArgs, SpoolFsckArgs, SpoolListFormat, SpoolLsArgs, SpoolRetryArgs, SpoolShowArgs,
+        SpoolState, StatsFormat,
     },
     verify::{Deny, VerifyArgs, VerifyFormat},
 };

@@ -51,6 +51,12 @@ mqsafe spool retry --relane    # after the topic was made again with fewer parti
 {…,\"status\":\"failed\",\"reason\":…}, or the text of the header mqsafe-id (SEQ PRODUCER LANE), which means consumed."
     )]
     Ack(SpoolAckArgs),
+    /// Say how the local action of `send --exec` ended, when the run that started it could not
+    #[command(
+        after_help = "Examples:\n  mqsafe spool decide    # what has no decision\n  mqsafe spool decide 0001/17 commit && mqsafe spool flush\n  \
+mqsafe spool decide 0001/17 --check -- has-order    # MQSAFE_EXEC_ID names it; exit 0 commit, 1 rollback"
+    )]
+    Decide(SpoolDecideArgs),
     /// Check a spool: exit 0 when it is in order, 1 when something is wrong, 3 when it cannot be read
     Fsck(SpoolFsckArgs),
     /// Say how much waits, failed and was confirmed
@@ -134,6 +140,35 @@ pub struct SpoolFlushArgs {
     /// The program of --on-failed, or its arguments
     #[arg(last = true, value_name = "ARGS", requires = "on_failed")]
     pub command: Vec<OsString>,
+}
+
+/// `spool decide`.
+#[derive(Debug, Args)]
+pub struct SpoolDecideArgs {
+    /// The action, as the list without an ID names it
+    #[arg(value_name = "ID")]
+    pub id: Option<String>,
+    /// How it ended
+    #[arg(value_enum, requires = "id")]
+    pub decision: Option<Decision>,
+    /// Ask the program after --, which finds the name of the action in MQSAFE_EXEC_ID
+    #[arg(long, requires = "id", conflicts_with = "decision")]
+    pub check: bool,
+    /// Which spool; by default every store of this user.
+    #[command(flatten)]
+    pub spool: SpoolArgs,
+    /// The program of --check, and its arguments
+    #[arg(last = true, value_name = "PROGRAM ARGS", requires = "check")]
+    pub program: Vec<OsString>,
+}
+
+/// How a local action ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Decision {
+    /// It did its work: its messages are published
+    Commit,
+    /// It did not: its messages are kept as failed
+    Rollback,
 }
 
 /// `spool retry`.

@@ -7,6 +7,8 @@ mod context;
 mod drill;
 #[cfg(feature = "broker")]
 mod ensure;
+#[cfg(feature = "broker")]
+mod exec;
 mod generate;
 #[cfg(feature = "broker")]
 mod home;

@@ -139,7 +139,7 @@ fn told(ui: &Ui, problem: Problem) -> Outcome {
 }
 
 /// One run to one target, with Ctrl-C and TERM as its events.
-fn pump(
+pub(super) fn pump(
     spool: &mut Spool,
     target: &Target,
     endpoint: Arc<dyn Endpoint>,

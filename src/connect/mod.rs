@@ -23,7 +23,7 @@ pub use context::{Context, ContextFile, Contexts};
 pub use edit::{top_level_line, with_contexts, yaml_text};
 pub use import::{Foreign, Imported, import};
 pub use origin::Origin;
-pub use program::{feed, hide, print_of};
+pub use program::{feed, hide, print_of, without_hidden};
 pub use properties::{ClientProperties, is_secret};
 pub use resolve::{BROKER_VARIABLE, CONTEXT_VARIABLE, Resolved, Typed, resolve};
 pub use secret::{Surroundings, Value};

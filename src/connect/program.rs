@@ -27,6 +27,13 @@ pub fn hide(name: &str) {
     HIDDEN.lock().unwrap_or_else(|e| e.into_inner()).insert(name.to_owned());
 }
 
+/// Takes every variable that held a secret from a program's environment.
+pub fn without_hidden(command: &mut Command) {
+    for name in HIDDEN.lock().unwrap_or_else(|e| e.into_inner()).iter() {
+        command.env_remove(name);
+    }
+}
+
 /// Runs a program and returns what it printed, without the line break at its end. What it writes to stderr is not shown: nobody
 /// knows what is in it.
 ///
@@ -49,9 +56,7 @@ pub fn print_of(words: &[String]) -> Result<String> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
-    for name in HIDDEN.lock().unwrap_or_else(|e| e.into_inner()).iter() {
-        command.env_remove(name);
-    }
+    without_hidden(&mut command);
     let mut child = command.spawn().map_err(|e| failed(e.to_string()))?;
     let stdout = child.stdout.take();
     let (sender, receiver) = mpsc::channel();
@@ -108,9 +113,7 @@ pub fn feed(words: &[OsString], input: &[u8]) -> Result<()> {
     };
     let mut command = Command::new(program);
     command.args(arguments).process_group(0).stdin(Stdio::piped());
-    for name in HIDDEN.lock().unwrap_or_else(|e| e.into_inner()).iter() {
-        command.env_remove(name);
-    }
+    without_hidden(&mut command);
     command.stdout(std::io::stderr());
     let mut child = command.spawn().map_err(|e| failed(e.to_string()))?;
     if let Some(mut stdin) = child.stdin.take() {

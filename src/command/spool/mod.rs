@@ -1,6 +1,7 @@
 //! `mqsafe spool`: what waits for its confirmation, what failed, and the journal of what was confirmed.
 
 mod ack;
+mod decide;
 mod flush;
 mod fsck;
 mod list;
@@ -24,6 +25,7 @@ pub(super) fn run(command: SpoolCommand, ui: &Ui) -> Result<Outcome> {
         SpoolAction::Flush(args) => flush::run(args, ui),
         SpoolAction::Retry(args) => tend::retry(&args, ui),
         SpoolAction::Drop(args) => tend::drop(&args, ui),
+        SpoolAction::Decide(args) => decide::run(&args, ui),
         SpoolAction::Ack(args) => ack::run(&args, ui),
         SpoolAction::Fsck(args) => fsck::run(&args, ui),
         SpoolAction::Stats { spool, format } => stats(&paths(&spool)?, format, ui),

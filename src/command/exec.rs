@@ -1,0 +1,226 @@
+//! `send --exec`: messages that belong to a local action, as all or none of them.
+//!
+//! Neither Kafka nor AMQP has a two-phase commit with a program. So everything is in the spool before the program begins, its outcome
+//! is written and synced there, and only then is anything published: whatever crashes between, the next run knows what happened, or
+//! knows that only the program can tell.
+
+use super::send::pump;
+use super::stop::Asked;
+use crate::connect;
+use crate::model::{Endpoint, Outcome, Problem, Result};
+use crate::send::{InputOptions, Observer, Options, Report, Source};
+use crate::spool::{Group, Spool, Target};
+use crate::ui::Ui;
+use std::ffi::OsString;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the program finds the name of its messages in: to write down with what it does, and to look for when it is asked later.
+const NAME_VARIABLE: &str = "MQSAFE_EXEC_ID";
+
+/// A program of the user's with its arguments.
+#[derive(Debug, Clone)]
+pub(super) struct Action(Vec<OsString>);
+
+/// How an action ended.
+pub(super) enum Ended {
+    /// It did its work.
+    Done,
+    /// It did not, and says so.
+    Refused(String),
+    /// Only it could tell.
+    Unknown(String),
+}
+
+impl Action {
+    /// # Errors
+    /// When no program is named.
+    pub(super) fn new(words: &[OsString], flag: &str) -> Result<Action> {
+        if words.first().is_none_or(|program| program.is_empty()) {
+            return Err(
+                Problem::usage(format!("{flag} names no program")).next(format!("write {flag} -- PROGRAM ARGS"))
+            );
+        }
+        Ok(Action(words.to_owned()))
+    }
+
+    fn words(&self) -> String {
+        let words: Vec<_> = self.0.iter().map(|w| w.to_string_lossy()).collect();
+        words.join(" ")
+    }
+
+    fn program(&self) -> String {
+        self.0[0].to_string_lossy().into_owned()
+    }
+
+    /// Runs it to its end, however long that takes. What it prints goes to stderr: stdout is for data.
+    ///
+    /// # Errors
+    /// When it cannot be started; then it did nothing.
+    pub(super) fn run(&self, name: &str) -> Result<Ended> {
+        connect::hide(connect::BROKER_VARIABLE);
+        let mut command = Command::new(&self.0[0]);
+        // In a group of its own: a Ctrl-C that is meant for us must not end it in the middle of its work.
+        command
+            .args(&self.0[1..])
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(std::io::stderr());
+        connect::without_hidden(&mut command);
+        command.env(NAME_VARIABLE, name);
+        let status = command.spawn().and_then(|mut child| child.wait());
+        let status = status.map_err(|e| {
+            Problem::usage(format!("cannot run {}", self.program()))
+                .because(e)
+                .next("check the program after --")
+        })?;
+        Ok(self.judge(status))
+    }
+
+    fn judge(&self, status: ExitStatus) -> Ended {
+        match (status.code(), status.signal()) {
+            (Some(0), _) => Ended::Done,
+            (Some(code), _) => Ended::Refused(format!("{} ended with exit {code}", self.program())),
+            (None, Some(signal)) => Ended::Unknown(format!("{} was ended by signal {signal}", self.program())),
+            (None, None) => Ended::Unknown(format!("{} ended without a word", self.program())),
+        }
+    }
+}
+
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+/// Stores the whole input, runs the action, writes down how it ended, and delivers, or does not.
+pub(super) fn deliver(
+    action: &Action,
+    spool: &mut Spool,
+    target: &Target,
+    endpoint: Arc<dyn Endpoint>,
+    options: Options,
+    input: (Source, InputOptions),
+    observer: &mut dyn Observer,
+    ui: &Ui,
+) -> Result<Report> {
+    let no = spool.begin_group(target, &action.words(), now_ms())?;
+    let name = spool.group_name(no);
+    let hold = Options {
+        hold: Some(no),
+        ..options.clone()
+    };
+    let held = pump(spool, target, Arc::clone(&endpoint), hold, Some(input), observer);
+    let mut held = match held {
+        Ok(held) if held.whole => held,
+        Ok(mut held) => {
+            let why = "its input was not read to the end, so the action was not begun";
+            held.own.refused += spool.decide(target, no, Some(why), now_ms())?.len() as u64;
+            held.why.get_or_insert_with(|| why.to_owned());
+            held.outcome = held.outcome.and(Outcome::Negative);
+            return Ok(held);
+        }
+        Err(problem) => {
+            spool.decide(target, no, Some("nothing was accepted"), now_ms())?;
+            return Err(problem);
+        }
+    };
+    spool.begin_action(target, no)?;
+    ui.say(&format!(
+        "{} messages are safe; running {}",
+        held.held,
+        action.program()
+    ));
+    let ended = {
+        // The first Ctrl-C waits for the action, the second leaves its messages undecided.
+        let _asked = Asked::listen()?;
+        action.run(&name)
+    };
+    match ended {
+        Ok(Ended::Done) => {
+            let ids = spool.decide(target, no, None, now_ms()).map_err(|e| {
+                Problem::from(e)
+                    .because("the action did its work, and that could not be written down")
+                    .next(format!("mqsafe spool decide {no} commit"))
+                    .with_outcome(Outcome::Spooled)
+            })?;
+            let own = ids.first().map(|first| (*first, ids.len() as u64));
+            let after = Options { own, ..options };
+            let mut report = pump(spool, target, endpoint, after, None, observer)?;
+            report.lines = held.lines;
+            report.earlier = report.earlier.plus(held.earlier);
+            Ok(report)
+        }
+        Ok(Ended::Refused(why)) => {
+            let why = format!("rolled back: {why}");
+            held.own.refused += spool.decide(target, no, Some(&why), now_ms())?.len() as u64;
+            held.why = Some(why);
+            held.outcome = held.outcome.and(Outcome::Negative);
+            Ok(held)
+        }
+        Ok(Ended::Unknown(why)) => {
+            held.own.spooled += held.held;
+            let at = spool.path().map(|p| p.display().to_string()).unwrap_or_default();
+            held.troubles.push(
+                Problem::unknown(format!("whether the action {name} did its work is not known"))
+                    .because(&why)
+                    .next(format!(
+                        "look for it, then: mqsafe spool decide {no} commit (or rollback) --spool {at}"
+                    ))
+                    .with_outcome(Outcome::Spooled),
+            );
+            held.why = Some(why);
+            held.outcome = held.outcome.and(Outcome::Spooled);
+            Ok(held)
+        }
+        Err(problem) => {
+            // It never began, so nothing of it happened.
+            spool.decide(target, no, Some(&problem.to_string()), now_ms())?;
+            Err(problem)
+        }
+    }
+}
+
+/// Looks after what runs that died have left: an action that never began did not happen, one that may have is told.
+///
+/// # Errors
+/// When the store fails.
+pub(super) fn look_after(spool: &mut Spool, ui: &Ui) -> Result<Outcome> {
+    let mut outcome = Outcome::Good;
+    for (target, group) in spool.undecided()? {
+        let name = spool.group_name(group.no);
+        if group.begun {
+            tell(&target, &group, &name, ui);
+            outcome = outcome.and(Outcome::Spooled);
+            continue;
+        }
+        let why = format!("the run ended before the action {name} began");
+        let count = spool.decide(&target, group.no, Some(&why), now_ms())?.len();
+        if count > 0 {
+            ui.warn(&format!(
+                "{count} messages to {} failed: {why} ({}); `mqsafe spool retry --all-failed` sends them all the same",
+                target.words(),
+                group.words
+            ));
+        }
+    }
+    Ok(outcome)
+}
+
+fn tell(target: &Target, group: &Group, name: &str, ui: &Ui) {
+    ui.warn(&format!(
+        "{} messages to {} wait for a decision: whether `{}` did its work as {name} is not known",
+        group.messages,
+        target.words(),
+        group.words
+    ));
+    ui.say(&format!(
+        "  next: mqsafe spool decide {} commit (or rollback)",
+        group.no
+    ));
+}
+
+/// How long a group has waited, for a person.
+pub(super) fn age(group: &Group) -> Duration {
+    Duration::from_millis(u64::try_from(now_ms() - group.since_ms).unwrap_or(0))
+}
