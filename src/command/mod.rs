@@ -5,9 +5,15 @@ mod audit;
 mod context;
 #[cfg(feature = "kafka")]
 mod drill;
+#[cfg(feature = "broker")]
+mod dry_run;
 mod generate;
 #[cfg(feature = "broker")]
 mod home;
+#[cfg(feature = "broker")]
+mod input;
+#[cfg(feature = "broker")]
+mod only_failed;
 #[cfg(feature = "broker")]
 mod query_key;
 #[cfg(feature = "broker")]

@@ -8,7 +8,7 @@ use crate::model::{How, Outcome, Result};
 use crate::send::{Options, Partitioner};
 use crate::spool::{Spool, SpoolError, Stats, StoreDir};
 use crate::ui::emit::spool_stats;
-use crate::ui::{Table, Ui};
+use crate::ui::{Table, Ui, count};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,8 +99,8 @@ fn stats(stores: &[PathBuf], format: StatsFormat, ui: &Ui) -> Result<Outcome> {
         ..
     } = sum;
     ui.summary(&format!(
-        "{} spools: pending {pending}, failed {failed}, confirmed {confirmed}",
-        stores.len()
+        "{}: pending {pending}, failed {failed}, confirmed {confirmed}",
+        count(stores.len() as u64, "spool")
     ));
     Ok(outcome)
 }
@@ -126,6 +126,8 @@ fn flush(stores: &[PathBuf], how: &FlushHow, ui: &Ui) -> Result<Outcome> {
                 key: None,
                 headers: Arc::new([]),
                 tag: None,
+                dedupe_window: None,
+                rate: None,
                 connect_timeout: how.connect_timeout,
                 delivery_timeout: how.delivery_timeout,
                 grace: how.grace,

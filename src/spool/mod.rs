@@ -10,13 +10,16 @@
 mod change;
 mod dir;
 mod error;
+mod growth;
 mod read;
 mod schema;
+mod seen;
 
 pub use change::{Accepted, Change, InputProgress, NewMessage, Place, Settled, Verdict};
 pub use dir::{SpoolRoot, StoreDir};
 pub use error::SpoolError;
 pub use read::{Pending, Stats, Target, Waiting};
+pub use seen::Remember;
 
 use redb::{Database, ReadableDatabase};
 use std::path::{Path, PathBuf};
@@ -34,6 +37,9 @@ pub struct Spool {
     next_id: u64,
     /// Which file this is, as opposed to a copy of it; empty for a store in memory.
     identity: String,
+    /// How large its file may become.
+    growth: growth::Growth,
+    seen: seen::Seen,
 }
 
 impl Spool {
@@ -49,12 +55,15 @@ impl Spool {
         if !path.exists() {
             make(&path)?;
         }
+        let growth = growth::Growth::default();
         let mut spool = Spool {
-            db: Some(create(&path)?),
+            db: Some(create(&path, &growth)?),
             id: String::new(),
             next_id: 0,
             identity: dir::identity(&path)?,
             dir: Some(dir),
+            growth,
+            seen: seen::Seen::default(),
         };
         spool.prepare()?;
         Ok(spool)
@@ -75,6 +84,8 @@ impl Spool {
             next_id: 0,
             identity: String::new(),
             dir: None,
+            growth: growth::Growth::default(),
+            seen: seen::Seen::default(),
         };
         spool.prepare()?;
         Ok(spool)
@@ -83,6 +94,12 @@ impl Spool {
     /// Whether what is accepted survives this process.
     pub fn is_durable(&self) -> bool {
         self.dir.is_some()
+    }
+
+    /// From now on nothing is accepted that would make the store's file larger than this. What ends a message is still
+    /// written down, whatever room it takes.
+    pub fn limit(&mut self, bytes: u64) {
+        self.growth.limit(bytes);
     }
 
     /// The directory of the store, where it has one.
@@ -106,7 +123,7 @@ impl Spool {
         };
         let path = dir.database_path();
         self.db = None;
-        self.db = Some(create(&path)?);
+        self.db = Some(create(&path, &self.growth)?);
         self.prepare()
     }
 
@@ -166,13 +183,16 @@ fn make(path: &Path) -> Result<(), SpoolError> {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(SpoolError::io(&aside, e)),
         Ok(()) | Err(_) => {}
     }
-    let db = create(&aside)?;
+    let growth = growth::Growth::default();
+    let db = create(&aside, &growth)?;
     let mut spool = Spool {
         db: Some(db),
         id: String::new(),
         next_id: 0,
         identity: dir::identity(&aside)?,
         dir: None,
+        growth,
+        seen: seen::Seen::default(),
     };
     spool.prepare()?;
     drop(spool);
@@ -181,9 +201,13 @@ fn make(path: &Path) -> Result<(), SpoolError> {
     dir::sync(path)
 }
 
-fn create(path: &Path) -> Result<Database, SpoolError> {
-    let db = Database::builder().set_cache_size(CACHE_BYTES).create(path);
-    let db = db.map_err(|e| SpoolError::database(Some(path), e))?;
+fn create(path: &Path, growth: &growth::Growth) -> Result<Database, SpoolError> {
+    let failed = |e: redb::DatabaseError| SpoolError::database(Some(path), e);
+    let file = growth.file(path).map_err(failed)?;
+    let db = Database::builder()
+        .set_cache_size(CACHE_BYTES)
+        .create_with_backend(file);
+    let db = db.map_err(failed)?;
     dir::make_private(path, 0o600).map_err(|e| SpoolError::io(path, e))?;
     Ok(db)
 }

@@ -154,6 +154,8 @@ impl Pump<'_> {
             own: self.own,
             earlier: self.earlier,
             lines: self.lines,
+            read_to: self.read_to,
+            latency: self.times.latency(),
             why: self.why,
             troubles: self.troubles,
             spool_is_there,
