@@ -24,7 +24,7 @@ pub use {
     broker::{BrokerArgs, SettingArgs},
     context::{ContextAction, ContextCommand, ContextFormat, Tool},
     query_key::{QueryFormat, QueryKeyArgs},
-    send::{InputArgs, PublishArgs, SendArgs, SpoolArgs, WaitArgs},
+    send::{AfterArgs, InputArgs, InputForm, KeyFromName, PublishArgs, SendArgs, SpoolArgs, WaitArgs},
     spool::{
         Decision, SpoolAckArgs, SpoolAction, SpoolBodyState, SpoolCommand, SpoolDecideArgs, SpoolDropArgs,
         SpoolExportArgs, SpoolFlushArgs, SpoolFsckArgs, SpoolListFormat, SpoolLsArgs, SpoolRetryArgs, SpoolShowArgs,

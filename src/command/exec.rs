@@ -8,7 +8,7 @@ use super::send::pump;
 use super::stop::Asked;
 use crate::connect;
 use crate::model::{Endpoint, Outcome, Problem, Result};
-use crate::send::{InputOptions, Observer, Options, Report, Source};
+use crate::send::{Input, Observer, Options, Report};
 use crate::spool::{Group, Spool, Target};
 use crate::ui::Ui;
 use std::ffi::OsString;
@@ -96,11 +96,10 @@ fn now_ms() -> i64 {
 /// Stores the whole input, runs the action, writes down how it ended, and delivers, or does not.
 pub(super) fn deliver(
     action: &Action,
-    spool: &mut Spool,
-    target: &Target,
+    (spool, target): (&mut Spool, &Target),
     endpoint: Arc<dyn Endpoint>,
     options: Options,
-    input: (Source, InputOptions),
+    input: Input,
     observer: &mut dyn Observer,
     ui: &Ui,
 ) -> Result<Report> {

@@ -6,12 +6,20 @@ mod context;
 #[cfg(feature = "kafka")]
 mod drill;
 #[cfg(feature = "broker")]
+mod dry_run;
+#[cfg(feature = "broker")]
 mod ensure;
 #[cfg(feature = "broker")]
 mod exec;
+#[cfg(feature = "broker")]
+mod followers;
 mod generate;
 #[cfg(feature = "broker")]
 mod home;
+#[cfg(feature = "broker")]
+mod input;
+#[cfg(feature = "broker")]
+mod only_failed;
 #[cfg(feature = "broker")]
 mod query_key;
 #[cfg(feature = "broker")]

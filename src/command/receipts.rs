@@ -6,7 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A place for receipts.
 pub(super) enum Receipts {
@@ -18,7 +18,7 @@ pub(super) enum Receipts {
 
 impl Receipts {
     /// Opens the file and leaves what is in it alone until [`Receipts::begin`]: a mistake elsewhere must not cost it.
-    pub(super) fn open(path: &Path, input: &Path) -> Result<Receipts> {
+    pub(super) fn open(path: &Path, inputs: &[PathBuf]) -> Result<Receipts> {
         if path == Path::new("-") {
             return Ok(Receipts::Stdout);
         }
@@ -38,11 +38,11 @@ impl Receipts {
             other.is_ok_and(|other| meta.is_file() && (other.dev(), other.ino()) == (meta.dev(), meta.ino()))
         };
         let stdin = || File::from(std::io::stdin().as_fd().try_clone_to_owned()?).metadata();
-        let is_input = if input == Path::new("-") {
-            same(stdin())
-        } else {
-            same(std::fs::metadata(input))
+        let is = |input: &PathBuf| match input.to_str() {
+            Some("-") => same(stdin()),
+            Some(_) | None => same(std::fs::metadata(input)),
         };
+        let is_input = inputs.iter().any(is);
         if is_input {
             return Err(
                 Problem::usage(format!("{} is the input; receipts would overwrite it", path.display()))

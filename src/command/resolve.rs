@@ -98,6 +98,14 @@ pub(super) fn place(kind: BrokerKind, args: &SendArgs) -> Result<String> {
     }
 }
 
+/// A place that is named by one word: a topic, or for RabbitMQ a queue or `EXCHANGE|KEY`.
+pub(super) fn place_of(kind: BrokerKind, text: &str) -> String {
+    match kind {
+        BrokerKind::RabbitMq if !text.contains('|') => format!("|{text}"),
+        BrokerKind::RabbitMq | BrokerKind::Kafka | BrokerKind::RocketMq => text.to_owned(),
+    }
+}
+
 /// A scan that could not begin is an answer too: nothing was read, and this is why. Only a usage error ends the command.
 pub(super) fn read(scanned: Result<ScanReport>) -> Result<(ScanReport, Option<Problem>)> {
     match scanned {

@@ -2,7 +2,7 @@
 
 use super::resolve;
 use crate::model::{Problem, Result};
-use crate::send::Source;
+use crate::send::{Form, Source};
 use crate::spool::{Spool, SpoolError, StoreDir, Target};
 use crate::ui::Ui;
 use std::os::unix::ffi::OsStrExt;
@@ -78,7 +78,7 @@ pub(super) fn open_spool(named: Option<&Path>, broker: &str, topic: &str, file: 
 }
 
 /// The file, after what was accepted of it.
-pub(super) fn source(spool: &Spool, target: &Target, file: &Path, ui: &Ui) -> Result<Source> {
+pub(super) fn source(spool: &Spool, target: &Target, file: &Path, form: &Form, ui: &Ui) -> Result<Source> {
     let before = spool.input(target, canonical(file)?.as_os_str().as_bytes())?;
     match &before {
         Some(at) => ui.say(&format!("resuming {} after line {}", file.display(), at.lines)),
@@ -87,5 +87,5 @@ pub(super) fn source(spool: &Spool, target: &Target, file: &Path, ui: &Ui) -> Re
             file.display()
         )),
     }
-    Source::file(file, before)
+    Source::file(file, form, before)
 }

@@ -1,90 +1,86 @@
 //! `mqsafe send`: lines to confirmed messages.
 
+use super::exec::{self, Action};
+use super::followers::Followers;
+use super::input::{self, From, Plan};
 use super::receipts::Receipts;
-use super::{ensure, resolve, resume, stdin, stop};
+use super::{dry_run, ensure, only_failed, resolve, resume, stdin, stop};
 use crate::broker;
 use crate::cli::SendArgs;
+use crate::connect::BrokerKind;
 use crate::model::{Endpoint, Fate, How, Outcome, Outgoing, Problem, Result, Tally};
 use crate::send::{
-    Ensure, Event, Events, InputOptions, Observer, Options, Partitioner, Pump, Receipt, Report, Source, State,
+    Ensure, Event, Events, Input, Latency, Observer, Options, Partitioner, Pump, Receipt, Report, State,
 };
 use crate::spool::{Spool, Target};
 use crate::ui::emit::receipt;
-use crate::ui::{Progress, Ui};
+use crate::ui::{Progress, Ui, count};
 use std::io::IsTerminal;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
     let connection = resolve::connection(&args.broker, ui)?;
     let topic = resolve::place(connection.url.kind(), &args)?;
-    let from_stdin = args.input.file == Path::new("-");
-    if from_stdin && args.input.resume {
-        return Err(
-            Problem::usage("--resume needs a file; standard input cannot be read again")
-                .next("give the FILE that was being sent, or run `mqsafe spool flush` for what still waits"),
-        );
-    }
-    if from_stdin {
-        stdin::must_be_open()?;
-    }
-    if from_stdin && std::io::stdin().is_terminal() {
-        ui.say("reading messages from the terminal, one a line; Ctrl-D ends");
-    }
     // Everything is looked at before anything is done, so that a mistake costs nothing.
-    let broker = connection.url.to_string();
-    let endpoint = broker::endpoint(&connection, &topic, How::default())?;
     let headers = headers(&args.input.headers)?;
-    let delimiter = args
-        .input
-        .key_delimiter
-        .as_ref()
-        .map(|d| d.as_os_str().as_bytes().to_vec());
-    if delimiter.as_ref().is_some_and(Vec::is_empty) {
-        return Err(Problem::usage("-K is empty").next("give the text that stands between key and value"));
+    let mut plan = Plan::new(&args, &headers)?;
+    if args.input.resume {
+        plan.regular_file("--resume")?;
     }
-    if args.input.resume && !args.input.file.is_file() {
-        return Err(
-            Problem::usage(format!("{} cannot be resumed", args.input.file.display()))
-                .because("it is no regular file that could be read again")
-                .next("send it without --resume"),
-        );
+    if args.input.tag.is_some() && connection.url.kind() != BrokerKind::RocketMq {
+        let name = connection.url.kind().name();
+        return Err(Problem::usage(format!("{name} has no tags")).next("leave --tag out, or send a header with -H"));
     }
-    let fresh = match (from_stdin, args.input.resume) {
-        (true, _) => Some(Source::stream("standard input", Box::new(std::io::stdin()))),
-        (false, false) => Some(Source::file(&args.input.file, None)?),
-        (false, true) => None,
-    };
-    let receipts = match args.receipts.as_deref() {
-        Some(path) => Some(Receipts::open(path, &args.input.file)?),
+    let again = match &args.input.only_failed {
+        Some(receipts) => Some(only_failed::read(
+            receipts,
+            plan.regular_file("--only-failed")?,
+            &plan.form,
+        )?),
         None => None,
     };
-    let mut spool = match (args.no_spool, args.input.resume) {
-        (true, _) => Spool::in_memory()?,
-        (false, true) => resume::open_spool(
-            resolve::named_spool(&args.spool).as_deref(),
-            &broker,
-            &topic,
-            &args.input.file,
-        )?,
-        (false, false) => resolve::open_spool(resolve::named_spool(&args.spool).as_deref())?,
+    let action = match args.after.exec {
+        true => Some(Action::new(&args.after.program, "--exec")?),
+        false => None,
     };
-    let target = spool.target(&broker, &topic)?;
-    let source = match fresh {
-        Some(source) => source,
-        None => resume::source(&spool, &target, &args.input.file, ui)?,
+    let mut named = resolve::named_spool(&args.spool);
+    dedupe_has_a_spool(&args, named.is_some())?;
+    let limit = args
+        .spool_limit
+        .as_deref()
+        .map(|text| input::bytes("--spool-limit", text));
+    let limit = limit.transpose()?;
+    let broker = connection.url.to_string();
+    let endpoint = broker::endpoint(&connection, &topic, How::default())?;
+    if matches!(plan.from, From::Stdin) {
+        stdin::must_be_open()?;
+    }
+    if matches!(plan.from, From::Stdin) && std::io::stdin().is_terminal() {
+        ui.say("reading messages from the terminal, one a line; Ctrl-D ends");
+    }
+    if let Some(again) = &again {
+        again.words.iter().for_each(|words| ui.say(words));
+        plan.only(again);
+        // What waits from then goes with it.
+        named = named.or(again.spool.clone().filter(|_| !args.no_spool));
+    }
+    let fresh = match args.input.resume {
+        true => None,
+        false => Some(Input::new(plan.source()?, plan.options.clone())?),
     };
-    let receipts = receipts.map(|r| r.begin(args.input.resume)).transpose()?;
-    let options = Options {
+    let mut options = Options {
         partitioner: args
             .publish
             .partition
             .map_or_else(|| Partitioner::by_key(rand::random()), Partitioner::Fixed),
         key: args.input.key.as_ref().map(|k| k.as_os_str().as_bytes().into()),
         headers: headers.into(),
-        tag: None,
+        tag: args.input.tag.as_deref().map(Into::into),
+        dedupe_window: args.input.idempotency_key.as_ref().map(|_| args.input.dedupe_window),
+        rate: plan.options.rate,
         connect_timeout: args.wait.connect_timeout,
         delivery_timeout: args.wait.delivery_timeout,
         grace: args.wait.grace,
@@ -96,12 +92,19 @@ pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
         dead_letter: None,
         check: None,
     };
-    let input = InputOptions {
-        key_delimiter: delimiter,
-        max_line_bytes: args.input.max_message_bytes as usize,
+    let fresh = match (args.input.dry_run, fresh) {
+        (true, Some(input)) => {
+            let at = dry_run::Where {
+                broker: &broker,
+                topic: &topic,
+                spool: named.as_deref(),
+            };
+            return dry_run::run(&at, &*endpoint, options, input, Teller::new(ui, None), ui);
+        }
+        (_, fresh) => fresh,
     };
     // A place that cannot be read is told before anything is sent.
-    let scan = match (args.ensure, &args.topic) {
+    let scan = match (args.after.ensure, &args.topic) {
         (true, Some(topic)) => Some(broker::scan(&connection, topic)?),
         (true, None) => {
             return Err(Problem::usage("--ensure cannot read an exchange back")
@@ -109,28 +112,102 @@ pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
         }
         (false, _) => None,
     };
+    let inputs: Vec<PathBuf> = match &plan.from {
+        From::Stdin => vec![PathBuf::from("-")],
+        From::File(path) => vec![path.clone()],
+        From::Files(paths, _) => paths.clone(),
+        From::Template(_) => Vec::new(),
+    };
+    let receipts = args
+        .receipts
+        .as_deref()
+        .map(|path| Receipts::open(path, &inputs))
+        .transpose()?;
+    let mut spool = match (args.no_spool, args.input.resume) {
+        (true, _) => Spool::in_memory()?,
+        (false, true) => resume::open_spool(named.as_deref(), &broker, &topic, plan.regular_file("--resume")?)?,
+        (false, false) => resolve::open_spool(named.as_deref())?,
+    };
+    if let Some(limit) = limit {
+        spool.limit(limit);
+    }
+    let target = spool.target(&broker, &topic)?;
+    let input = match fresh {
+        Some(input) => input,
+        None => {
+            let file = plan.regular_file("--resume")?;
+            let source = resume::source(&spool, &target, file, &plan.options.form, ui)?;
+            Input::new(source, plan.options.clone())?
+        }
+    };
+    // Receipts that are read as well as written go on, as those of a file that is resumed do.
+    let goes_on = args.input.resume || (again.is_some() && same_file(&args.receipts, &args.input.only_failed));
+    let receipts = receipts.map(|r| r.begin(goes_on)).transpose()?;
     let mut teller = Teller::new(ui, receipts);
     teller.ensure = scan.is_some().then(Ensure::default);
-    let report = pump(
-        &mut spool,
-        &target,
-        endpoint,
-        options,
-        Some((source, input)),
-        &mut teller,
-    )?;
-    let receipts = teller.finish(Some(&report.own));
-    let at = spool.path().map(|p| p.display().to_string());
+    if let From::Files(paths, _) = &plan.from {
+        teller.files.clone_from(paths);
+    }
+    let undecided = exec::look_after(&mut spool, ui)?;
+    let followers = Followers::new(&args, &connection, &mut spool)?;
+    followers.join(&mut options);
+    let report = match &action {
+        None => pump(&mut spool, &target, endpoint, options, Some(input), &mut teller)?,
+        Some(action) => {
+            let place = (&mut spool, &target);
+            exec::deliver(action, place, endpoint, options, input, &mut teller, ui)?
+        }
+    };
     let took = teller.started.elapsed();
+    let told_receipts = teller.finish(Some(&receipt::Summary {
+        tally: &report.own,
+        input: (&plan.name, &plan.form, report.read_to),
+        spool: spool.path(),
+        latency: report.latency,
+        seconds: took.as_secs_f64(),
+        rate: rate(&report, took),
+    }));
+    let at = spool.path().map(|p| p.display().to_string());
     let ensured = match (scan, teller.ensure.take()) {
         (Some(scan), Some(read_back)) => ensure::run(scan, read_back, &broker, &stop::Asked::listen()?, ui),
         (_, _) => Outcome::Good,
     };
+    let followed = followers.deliver(&mut spool, &args, ui)?;
     tell(ui, &report, &target, at.as_deref(), took);
     Ok(report
         .outcome
         .and(ensured)
-        .and(receipts.map_or_else(|p| told(ui, p), |()| Outcome::Good)))
+        .and(undecided)
+        .and(followed)
+        .and(told_receipts.map_or_else(|p| told(ui, p), |()| Outcome::Good)))
+}
+
+/// What was sent before is remembered by one store. Without a name any of the user's stores may be taken, and another one would
+/// not remember.
+fn dedupe_has_a_spool(args: &SendArgs, named: bool) -> Result<()> {
+    let next = "name one with --spool DIR or MQSAFE_SPOOL, the same in every run";
+    match (args.input.idempotency_key.is_some(), args.no_spool, named) {
+        (false, ..) | (true, false, true) => Ok(()),
+        (true, true, _) => {
+            Err(Problem::usage("--idempotency-key needs a spool, which remembers what was sent").next(next))
+        }
+        (true, false, false) => Err(Problem::usage("--idempotency-key needs a spool that is named")
+            .because(
+                "without a name each run takes any store that is free, and each store remembers its own messages only",
+            )
+            .next(next)),
+    }
+}
+
+fn same_file(one: &Option<PathBuf>, other: &Option<PathBuf>) -> bool {
+    let canonical = |path: &Option<PathBuf>| path.as_ref().and_then(|path| path.canonicalize().ok());
+    canonical(one).is_some_and(|one| Some(one) == canonical(other))
+}
+
+/// Messages acknowledged in a second.
+fn rate(report: &Report, took: Duration) -> f64 {
+    let (seconds, stored) = (took.as_secs_f64(), report.own.stored + report.earlier.stored);
+    if seconds > 0.0 { stored as f64 / seconds } else { 0.0 }
 }
 
 fn told(ui: &Ui, problem: Problem) -> Outcome {
@@ -144,7 +221,7 @@ pub(super) fn pump(
     target: &Target,
     endpoint: Arc<dyn Endpoint>,
     options: Options,
-    input: Option<(Source, InputOptions)>,
+    input: Option<Input>,
     observer: &mut dyn Observer,
 ) -> Result<Report> {
     let events = Events::default();
@@ -181,6 +258,8 @@ pub(super) struct Teller<'a> {
     trouble: Option<String>,
     receipts: Option<Receipts>,
     ensure: Option<Ensure>,
+    /// Where each file is a message: the files, in the order of the lines.
+    files: Vec<PathBuf>,
     told: Told,
     failed: Option<Problem>,
     names_failed: bool,
@@ -206,6 +285,7 @@ impl<'a> Teller<'a> {
             trouble: None,
             receipts,
             ensure: None,
+            files: Vec::new(),
             told: Told::default(),
             failed: None,
             names_failed: false,
@@ -229,7 +309,7 @@ impl<'a> Teller<'a> {
     }
 
     /// Ends the display and the receipts, whose last line holds the counts.
-    pub(super) fn finish(&mut self, tally: Option<&Tally>) -> Result<()> {
+    pub(super) fn finish(&mut self, summary: Option<&receipt::Summary<'_>>) -> Result<()> {
         self.progress.finish();
         let Told { rejected, refused } = self.told;
         for (count, what) in [(rejected, "rejected"), (refused, "refused")] {
@@ -240,8 +320,8 @@ impl<'a> Teller<'a> {
                 ));
             }
         }
-        if let Some(tally) = tally {
-            self.write(&receipt::summary(tally));
+        if let Some(summary) = summary {
+            self.write(&receipt::summary(summary));
         }
         if let Some(receipts) = &mut self.receipts
             && let Err(problem) = receipts.end()
@@ -274,12 +354,15 @@ impl Observer for Teller<'_> {
             ensure.settled(receipt);
         }
         if self.receipts.is_some() {
-            self.write(&receipt::line(receipt));
+            let file = usize::try_from(receipt.line)
+                .ok()
+                .and_then(|line| self.files.get(line.checked_sub(1)?));
+            self.write(&receipt::line(receipt, file.map(PathBuf::as_path)));
         }
         let told = match receipt.fate {
             Fate::Rejected => &mut self.told.rejected,
             Fate::Refused => &mut self.told.refused,
-            Fate::Stored | Fate::InDoubt | Fate::Spooled => return,
+            Fate::Stored | Fate::InDoubt | Fate::Spooled | Fate::Repeated => return,
         };
         *told += 1;
         if *told <= TOLD_EACH {
@@ -335,12 +418,17 @@ pub(super) fn tell(ui: &Ui, report: &Report, target: &Target, spool: Option<&str
         match spool {
             Some(_) if !report.spool_is_there => {}
             Some(at) => {
-                ui.say(&format!("{left} messages are safe in {at}"));
+                let are = if left == 1 { "is" } else { "are" };
+                ui.say(&format!("{} {are} safe in {at}", count(left, "message")));
                 ui.say(&format!("  next: mqsafe spool flush --spool {at}"));
             }
-            None => ui.say(&format!(
-                "{left} messages were not confirmed and are not kept (--no-spool)"
-            )),
+            None => {
+                let (were, are) = if left == 1 { ("was", "is") } else { ("were", "are") };
+                let messages = count(left, "message");
+                ui.say(&format!(
+                    "{messages} {were} not confirmed and {are} not kept (--no-spool)"
+                ));
+            }
         }
     }
     if report.own.refused + report.earlier.refused > 0 && spool.is_some() {
@@ -349,10 +437,12 @@ pub(super) fn tell(ui: &Ui, report: &Report, target: &Target, spool: Option<&str
     if report.earlier != Tally::default() {
         ui.say(&format!("left by earlier runs: {}", report.earlier));
     }
-    let (seconds, stored) = (took.as_secs_f64(), report.own.stored + report.earlier.stored);
-    let rate = if seconds > 0.0 { stored as f64 / seconds } else { 0.0 };
+    let mut speed = format!("{:.1} s, {:.0}/s", took.as_secs_f64(), rate(report, took));
+    if let Some(Latency { p50, p99, max }) = report.latency {
+        speed.push_str(&format!("; latency p50 {p50} ms, p99 {p99} ms, max {max} ms"));
+    }
     ui.summary(&format!(
-        "{}: {} ({seconds:.1} s, {rate:.0}/s)",
+        "{}: {} ({speed})",
         // A queue is published to by its name alone; the bar belongs to the lane.
         target.topic.strip_prefix('|').unwrap_or(&target.topic),
         report.own

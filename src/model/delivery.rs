@@ -37,6 +37,8 @@ pub enum Fate {
     Spooled,
     /// Could not be read as a message, so never accepted.
     Rejected,
+    /// The business gave it before, and it was accepted then; so it is not accepted again.
+    Repeated,
 }
 
 impl Fate {
@@ -48,6 +50,7 @@ impl Fate {
             Fate::InDoubt => "in_doubt",
             Fate::Spooled => "spooled",
             Fate::Rejected => "rejected",
+            Fate::Repeated => "repeated",
         }
     }
 }
@@ -65,6 +68,8 @@ pub struct Tally {
     pub spooled: u64,
     /// Never accepted.
     pub rejected: u64,
+    /// Accepted before under the same id, and not again.
+    pub repeated: u64,
 }
 
 impl Tally {
@@ -76,6 +81,7 @@ impl Tally {
             Fate::InDoubt => &mut self.in_doubt,
             Fate::Spooled => &mut self.spooled,
             Fate::Rejected => &mut self.rejected,
+            Fate::Repeated => &mut self.repeated,
         };
         *slot += n;
     }
@@ -94,6 +100,7 @@ impl Tally {
             in_doubt: self.in_doubt + other.in_doubt,
             spooled: self.spooled + other.spooled,
             rejected: self.rejected + other.rejected,
+            repeated: self.repeated + other.repeated,
         }
     }
 }
@@ -106,6 +113,7 @@ impl fmt::Display for Tally {
             in_doubt,
             spooled,
             rejected,
+            repeated,
         } = self;
         let accepted = self.accepted();
         write!(
@@ -114,6 +122,9 @@ impl fmt::Display for Tally {
         )?;
         if *rejected > 0 {
             write!(f, "; rejected {rejected}")?;
+        }
+        if *repeated > 0 {
+            write!(f, "; repeated {repeated}")?;
         }
         Ok(())
     }

@@ -13,6 +13,8 @@ pub(super) struct Flight {
     pub(super) accepted_ms: i64,
     pub(super) bytes: usize,
     pub(super) attempts: u32,
+    /// When its verdict came; 0 before.
+    pub(super) settled_ms: i64,
 }
 
 /// All of them, with their size.

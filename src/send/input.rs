@@ -1,50 +1,115 @@
-//! The input: bytes to lines, in chunks that become one durable commit each.
+//! The input: bytes to messages, in chunks that become one durable commit each.
+
+mod business;
+mod credit;
+mod draft;
+mod files;
+mod frames;
+mod reader;
+mod record;
+mod source;
+mod table;
+mod template;
+
+pub use business::IdFrom;
+pub use draft::Numbers;
+pub use files::KeyFrom;
+pub use source::{Source, beginning_sha256};
+pub use table::Columns;
+pub use template::Template;
+
+pub(super) use credit::Credit;
 
 use super::event::Event;
-use crate::hooks::{self, Phase};
-use crate::model::{Problem, Result};
+use super::pace::Rate;
+use crate::model::Result;
 use crate::spool::InputProgress;
-use sha2::{Digest, Sha256};
-use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use reader::Reader;
+use std::io;
 use std::ops::Range;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Condvar, Mutex};
 
 /// One commit holds at most so many messages, and at most so many bytes unless a single message is larger.
 const CHUNK_LINES: usize = 2000;
 const CHUNK_BYTES: usize = 1 << 20;
 const BLOCK_BYTES: usize = 256 << 10;
-/// Chunks read ahead of the pump.
-const AHEAD: usize = 4;
 
-/// Lines that were read together.
+/// Messages that were read together.
 #[derive(Debug, Default)]
 pub struct Chunk {
-    /// The bytes that lines point into.
+    /// The bytes that everything else points into.
     pub data: Vec<u8>,
-    /// The lines that are messages.
+    /// What became messages.
     pub lines: Vec<Line>,
-    /// The lines that are not.
+    /// What only some messages have.
+    pub extras: Vec<Extra>,
+    /// Headers of the messages, each message's one after the other: name, and value where it has one. Names are UTF-8.
+    pub headers: Vec<(Range<usize>, Option<Range<usize>>)>,
+    /// What could not become a message.
     pub rejected: Vec<Rejected>,
-    /// How far the file is read with this chunk; `None` for a stream, which cannot be resumed.
+    /// How far the file is read with this chunk; `None` for what cannot be resumed.
     pub progress: Option<InputProgress>,
+    /// How many bytes were read with this chunk, and their SHA-256; `None` for what is no sequence of bytes.
+    pub read_to: Option<ReadTo>,
+}
+
+/// The beginning of an input, as far as it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadTo {
+    /// So many bytes.
+    pub bytes: u64,
+    /// Their SHA-256.
+    pub sha256: [u8; 32],
 }
 
 /// One message of a chunk.
 #[derive(Debug, Clone)]
 pub struct Line {
-    /// Counted from 1.
+    /// Counted from 1: lines, records, or files, as the input has them. The header line of a table is the first.
     pub number: u64,
-    /// The key, where the line has one.
+    /// The key, where the message has one.
     pub key: Option<Range<usize>>,
-    /// The payload.
+    /// The payload; empty for a tombstone.
     pub value: Range<usize>,
+    /// Where in the chunk's extras it has more; most messages have none.
+    pub extra: Option<u32>,
 }
 
-/// A line that could not be read as a message.
+/// What a message has besides key and payload.
+#[derive(Debug, Clone, Default)]
+pub struct Extra {
+    /// There is no payload at all.
+    pub tombstone: bool,
+    /// Its own headers, in the chunk's.
+    pub headers: Range<usize>,
+    /// RocketMQ's tag.
+    pub tag: Option<Range<usize>>,
+    /// The partition that it wants.
+    pub partition: Option<i32>,
+    /// What the business calls it, where that was asked for.
+    pub id: Option<Range<usize>>,
+}
+
+impl Chunk {
+    /// What a message has besides key and payload.
+    pub(super) fn extra(&self, line: &Line) -> Option<&Extra> {
+        self.extras.get(line.extra? as usize)
+    }
+
+    /// The bytes of a range.
+    pub(super) fn bytes(&self, range: &Range<usize>) -> &[u8] {
+        &self.data[range.clone()]
+    }
+
+    /// The text of a range that was checked to be UTF-8 when it was read.
+    pub(super) fn text(&self, range: &Range<usize>) -> &str {
+        std::str::from_utf8(self.bytes(range)).unwrap_or_default()
+    }
+}
+
+/// Something of the input that could not be read as a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
     /// Counted from 1.
@@ -53,325 +118,114 @@ pub struct Rejected {
     pub reason: String,
 }
 
-/// Why no more lines come.
+/// Why no more messages come.
 #[derive(Debug)]
 pub struct InputEnd {
     /// Lines read, from the start of the input.
     pub lines: u64,
     /// What broke, when it did not simply end.
     pub error: Option<io::Error>,
+    /// The line that could not be read and that nothing may come after.
+    pub strict: Option<u64>,
 }
 
-/// How lines become messages.
+/// How bytes become messages.
+#[derive(Debug, Clone)]
+pub enum Form {
+    /// Each message ends with the same bytes.
+    Text {
+        /// What a message ends with; never empty.
+        end: Vec<u8>,
+        /// Splits key from value at its first occurrence.
+        key_delimiter: Option<Vec<u8>>,
+    },
+    /// One JSON record a line.
+    Records,
+    /// CSV with a header line.
+    Table(Columns),
+}
+
+impl Form {
+    /// Lines, without keys.
+    pub fn lines() -> Form {
+        Form::Text {
+            end: b"\n".to_vec(),
+            key_delimiter: None,
+        }
+    }
+
+    /// Words for it that differ when the same bytes would be other messages.
+    pub fn name(&self) -> String {
+        match self {
+            Form::Text { end, .. } if end == b"\n" => "lines".to_owned(),
+            Form::Text { end, .. } => format!("messages that end with \"{}\"", end.escape_ascii()),
+            Form::Records => "jsonl".to_owned(),
+            Form::Table(_) => "csv".to_owned(),
+        }
+    }
+}
+
+/// How the input is read.
 #[derive(Debug, Clone)]
 pub struct InputOptions {
-    /// Splits key from value at its first occurrence.
-    pub key_delimiter: Option<Vec<u8>>,
-    /// A line longer than this is rejected unread, so that memory stays bounded.
+    /// How bytes become messages; of no effect on whole files and on a template.
+    pub form: Form,
+    /// A message longer than this is rejected unread, so that memory stays bounded.
     pub max_line_bytes: usize,
+    /// Ends at the first line that cannot be read.
+    pub strict: bool,
+    /// Whether a record's partition is a wish.
+    pub keep_partition: bool,
+    /// Where the business's own id of a message is.
+    pub id: Option<IdFrom>,
+    /// The business's id of a message that has none of its own.
+    pub fixed_id: Option<Vec<u8>>,
+    /// Only these lines are read as messages.
+    pub only: Option<Arc<Numbers>>,
+    /// Not more than this.
+    pub rate: Option<Rate>,
 }
 
-/// Where lines come from.
-pub struct Source {
-    reader: Box<dyn Read + Send>,
-    resume: Option<InputProgress>,
-    hasher: Sha256,
-    /// What the user calls it.
-    pub name: String,
-}
-
-impl Source {
-    /// A stream, such as standard input.
-    pub fn stream(name: &str, reader: Box<dyn Read + Send>) -> Source {
-        Source {
-            reader,
-            resume: None,
-            hasher: Sha256::new(),
-            name: name.to_owned(),
+impl Default for InputOptions {
+    fn default() -> InputOptions {
+        InputOptions {
+            form: Form::lines(),
+            max_line_bytes: 16 << 20,
+            strict: false,
+            keep_partition: false,
+            id: None,
+            fixed_id: None,
+            only: None,
+            rate: None,
         }
     }
+}
 
-    /// A file from its start, or after what was accepted of it before. A pipe or device with a path is read as a stream.
+/// An input that is ready to be read.
+pub struct Input(Reader);
+
+impl Input {
+    /// Prepares an input. The header of a table is read here, so that a mistake in it costs nothing.
     ///
     /// # Errors
-    /// A usage problem when it cannot be opened, or is no longer the file whose first bytes were accepted.
-    pub fn file(path: &Path, before: Option<InputProgress>) -> Result<Source> {
-        let name = path.display().to_string();
-        let cannot = |e: io::Error| Problem::usage(format!("cannot read {name}")).because(e);
-        let mut file = File::open(path).map_err(|e| cannot(e).next("check the path; - reads standard input"))?;
-        let meta = file.metadata().map_err(cannot)?;
-        if meta.is_dir() {
-            return Err(Problem::usage(format!("{name} is a directory")).next("give a file, or - for standard input"));
-        }
-        if !meta.is_file() {
-            return Ok(Source::stream(&name, Box::new(file)));
-        }
-        let canonical = path.canonicalize().map_err(cannot)?;
-        let mut progress = InputProgress {
-            path: std::os::unix::ffi::OsStrExt::as_bytes(canonical.as_os_str()).to_vec(),
-            offset: 0,
-            lines: 0,
-            size: meta.len(),
-            prefix_sha256: [0; 32],
-        };
-        let mut hasher = Sha256::new();
-        if let Some(before) = before {
-            hasher = same_beginning(&file, &name, meta.len(), &before)?;
-            file.seek(SeekFrom::Start(before.offset)).map_err(cannot)?;
-            (progress.offset, progress.lines) = (before.offset, before.lines);
-        }
-        Ok(Source {
-            reader: Box::new(file),
-            resume: Some(progress),
-            hasher,
-            name,
-        })
-    }
-}
-
-/// Reads the accepted part again and compares; returns the hash state to go on with.
-fn same_beginning(file: &File, name: &str, size: u64, before: &InputProgress) -> Result<Sha256> {
-    let changed = |why: String| {
-        Problem::usage(format!("{name} is not the file that was being sent"))
-            .because(why)
-            .next("send it as new input without --resume, after `mqsafe spool flush` for what still waits")
-    };
-    if size < before.offset {
-        return Err(changed(format!(
-            "{} bytes of it were accepted and it has {size}",
-            before.offset
-        )));
-    }
-    let (mut hasher, mut last, mut left) = (Sha256::new(), b'\n', before.offset);
-    let mut reader = BufReader::with_capacity(BLOCK_BYTES, file);
-    let mut block = vec![0; BLOCK_BYTES];
-    while left > 0 {
-        let want = usize::try_from(left).unwrap_or(usize::MAX).min(block.len());
-        let got = reader.read(&mut block[..want]).map_err(|e| changed(e.to_string()))?;
-        if got == 0 {
-            return Err(changed("it became shorter while it was read".to_owned()));
-        }
-        hasher.update(&block[..got]);
-        last = block[got - 1];
-        left -= got as u64;
-    }
-    if hasher.clone().finalize().as_slice() != before.prefix_sha256 {
-        return Err(changed(format!("its first {} bytes have changed", before.offset)));
-    }
-    if last != b'\n' && size > before.offset {
-        return Err(changed(format!(
-            "line {} was accepted as its last line, and it has grown in the middle of that line",
-            before.lines
-        )));
-    }
-    Ok(hasher)
-}
-
-/// Lets the reader run a little ahead of the pump, and no further.
-#[derive(Debug, Default)]
-pub(super) struct Credit {
-    used: Mutex<usize>,
-    freed: Condvar,
-}
-
-impl Credit {
-    fn take(&self, stop: &AtomicBool) {
-        let mut used = self.used.lock().unwrap_or_else(|e| e.into_inner());
-        while *used >= AHEAD && !stop.load(Ordering::Relaxed) {
-            used = self.freed.wait(used).unwrap_or_else(|e| e.into_inner());
-        }
-        *used += 1;
+    /// A usage problem when a table has no header, or not the columns that were asked for.
+    pub fn new(source: Source, options: InputOptions) -> Result<Input> {
+        Reader::new(source, options).map(Input)
     }
 
-    pub(super) fn give(&self) {
-        let mut used = self.used.lock().unwrap_or_else(|e| e.into_inner());
-        *used = used.saturating_sub(1);
-        self.freed.notify_one();
-    }
-}
-
-/// Starts reading on a thread of its own. The thread ends with an [`Event::InputEnd`], or silently once `stop` is set.
-pub(super) fn start(
-    source: Source,
-    options: InputOptions,
-    sender: Sender<Event>,
-    stop: Arc<AtomicBool>,
-    credit: Arc<Credit>,
-) -> io::Result<()> {
-    let reader = Reader::new(source, options);
-    std::thread::Builder::new()
-        .name("input".to_owned())
-        .spawn(move || reader.run(&sender, &stop, &credit))
-        .map(drop)
-}
-
-struct Reader {
-    source: Source,
-    options: InputOptions,
-    chunk: Chunk,
-    /// The line being read: its bytes so far, or how many were thrown away because it is too long.
-    partial: Vec<u8>,
-    skipped: u64,
-    /// The hash with the thrown away bytes in it; the source's own stays at the end of the last whole line.
-    skipping: Option<Sha256>,
-    lines: u64,
-    offset: u64,
-}
-
-impl Reader {
-    fn new(source: Source, options: InputOptions) -> Reader {
-        let (lines, offset) = source.resume.as_ref().map_or((0, 0), |p| (p.lines, p.offset));
-        Reader {
-            source,
-            options,
-            chunk: Chunk::default(),
-            partial: Vec::new(),
-            skipped: 0,
-            skipping: None,
-            lines,
-            offset,
-        }
+    /// Whether an interrupted run can go on where it was.
+    pub fn is_resumable(&self) -> bool {
+        self.0.is_resumable()
     }
 
-    fn run(mut self, sender: &Sender<Event>, stop: &AtomicBool, credit: &Credit) {
-        let mut block = vec![0; BLOCK_BYTES];
-        let error = loop {
-            if stop.load(Ordering::Relaxed) {
-                return;
-            }
-            match self.source.reader.read(&mut block) {
-                Ok(0) => {
-                    if !self.partial.is_empty() || self.skipped > 0 {
-                        // The last line has no end of line; it is a message all the same.
-                        self.end_line(&[], 0);
-                    }
-                    break None;
-                }
-                Ok(n) => self.take(&block[..n], sender, stop, credit),
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => break Some(e),
-            }
-            self.hand_over(sender, stop, credit);
-        };
-        self.hand_over(sender, stop, credit);
-        let _ = sender.send(Event::InputEnd(InputEnd {
-            lines: self.lines,
-            error,
-        }));
+    /// Starts reading on a thread of its own. The thread ends with an [`Event::InputEnd`], or silently once `stop` is set.
+    pub(super) fn start(self, sender: Sender<Event>, stop: Arc<AtomicBool>, credit: Arc<Credit>) -> io::Result<()> {
+        let reader = self.0;
+        std::thread::Builder::new()
+            .name("input".to_owned())
+            .spawn(move || reader.run(&sender, &stop, &credit))
+            .map(drop)
     }
-
-    /// Splits a block into lines. What follows the last line end waits for the next block.
-    fn take(&mut self, mut block: &[u8], sender: &Sender<Event>, stop: &AtomicBool, credit: &Credit) {
-        while let Some(end) = block.iter().position(|b| *b == b'\n') {
-            self.end_line(&block[..end], 1);
-            block = &block[end + 1..];
-            if self.chunk.lines.len() + self.chunk.rejected.len() >= CHUNK_LINES || self.chunk.data.len() >= CHUNK_BYTES
-            {
-                self.hand_over(sender, stop, credit);
-            }
-        }
-        if self.skipped > 0 || self.partial.len() + block.len() > self.options.max_line_bytes {
-            self.forget_partial(block);
-        } else {
-            self.partial.extend_from_slice(block);
-        }
-    }
-
-    /// The line is too long: only its length and its hash are kept.
-    fn forget_partial(&mut self, more: &[u8]) {
-        let hasher = self.skipping.get_or_insert_with(|| self.source.hasher.clone());
-        hasher.update(&self.partial);
-        hasher.update(more);
-        self.skipped += (self.partial.len() + more.len()) as u64;
-        self.partial = Vec::new();
-    }
-
-    /// A line is whole: `rest` is what came of it in this block, followed by `terminator` bytes of line end.
-    fn end_line(&mut self, rest: &[u8], terminator: usize) {
-        self.lines += 1;
-        if self.skipped > 0 || self.partial.len() + rest.len() > self.options.max_line_bytes {
-            self.forget_partial(rest);
-            let (length, limit) = (self.skipped, self.options.max_line_bytes);
-            let reason =
-                format!("the line has {length} bytes, more than {limit}; split it or raise --max-message-bytes");
-            self.chunk.rejected.push(Rejected {
-                line: self.lines,
-                reason,
-            });
-            self.offset += length;
-            self.source.hasher = self.skipping.take().unwrap_or_else(|| self.source.hasher.clone());
-        } else {
-            self.source.hasher.update(&self.partial);
-            self.source.hasher.update(rest);
-            self.message(rest);
-            self.offset += (self.partial.len() + rest.len()) as u64;
-        }
-        self.source.hasher.update(&b"\n"[..terminator]);
-        self.offset += terminator as u64;
-        self.partial.clear();
-        self.skipped = 0;
-    }
-
-    fn message(&mut self, rest: &[u8]) {
-        let start = self.chunk.data.len();
-        self.chunk.data.extend_from_slice(&self.partial);
-        self.chunk.data.extend_from_slice(rest);
-        let line = start..self.chunk.data.len();
-        let Some(delimiter) = &self.options.key_delimiter else {
-            self.chunk.lines.push(Line {
-                number: self.lines,
-                key: None,
-                value: line,
-            });
-            return;
-        };
-        match find(&self.chunk.data[line.clone()], delimiter) {
-            Some(at) => {
-                let key = start..start + at;
-                self.chunk.lines.push(Line {
-                    number: self.lines,
-                    key: Some(key),
-                    value: start + at + delimiter.len()..line.end,
-                });
-            }
-            None => {
-                self.chunk.data.truncate(start);
-                let reason = format!(
-                    "the line has no {:?} to split its key at (-K)",
-                    String::from_utf8_lossy(delimiter)
-                );
-                self.chunk.rejected.push(Rejected {
-                    line: self.lines,
-                    reason,
-                });
-            }
-        }
-    }
-
-    fn hand_over(&mut self, sender: &Sender<Event>, stop: &AtomicBool, credit: &Credit) {
-        if self.chunk.lines.is_empty() && self.chunk.rejected.is_empty() {
-            return;
-        }
-        if let Some(progress) = &self.source.resume {
-            let prefix_sha256 = self.source.hasher.clone().finalize().into();
-            self.chunk.progress = Some(InputProgress {
-                offset: self.offset,
-                lines: self.lines,
-                prefix_sha256,
-                ..progress.clone()
-            });
-        }
-        hooks::mark(Phase::Read, self.chunk.lines.len() as u64);
-        credit.take(stop);
-        // A pump that is gone has said so already.
-        let _ = sender.send(Event::Chunk(std::mem::take(&mut self.chunk)));
-    }
-}
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack
-        .windows(needle.len().max(1))
-        .position(|window| window == needle)
 }
 
 #[cfg(test)]

@@ -7,14 +7,23 @@ mod ensure;
 mod event;
 mod flight;
 mod input;
+mod latency;
 mod observe;
+mod pace;
 mod partitioner;
 mod places;
 mod pump;
+mod survey;
 
 pub use ensure::{Ensure, Ensured};
 pub use event::{Event, Events};
-pub use input::{Chunk, InputEnd, InputOptions, Rejected, Source};
+pub use input::{
+    Chunk, Columns, Form, IdFrom, Input, InputEnd, InputOptions, KeyFrom, Numbers, ReadTo, Rejected, Source, Template,
+    beginning_sha256,
+};
+pub use latency::Latency;
 pub use observe::{Observer, Receipt, State};
+pub use pace::Rate;
 pub use partitioner::{Partitioner, murmur2};
 pub use pump::{Options, Pump, Report};
+pub use survey::{Survey, survey};

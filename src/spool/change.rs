@@ -3,7 +3,7 @@
 use super::follow::{Follow, Followers};
 use super::schema::{self, Body, Headers, RetryRow, RunRow};
 use super::undecided;
-use super::{Pending, Spool, SpoolError, Target};
+use super::{Pending, Remember, Spool, SpoolError, Target};
 use crate::model::Voids;
 use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 use std::collections::HashMap;
@@ -126,6 +126,8 @@ pub struct Change<'a> {
     pub follow: Follow<'a>,
     /// How far the input was read with `accept`.
     pub input: Option<&'a InputProgress>,
+    /// What the business calls those of `accept` that are not to be accepted twice.
+    pub remember: Option<Remember<'a>>,
     /// The time of all this, in milliseconds since the Unix epoch.
     pub now_ms: i64,
 }
@@ -137,6 +139,7 @@ impl Spool {
     /// [`SpoolError`]; nothing of the change happened as far as this process may assume, and the store must be
     /// [reopened](Spool::reopen) before it is used again.
     pub fn commit(&mut self, target: &Target, change: &Change<'_>) -> Result<Vec<Accepted>, SpoolError> {
+        let _limited = (!change.accept.is_empty()).then(|| self.growth.limited());
         let (got, next_id) = self.try_commit(target, change).map_err(|e| self.failed(e))?;
         self.next_id = next_id;
         Ok(got)
@@ -154,6 +157,10 @@ impl Spool {
         let mut lanes = Lanes::new(target);
         let mut got = Vec::with_capacity(change.accept.len() + change.place.len());
         let next_id = accept(&txn, target, change, self.next_id, &mut lanes, &mut got)?;
+        if let Some(remember) = &change.remember {
+            self.seen
+                .remember(&txn, target, remember, self.next_id, change.now_ms)?;
+        }
         place(&txn, target, change.place, &mut lanes, &mut got)?;
         let next_id = settle(&txn, target, change, &mut lanes, next_id)?;
         remember(&txn, target, change.retry)?;

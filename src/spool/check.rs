@@ -83,7 +83,7 @@ pub fn copy_aside(database: &Path) -> Result<PathBuf, SpoolError> {
 /// [`SpoolError`] when it cannot be mended.
 pub fn repair(database: &Path) -> Result<bool, SpoolError> {
     guarded(database, || {
-        let mut db = super::create(database)?;
+        let mut db = super::create(database, &super::growth::Growth::default())?;
         db.check_integrity()
             .map(|clean| !clean)
             .map_err(|e| SpoolError::database(Some(database), e))

@@ -78,6 +78,13 @@ impl SpoolError {
             .is_some_and(|e| matches!(e.kind(), StorageFull | QuotaExceeded | FileTooLarge))
     }
 
+    /// Whether the store was to grow beyond its own limit ([`Spool::limit`](super::Spool::limit)).
+    pub fn is_at_limit(&self) -> bool {
+        self.system()
+            .and_then(|e| e.get_ref())
+            .is_some_and(|e| e.is::<super::growth::Limit>())
+    }
+
     /// What to do about it.
     fn advice(&self) -> &'static str {
         if self.is_out_of_space() {

@@ -13,10 +13,12 @@ mod consumed;
 mod dir;
 mod error;
 mod follow;
+mod growth;
 mod kept;
 mod overlay;
 mod read;
 mod schema;
+mod seen;
 mod tend;
 mod undecided;
 
@@ -28,6 +30,7 @@ pub use error::SpoolError;
 pub use follow::{Follow, Scheduled};
 pub use kept::{Held, Kept, Run, Which};
 pub use read::{Pending, Stats, Target, Waiting};
+pub use seen::Remember;
 pub use tend::{Again, Dropped, Retried};
 pub use undecided::Group;
 
@@ -47,6 +50,9 @@ pub struct Spool {
     next_id: u64,
     /// Which file this is, as opposed to a copy of it; empty for a store in memory.
     identity: String,
+    /// How large its file may become.
+    growth: growth::Growth,
+    seen: seen::Seen,
 }
 
 impl Spool {
@@ -62,12 +68,15 @@ impl Spool {
         if !path.exists() {
             make(&path)?;
         }
+        let growth = growth::Growth::default();
         let mut spool = Spool {
-            db: Some(create(&path)?),
+            db: Some(create(&path, &growth)?),
             id: String::new(),
             next_id: 0,
             identity: dir::identity(&path)?,
             dir: Some(dir),
+            growth,
+            seen: seen::Seen::default(),
         };
         spool.prepare()?;
         Ok(spool)
@@ -88,6 +97,8 @@ impl Spool {
             next_id: 0,
             identity: String::new(),
             dir: None,
+            growth: growth::Growth::default(),
+            seen: seen::Seen::default(),
         };
         spool.prepare()?;
         Ok(spool)
@@ -96,6 +107,12 @@ impl Spool {
     /// Whether what is accepted survives this process.
     pub fn is_durable(&self) -> bool {
         self.dir.is_some()
+    }
+
+    /// From now on nothing is accepted that would make the store's file larger than this. What ends a message is still
+    /// written down, whatever room it takes.
+    pub fn limit(&mut self, bytes: u64) {
+        self.growth.limit(bytes);
     }
 
     /// The directory of the store, where it has one.
@@ -119,7 +136,7 @@ impl Spool {
         };
         let path = dir.database_path();
         self.db = None;
-        self.db = Some(create(&path)?);
+        self.db = Some(create(&path, &self.growth)?);
         self.prepare()
     }
 
@@ -179,13 +196,16 @@ fn make(path: &Path) -> Result<(), SpoolError> {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(SpoolError::io(&aside, e)),
         Ok(()) | Err(_) => {}
     }
-    let db = create(&aside)?;
+    let growth = growth::Growth::default();
+    let db = create(&aside, &growth)?;
     let mut spool = Spool {
         db: Some(db),
         id: String::new(),
         next_id: 0,
         identity: dir::identity(&aside)?,
         dir: None,
+        growth,
+        seen: seen::Seen::default(),
     };
     spool.prepare()?;
     drop(spool);
@@ -194,9 +214,13 @@ fn make(path: &Path) -> Result<(), SpoolError> {
     dir::sync(path)
 }
 
-fn create(path: &Path) -> Result<Database, SpoolError> {
-    let db = Database::builder().set_cache_size(CACHE_BYTES).create(path);
-    let db = db.map_err(|e| SpoolError::database(Some(path), e))?;
+fn create(path: &Path, growth: &growth::Growth) -> Result<Database, SpoolError> {
+    let failed = |e: redb::DatabaseError| SpoolError::database(Some(path), e);
+    let file = growth.file(path).map_err(failed)?;
+    let db = Database::builder()
+        .set_cache_size(CACHE_BYTES)
+        .create_with_backend(file);
+    let db = db.map_err(failed)?;
     dir::make_private(path, 0o600).map_err(|e| SpoolError::io(path, e))?;
     Ok(db)
 }

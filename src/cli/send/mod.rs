@@ -1,10 +1,12 @@
 //! `mqsafe send`.
 
+mod after;
 mod input;
 mod publish;
 mod wait;
 
-pub use input::InputArgs;
+pub use after::AfterArgs;
+pub use input::{InputArgs, InputForm, KeyFromName};
 pub use publish::PublishArgs;
 pub use wait::WaitArgs;
 
@@ -18,6 +20,9 @@ use std::path::PathBuf;
     after_help = "Examples:\n  echo hello | mqsafe send -b kafka://localhost:9092 -t orders -k 123\n  \
 mqsafe send -b localhost:9092 -t orders -K : --receipts receipts.jsonl orders.txt\n  \
 mqsafe send -b localhost:9092 -t orders --resume orders.txt   # go on after a crash\n  \
+mqsafe query-key -b localhost:9092 -t orders --format jsonl 123 | mqsafe send -b localhost:9092 -t again --input jsonl\n  \
+mqsafe send -b localhost:9092 -t orders --input csv --key-column id --idempotency-key key --spool ./spool orders.csv\n  \
+mqsafe send -b localhost:9092 -t orders --only-failed receipts.jsonl orders.txt\n  \
 mqsafe send -b amqps://shop@rabbit/sales -e orders -r paid -X sasl.password=env:PASSWORD orders.txt"
 )]
 pub struct SendArgs {
@@ -42,9 +47,9 @@ pub struct SendArgs {
     /// How long it is waited for.
     #[command(flatten)]
     pub wait: WaitArgs,
-    /// Read back each acknowledged message and compare it (Kafka, RocketMQ, RabbitMQ streams)
-    #[arg(long)]
-    pub ensure: bool,
+    /// What else belongs to it.
+    #[command(flatten)]
+    pub after: AfterArgs,
     /// Write what became of each message, one JSON object a line; - is standard output
     #[arg(long, value_name = "FILE")]
     pub receipts: Option<PathBuf>,
@@ -54,6 +59,9 @@ pub struct SendArgs {
     /// Send without a spool: what is not confirmed when this ends is not kept
     #[arg(long, conflicts_with_all = ["spool", "resume"])]
     pub no_spool: bool,
+    /// Accept nothing more once the spool's file would grow beyond this; k, M and G are powers of 1024
+    #[arg(long, value_name = "BYTES", conflicts_with = "no_spool")]
+    pub spool_limit: Option<String>,
 }
 
 /// Where the spool is.

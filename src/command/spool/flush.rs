@@ -4,17 +4,17 @@ use super::on_failed::OnFailed;
 use super::{now_ms, paths, stores};
 use crate::broker;
 use crate::cli::SpoolFlushArgs;
+use crate::command::exec;
 use crate::command::resolve;
 use crate::command::send::{self, Newly, Teller};
 use crate::command::stop::Rounds;
 use crate::model::{How, Outcome, Problem, Result};
-use crate::send::{Events, Options, Partitioner, Pump};
+use crate::send::{Events, Options, Pump};
 use crate::spool::{Spool, StoreDir, Target};
 use crate::ui::Ui;
 use crate::ui::emit::spool as emit;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// So many messages that failed are told one by one.
 const TOLD_EACH: usize = 5;
@@ -105,6 +105,11 @@ impl Flush<'_> {
     /// Everything that waits in one store. Returns how many targets there were.
     fn store(&self, path: &Path, mut spool: Spool, outcomes: &mut Vec<Outcome>) -> Result<u64> {
         let (mut flushed, mut failed) = (0, Vec::new());
+        let undecided = exec::look_after(&mut spool, self.ui)?;
+        if undecided != Outcome::Good {
+            outcomes.push(undecided);
+        }
+        spool.release_due(now_ms())?;
         for target in spool.targets()? {
             if spool.waiting(&target)?.count == 0 {
                 continue;
@@ -144,22 +149,10 @@ impl Flush<'_> {
         let target = spool.target(&target.broker, &target.topic)?;
         let connection = resolve::connection_to(&target.broker, &self.args.settings, self.ui)?;
         let endpoint = broker::endpoint(&connection, &target.topic, How::default())?;
-        let options = Options {
-            partitioner: Partitioner::by_key(rand::random()),
-            key: None,
-            headers: Arc::new([]),
-            tag: None,
-            connect_timeout: self.args.connect_timeout,
-            delivery_timeout: self.args.delivery_timeout,
-            grace: self.args.grace,
-            max_attempts: self.args.max_attempts,
-            retry_every: self.args.watch.then_some(self.args.every),
-            await_consumed: None,
-            hold: None,
-            own: None,
-            dead_letter: None,
-            check: None,
-        };
+        let args = self.args;
+        let mut options = Options::to_deliver(args.connect_timeout, args.delivery_timeout, args.grace);
+        options.max_attempts = args.max_attempts;
+        options.retry_every = args.watch.then_some(args.every);
         let mut teller = Teller::new(self.ui, None).naming_failed();
         let events = Events::default();
         self.rounds.begin(events.sender.clone());

@@ -14,7 +14,7 @@ use crate::cli::{SpoolAction, SpoolArgs, SpoolCommand, StatsFormat};
 use crate::model::{Outcome, Result};
 use crate::spool::Stats;
 use crate::ui::emit::spool_stats;
-use crate::ui::{Table, Ui};
+use crate::ui::{Table, Ui, count};
 use std::path::PathBuf;
 
 pub(super) fn run(command: SpoolCommand, ui: &Ui) -> Result<Outcome> {
@@ -86,8 +86,8 @@ fn stats(paths: &[PathBuf], format: StatsFormat, ui: &Ui) -> Result<Outcome> {
         _ => format!(", awaiting {awaiting}, consumed {consumed}"),
     };
     ui.summary(&format!(
-        "{} spools: pending {pending}, failed {failed}, confirmed {confirmed}{consumption}",
-        paths.len()
+        "{}: pending {pending}, failed {failed}, confirmed {confirmed}{consumption}",
+        count(paths.len() as u64, "spool")
     ));
     Ok(outcome)
 }

@@ -4,9 +4,11 @@ use super::{Pump, SETTLE_EVERY, STALLED, millis, now_ms, size};
 use crate::hooks::{self, Phase};
 use crate::model::{Fate, Outcome, Problem};
 use crate::send::flight::Flight;
-use crate::send::input::Chunk;
+use crate::send::input::{Chunk, Line, Rejected};
 use crate::send::observe::Receipt;
-use crate::spool::{Accepted, Change, NewMessage, Place, Retry, Settled, SpoolError, Verdict};
+use crate::spool::{Accepted, Change, NewMessage, Place, Remember, Retry, Settled, SpoolError, Verdict};
+use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,32 +52,57 @@ impl Pump<'_> {
     pub(super) fn accept(&mut self, chunk: &Chunk) -> std::result::Result<(), SpoolError> {
         let (own_headers, own_key) = (Arc::clone(&self.options.headers), self.options.key.clone());
         let own_tag = self.options.tag.clone();
-        let headers: Vec<(&str, Option<&[u8]>)> = own_headers
+        let common: Vec<(&str, Option<&[u8]>)> = own_headers
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_deref()))
             .collect();
+        let headers = Headers::new(&common, chunk);
+        let now_ms = now_ms();
+        let repeated = self.repeated(chunk, now_ms)?;
         let mut new = Vec::with_capacity(chunk.lines.len());
-        for line in &chunk.lines {
+        let (mut ids, mut away, mut repeated_lines) = (Vec::new(), Vec::new(), Vec::new());
+        for (i, line) in chunk.lines.iter().enumerate() {
+            if let Some(at) = repeated.get(i).copied().flatten() {
+                repeated_lines.push((line.number, at));
+                continue;
+            }
             let key = line
                 .key
                 .as_ref()
                 .map(|range| &chunk.data[range.clone()])
                 .or(own_key.as_deref());
-            let place = self.place_of(key);
-            let value = Some(&chunk.data[line.value.clone()]);
+            let extra = chunk.extra(line);
+            let wish = extra.and_then(|extra| extra.partition);
+            if let (Some(places), Some(wish)) = (&self.places, wish)
+                && !places.has(wish)
+            {
+                away.push(Rejected {
+                    line: line.number,
+                    reason: format!(
+                        "there is no partition {wish}, where the record was (--keep-partition); there are {}",
+                        places.words()
+                    ),
+                });
+                continue;
+            }
+            if let Some(id) = extra.and_then(|extra| extra.id.as_ref()) {
+                ids.push((new.len(), chunk.bytes(id)));
+            }
+            let value = (!extra.is_some_and(|extra| extra.tombstone)).then(|| &chunk.data[line.value.clone()]);
+            let tag = extra.and_then(|extra| extra.tag.as_ref()).map(|tag| chunk.text(tag));
             new.push(NewMessage {
                 line: line.number,
-                place,
+                place: self.place_of(key, wish),
                 key,
                 value,
-                headers: &headers,
-                tag: own_tag.as_deref(),
+                headers: headers.of(line),
+                tag: tag.or(own_tag.as_deref()),
             });
         }
         let settled = std::mem::take(&mut self.settled);
-        let now_ms = now_ms();
         let settle: Vec<Settled> = settled.iter().map(|(s, _)| s.clone()).collect();
         let retry = self.unsaved_states(now_ms);
+        let window_ms = self.options.dedupe_window.map_or(0, milliseconds);
         let change = Change {
             accept: &new,
             settle: &settle,
@@ -84,6 +111,7 @@ impl Pump<'_> {
             follow: self.options.follow(),
             input: chunk.progress.as_ref(),
             await_ms: self.options.await_consumed.map_or(0, |time| millis(time).max(1)),
+            remember: (!ids.is_empty()).then_some(Remember { ids: &ids, window_ms }),
             now_ms,
             ..Change::default()
         };
@@ -105,23 +133,20 @@ impl Pump<'_> {
             .into_iter()
             .chain(chunk.rejected.last().map(|r| r.line));
         self.lines = read.fold(self.lines, u64::max);
+        self.read_to = chunk.read_to.or(self.read_to);
         match self.options.hold {
             None => self.accepted += new.len() as u64,
             Some(_) => self.held += new.len() as u64,
         }
         self.was_settled(&settled);
-        for rejected in &chunk.rejected {
-            self.own.count(Fate::Rejected, 1);
-            self.observer.receipt(&Receipt {
-                line: rejected.line,
-                id: None,
-                fate: Fate::Rejected,
-                partition: None,
-                offset: None,
-                attempts: 0,
-                latency_ms: 0,
-                reason: Some(&rejected.reason),
-            });
+        for rejected in chunk.rejected.iter().chain(&away) {
+            self.not_accepted(rejected.line, Fate::Rejected, &rejected.reason);
+        }
+        for (line, at) in repeated_lines {
+            let when =
+                jiff::Timestamp::from_millisecond(at).map_or_else(|_| "before".to_owned(), |t| format!("at {t:.3}"));
+            let reason = format!("a message of the same idempotency key was accepted {when}");
+            self.not_accepted(line, Fate::Repeated, &reason);
         }
         if self.options.hold.is_none() {
             self.send_directly(&new, &got, now_ms);
@@ -129,14 +154,51 @@ impl Pump<'_> {
         Ok(())
     }
 
+    fn not_accepted(&mut self, line: u64, fate: Fate, reason: &str) {
+        self.own.count(fate, 1);
+        self.observer.receipt(&Receipt {
+            line,
+            id: None,
+            fate,
+            partition: None,
+            offset: None,
+            attempts: 0,
+            latency_ms: 0,
+            reason: Some(reason),
+        });
+    }
+
+    /// For each message of a chunk the moment at which one of the same id was accepted; empty when nobody asked.
+    fn repeated(&self, chunk: &Chunk, now_ms: i64) -> std::result::Result<Vec<Option<i64>>, SpoolError> {
+        let Some(window) = self.options.dedupe_window else {
+            return Ok(Vec::new());
+        };
+        let id = |line| {
+            chunk
+                .extra(line)
+                .and_then(|extra| extra.id.as_ref())
+                .map(|id| chunk.bytes(id))
+        };
+        let ids: Vec<&[u8]> = chunk.lines.iter().map(|line| id(line).unwrap_or_default()).collect();
+        let mut seen = self.spool.seen(&self.target, &ids, milliseconds(window), now_ms)?;
+        // One chunk may hold the same id twice; the first is the one that counts.
+        let mut here = HashSet::new();
+        for (seen, id) in seen.iter_mut().zip(ids) {
+            if seen.is_none() && !id.is_empty() && !here.insert(id) {
+                *seen = Some(now_ms);
+            }
+        }
+        Ok(seen)
+    }
+
     /// Where a new message goes: to its lane, unless the topic is unknown or older messages still wait for theirs.
-    fn place_of(&mut self, key: Option<&[u8]>) -> Place {
+    fn place_of(&mut self, key: Option<&[u8]>, wish: Option<i32>) -> Place {
         let partitioner = &mut self.options.partitioner;
         match &self.places {
             Some(places) if self.cursor >= self.placed_from && self.options.hold.is_none() => {
-                Place::Now(places.choose(partitioner, key, None))
+                Place::Now(places.choose(partitioner, key, wish))
             }
-            Some(_) | None => Place::Later(partitioner.fixed()),
+            Some(_) | None => Place::Later(wish.or(partitioner.fixed())),
         }
     }
 
@@ -161,6 +223,7 @@ impl Pump<'_> {
                 accepted_ms,
                 bytes,
                 attempts,
+                settled_ms: 0,
             };
             if !self.offer(
                 got.id,
@@ -263,7 +326,6 @@ impl Pump<'_> {
                 .filter(|(s, _)| matches!(s.verdict, Verdict::Confirmed(_)))
                 .count() as u64,
         );
-        let now = now_ms();
         for (s, flight) in settled {
             let (fate, offset, reason) = match &s.verdict {
                 Verdict::Confirmed(offset) => (Fate::Stored, *offset, None),
@@ -277,6 +339,10 @@ impl Pump<'_> {
                 continue;
             }
             self.own.count(fate, 1);
+            let latency_ms = u64::try_from(flight.settled_ms - flight.accepted_ms).unwrap_or(0);
+            if fate == Fate::Stored {
+                self.times.add(latency_ms);
+            }
             self.observer.receipt(&Receipt {
                 line: flight.line,
                 id: Some((&s.producer, self.target.lane(s.partition), s.seq)),
@@ -284,7 +350,7 @@ impl Pump<'_> {
                 partition: Some(s.partition),
                 offset,
                 attempts: flight.attempts,
-                latency_ms: u64::try_from(now - flight.accepted_ms).unwrap_or(0),
+                latency_ms,
                 reason,
             });
         }
@@ -297,11 +363,17 @@ impl Pump<'_> {
             return;
         }
         self.refuse_input();
-        let what = match error.is_out_of_space() {
-            true => "the spool's disk is full; nothing more was accepted",
-            false => "the spool failed; nothing more was accepted",
+        let (what, room) = if error.is_at_limit() {
+            (
+                "the spool is as large as it may be; nothing more was accepted",
+                "flush the spool or raise --spool-limit",
+            )
+        } else if error.is_out_of_space() {
+            ("the spool's disk is full; nothing more was accepted", "make room")
+        } else {
+            ("the spool failed; nothing more was accepted", "mend the spool's disk")
         };
-        let next = "make room, then send the rest of the input again: with --resume FILE it goes on after the last accepted line";
+        let next = format!("{room}, then {}", self.how_to_go_on());
         self.why = Some(what.to_owned());
         self.troubles.push(
             Problem::unknown(what)
@@ -319,5 +391,48 @@ impl Pump<'_> {
                 self.abandoned = true;
             }
         }
+    }
+}
+
+fn milliseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The headers of the messages of a chunk: those of every message, and behind them each message's own.
+struct Headers<'a> {
+    all: Vec<(&'a str, Option<&'a [u8]>)>,
+    /// How many of them every message has.
+    common: usize,
+    /// For each of the chunk's extras where its message's headers begin and end.
+    own: Vec<Range<usize>>,
+}
+
+impl<'a> Headers<'a> {
+    fn new(common: &[(&'a str, Option<&'a [u8]>)], chunk: &'a Chunk) -> Headers<'a> {
+        let mut all = common.to_vec();
+        let mut own = Vec::with_capacity(chunk.extras.len());
+        for extra in &chunk.extras {
+            if extra.headers.is_empty() {
+                own.push(0..common.len());
+                continue;
+            }
+            let from = all.len();
+            all.extend_from_slice(common);
+            let header = |(name, value): &'a (Range<usize>, Option<Range<usize>>)| {
+                (chunk.text(name), value.as_ref().map(|value| chunk.bytes(value)))
+            };
+            all.extend(chunk.headers[extra.headers.clone()].iter().map(header));
+            own.push(from..all.len());
+        }
+        Headers {
+            all,
+            common: common.len(),
+            own,
+        }
+    }
+
+    fn of(&self, line: &Line) -> &[(&'a str, Option<&'a [u8]>)] {
+        let own = line.extra.and_then(|extra| self.own.get(extra as usize));
+        &self.all[own.cloned().unwrap_or(0..self.common)]
     }
 }

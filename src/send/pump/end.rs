@@ -165,6 +165,8 @@ impl Pump<'_> {
                 && self.own.rejected == 0
                 && self.troubles.is_empty(),
             lines: self.lines,
+            read_to: self.read_to,
+            latency: self.times.latency(),
             why: self.why,
             troubles: self.troubles,
             spool_is_there,

@@ -2,7 +2,7 @@
 
 use super::{Pump, SETTLE_EVERY, TICK, backoff, now_ms};
 use crate::hooks::{self, Phase};
-use crate::model::{Delivery, Lanes, Problem, Signal, Topology, Unreached};
+use crate::model::{Delivery, Lanes, Outcome, Problem, Signal, Topology, Unreached};
 use crate::send::event::Event;
 use crate::send::flight::Flight;
 use crate::send::input::InputEnd;
@@ -23,6 +23,10 @@ impl Pump<'_> {
         }
         if let Some(at) = self.resume_at {
             wait = wait.min(at.saturating_duration_since(Instant::now()));
+        }
+        if let Some(pace) = &self.pace {
+            // A rate is kept more evenly than by ticks.
+            wait = wait.min(pace.wait(1).max(Duration::from_millis(1)));
         }
         // With chunks to accept there is no time to wait; a chunk that waits for the topology does not count as work.
         if !self.chunks.is_empty() && self.may_accept() {
@@ -47,19 +51,39 @@ impl Pump<'_> {
             // Read just before the input was closed; it is not accepted, and the last accepted line is told.
             Event::Chunk(_) if self.refusing => {}
             Event::Chunk(chunk) => self.chunks.push_back(chunk),
-            Event::InputEnd(InputEnd { lines, error }) => {
-                self.input_open = false;
-                self.progress_at = Instant::now();
-                if let Some(error) = error {
-                    let problem = Problem::unknown(format!("cannot read the input after line {lines}")).because(error);
-                    self.troubles.push(
-                        problem.next("what was read until there was accepted; send the rest again with --resume"),
-                    );
-                }
-            }
+            Event::InputEnd(end) => self.input_ended(end),
             Event::Delivered(id, delivery) => self.delivered(id, delivery),
             Event::Topology(answer) => self.learn(answer),
             Event::Stop(signal) => self.stop(signal),
+        }
+    }
+
+    fn input_ended(&mut self, end: InputEnd) {
+        let InputEnd { lines, error, strict } = end;
+        self.input_open = false;
+        self.progress_at = Instant::now();
+        if let Some(error) = error {
+            let problem = Problem::unknown(format!("cannot read the input after line {lines}")).because(error);
+            let next = format!("what was read until there was accepted; {}", self.how_to_go_on());
+            self.troubles.push(problem.next(next));
+        }
+        if let Some(line) = strict {
+            let what = format!("reading stopped at line {line}, which was rejected (--strict)");
+            let next = format!(
+                "mend the line; what stands before it was accepted, so {}",
+                self.how_to_go_on()
+            );
+            self.troubles
+                .push(Problem::unknown(what).next(next).with_outcome(Outcome::Negative));
+        }
+    }
+
+    /// How the rest of the input is sent, when a run ends before it.
+    pub(super) fn how_to_go_on(&self) -> &'static str {
+        if self.resumable {
+            "send the rest with --resume FILE, which goes on after the last accepted line"
+        } else {
+            "give the rest of the input again, without the lines that were accepted"
         }
     }
 
@@ -120,7 +144,8 @@ impl Pump<'_> {
             }
             Ok(Topology::Denied(why)) => {
                 let problem = Problem::usage(format!("{topic} on {broker} may not be written")).because(why);
-                self.denied = Some(problem.next("ask for WRITE and DESCRIBE on the topic"));
+                self.denied =
+                    Some(problem.next("ask whoever runs the broker for the right to look at it and to write to it"));
             }
         }
     }
@@ -192,8 +217,9 @@ impl Pump<'_> {
         self.settle(id, flight, verdict);
     }
 
-    pub(super) fn settle(&mut self, id: u64, flight: Flight, verdict: Verdict) {
+    pub(super) fn settle(&mut self, id: u64, mut flight: Flight, verdict: Verdict) {
         let now = Instant::now();
+        flight.settled_ms = now_ms();
         self.progress_at = now;
         self.settle_since.get_or_insert(now);
         self.backoff = backoff();

@@ -8,11 +8,24 @@ use crate::send::flight::Flight;
 use crate::spool::{Change, Pending, SpoolError};
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 impl Pump<'_> {
-    pub(super) fn may_hand_over(&self) -> bool {
-        self.publisher.is_some() && self.stopping.is_none() && self.rewind.is_none() && self.flights.has_room()
+    pub(super) fn may_hand_over(&mut self) -> bool {
+        let room =
+            self.publisher.is_some() && self.stopping.is_none() && self.rewind.is_none() && self.flights.has_room();
+        room && !self.is_held_back()
+    }
+
+    /// Whether the rate that was asked for is used up just now. That is nothing that a broker is to blame for.
+    fn is_held_back(&mut self) -> bool {
+        let Some(pace) = &mut self.pace else { return false };
+        let now = Instant::now();
+        let held = !pace.take(0, now) || pace.wait(1) > Duration::ZERO;
+        if held && self.flights.is_empty() {
+            self.progress_at = now;
+        }
+        held
     }
 
     pub(super) fn hand_over(&mut self) -> Result<()> {
@@ -128,6 +141,7 @@ impl Pump<'_> {
             accepted_ms: message.accepted_ms,
             bytes: message.size(),
             attempts: self.tried(message.id).map_or(0, |(n, _)| *n).saturating_add(1),
+            settled_ms: 0,
         };
         self.offer(
             message.id,
@@ -179,6 +193,9 @@ impl Pump<'_> {
         };
         self.observer.offered(&message);
         let offer = publisher.offer(&message);
+        if let (Some(pace), Offer::Taken | Offer::Settled(_)) = (&mut self.pace, &offer) {
+            pace.take(1, Instant::now());
+        }
         match offer {
             Offer::Full => return false,
             Offer::Taken => {

@@ -10,8 +10,10 @@ mod hand_over;
 
 use super::event::{Event, Events};
 use super::flight::{Flight, Flights};
-use super::input::{self, Chunk, Credit, InputOptions, Source};
+use super::input::{Chunk, Credit, Input, ReadTo};
+use super::latency::{Latency, Times};
 use super::observe::Observer;
+use super::pace::{Pace, Rate};
 use super::partitioner::Partitioner;
 use super::places::Places;
 use crate::model::{Endpoint, Outcome, Problem, Publish, Result, Signal, Tally, Unreached};
@@ -33,6 +35,10 @@ pub struct Options {
     pub headers: Arc<[(String, Option<Vec<u8>>)]>,
     /// The tag of every message (RocketMQ).
     pub tag: Option<Arc<str>>,
+    /// Messages that the business gave before within this time are not accepted again; those of the input must have an id then.
+    pub dedupe_window: Option<Duration>,
+    /// No more messages than this are handed to the broker.
+    pub rate: Option<Rate>,
     /// How long to wait for the first answer of a broker, once there is nothing else to do.
     pub connect_timeout: Duration,
     /// How long to go on without any progress, once there is nothing else to do.
@@ -56,6 +62,28 @@ pub struct Options {
 }
 
 impl Options {
+    /// To deliver what waits, and nothing new.
+    pub fn to_deliver(connect_timeout: Duration, delivery_timeout: Duration, grace: Duration) -> Options {
+        Options {
+            partitioner: Partitioner::by_key(rand::random()),
+            key: None,
+            headers: Arc::new([]),
+            tag: None,
+            dedupe_window: None,
+            rate: None,
+            connect_timeout,
+            delivery_timeout,
+            grace,
+            max_attempts: None,
+            retry_every: None,
+            await_consumed: None,
+            hold: None,
+            own: None,
+            dead_letter: None,
+            check: None,
+        }
+    }
+
     fn follow(&self) -> Follow<'_> {
         Follow {
             dead_letter: self.dead_letter.as_ref(),
@@ -77,6 +105,10 @@ pub struct Report {
     pub whole: bool,
     /// The last line of the input that was accepted or rejected.
     pub lines: u64,
+    /// The beginning of the input that was accepted or rejected; `None` when it is no sequence of bytes, or nothing was.
+    pub read_to: Option<ReadTo>,
+    /// How long messages took from acceptance to acknowledgement.
+    pub latency: Option<Latency>,
     /// Why it ended before everything was delivered.
     pub why: Option<String>,
     /// What broke on the way, for stderr; each is a sentence with its next step.
@@ -121,9 +153,14 @@ pub struct Pump<'a> {
     stop_reading: Arc<AtomicBool>,
     input_open: bool,
     had_input: bool,
+    /// Whether an interrupted run can go on where it was.
+    resumable: bool,
     /// Whether the input was closed before it had ended by itself.
     cut_short: bool,
     lines: u64,
+    read_to: Option<ReadTo>,
+    pace: Option<Pace>,
+    times: Times,
 
     flights: Flights,
     /// The first local number that was not handed to the client yet.
@@ -193,7 +230,7 @@ impl<'a> Pump<'a> {
         target: Target,
         endpoint: Arc<dyn Endpoint>,
         options: Options,
-        input: Option<(Source, InputOptions)>,
+        input: Option<Input>,
         observer: &'a mut dyn Observer,
         events: Events,
     ) -> Result<Pump<'a>> {
@@ -206,15 +243,11 @@ impl<'a> Pump<'a> {
         let untried_from = spool.untried_from(&target)?.unwrap_or(after_lanes);
         let (credit, stop_reading) = (Arc::new(Credit::default()), Arc::new(AtomicBool::new(false)));
         let input_open = input.is_some();
-        if let Some((source, how)) = input {
-            input::start(
-                source,
-                how,
-                events.sender.clone(),
-                Arc::clone(&stop_reading),
-                Arc::clone(&credit),
-            )
-            .map_err(|e| Problem::usage("cannot start the thread that reads the input").because(e))?;
+        let resumable = input.as_ref().is_some_and(Input::is_resumable);
+        if let Some(input) = input {
+            input
+                .start(events.sender.clone(), Arc::clone(&stop_reading), Arc::clone(&credit))
+                .map_err(|e| Problem::usage("cannot start the thread that reads the input").because(e))?;
         }
         let now = Instant::now();
         Ok(Pump {
@@ -222,6 +255,7 @@ impl<'a> Pump<'a> {
             spool,
             target,
             endpoint,
+            pace: options.rate.map(|rate| Pace::new(rate, now)),
             options,
             observer,
             events,
@@ -236,7 +270,10 @@ impl<'a> Pump<'a> {
             input_open,
             cut_short: false,
             had_input: input_open,
+            resumable,
             lines: 0,
+            read_to: None,
+            times: Times::default(),
             flights: Flights::default(),
             cursor: waiting.first.unwrap_or(next_id),
             placed_from: waiting.last_without_lane.map_or(0, |id| id + 1),

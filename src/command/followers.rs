@@ -1,0 +1,89 @@
+//! `send --dead-letter` and `--check-topic`: messages that follow from the verdicts on others.
+
+use super::resolve;
+use super::send::{Teller, pump, tell};
+use crate::broker;
+use crate::cli::SendArgs;
+use crate::connect::Connection;
+use crate::model::{How, Outcome, Result};
+use crate::send::Options;
+use crate::spool::{Spool, Target};
+use crate::ui::emit::time;
+use crate::ui::{Ui, count};
+use std::time::Duration;
+
+/// Where they go.
+pub(super) struct Followers<'a> {
+    connection: &'a Connection,
+    dead_letter: Option<Target>,
+    check: Option<(Target, Duration)>,
+}
+
+impl<'a> Followers<'a> {
+    /// # Errors
+    /// When a target cannot be one of this broker.
+    pub(super) fn new(args: &SendArgs, connection: &'a Connection, spool: &mut Spool) -> Result<Followers<'a>> {
+        let broker = connection.url.to_string();
+        let mut target = |text: &str| -> Result<Target> {
+            let place = resolve::place_of(connection.url.kind(), text);
+            // Looked at now: a dead letter must not find out that its place cannot be one.
+            broker::endpoint(connection, &place, How::default())?;
+            Ok(spool.target(&broker, &place)?)
+        };
+        let after = &args.after;
+        let dead_letter = after.dead_letter.as_deref().map(|text| target(text)).transpose()?;
+        let check = after.check_topic.as_deref().map(|text| target(text)).transpose()?;
+        Ok(Followers {
+            connection,
+            dead_letter,
+            check: check.map(|target| (target, after.check_after)),
+        })
+    }
+
+    /// Lets them follow in a run.
+    pub(super) fn join(&self, options: &mut Options) {
+        options.dead_letter.clone_from(&self.dead_letter);
+        options.check.clone_from(&self.check);
+    }
+
+    /// Delivers what followed and is due.
+    ///
+    /// # Errors
+    /// When the store fails. A place that is not there is told, and what was to go there stays in the spool.
+    pub(super) fn deliver(&self, spool: &mut Spool, args: &SendArgs, ui: &Ui) -> Result<Outcome> {
+        let mut outcome = Outcome::Good;
+        spool.release_due(jiff::Timestamp::now().as_millisecond())?;
+        for target in self.dead_letter.iter().chain(self.check.iter().map(|(to, _)| to)) {
+            if spool.waiting(target)?.count == 0 {
+                continue;
+            }
+            let endpoint = broker::endpoint(self.connection, &target.topic, How::default())?;
+            let waits = &args.wait;
+            let mut options = Options::to_deliver(waits.connect_timeout, waits.delivery_timeout, waits.grace);
+            options.max_attempts = waits.max_attempts;
+            let at = spool.path().map(|p| p.display().to_string());
+            let mut teller = Teller::new(ui, None);
+            let run = pump(spool, target, endpoint, options, None, &mut teller);
+            teller.finish(None)?;
+            match run {
+                Ok(report) => {
+                    tell(ui, &report, target, at.as_deref(), teller.started.elapsed());
+                    outcome = outcome.and(report.outcome);
+                }
+                Err(problem) => {
+                    ui.problem(&problem.with_outcome(Outcome::Spooled));
+                    outcome = outcome.and(Outcome::Spooled);
+                }
+            }
+        }
+        let scheduled = spool.scheduled()?;
+        if let Some(first_ms) = scheduled.first_ms {
+            ui.say(&format!(
+                "{} from {} on: `mqsafe spool flush` sends what is due, --watch does so every now and then",
+                count(scheduled.count, "check"),
+                time(first_ms)
+            ));
+        }
+        Ok(outcome)
+    }
+}
