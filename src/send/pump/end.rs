@@ -109,6 +109,8 @@ impl Pump<'_> {
     }
 
     pub(super) fn end(mut self) -> Report {
+        let uncut = self.had_input && !self.cut_short && !self.refusing && self.stopping.is_none();
+        let whole = uncut && self.own.rejected == 0;
         self.stop_input();
         if !self.abandoned {
             // What else happens now comes too late: what was read meanwhile is not accepted any more.
@@ -158,12 +160,7 @@ impl Pump<'_> {
             own: self.own,
             earlier: self.earlier,
             held: self.held,
-            whole: self.had_input
-                && !self.cut_short
-                && !self.refusing
-                && self.stopping.is_none()
-                && self.own.rejected == 0
-                && self.troubles.is_empty(),
+            whole: whole && self.troubles.is_empty(),
             lines: self.lines,
             read_to: self.read_to,
             latency: self.times.latency(),

@@ -1,0 +1,189 @@
+//! Messages that belong to a local action: published when it did its work, never when it did not, and never forgotten.
+
+use super::{BINARY, NOBODY, User, code, err, out};
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+fn send(user: &User, input: &str, program: &[&str]) -> Output {
+    let mut send = user.send();
+    send.args(["--exec", "--"]).args(program);
+    send.write_stdin(input).output().unwrap()
+}
+
+fn decide(user: &User, words: &[&str]) -> Output {
+    let mut decide = user.mqsafe();
+    decide.args(["spool", "decide", "--spool", "spool"]).args(words);
+    decide.output().unwrap()
+}
+
+fn flush(user: &User) -> Output {
+    let mut flush = user.mqsafe();
+    flush.args(["spool", "flush", "--spool", "spool", "--connect-timeout", "200ms"]);
+    flush.output().unwrap()
+}
+
+fn last_line(output: &Output) -> String {
+    err(output).lines().last().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn what_the_action_did_decides() {
+    let user = User::new();
+    // The program finds its name, and everything is in the spool before it begins.
+    let done = send(&user, "a\nb\n", &["sh", "-c", "printf %s \"$MQSAFE_EXEC_ID\" >name"]);
+    assert_eq!(code(&done), 4, "{}", err(&done));
+    assert!(
+        last_line(&done).contains("accepted 2 = stored 0 + refused 0 + in doubt 0 + spooled 2"),
+        "{}",
+        err(&done)
+    );
+    assert_eq!(user.spool("spool"), [2, 0, 0]);
+    let name = std::fs::read_to_string(user.path("name")).unwrap();
+    assert!(name.len() > 10 && name.contains('-'), "{name}");
+
+    let refused = send(&user, "c\nd\ne\n", &["sh", "-c", "echo no; exit 3"]);
+    assert_eq!(code(&refused), 1, "{}", err(&refused));
+    assert!(
+        err(&refused).contains("rolled back: sh ended with exit 3"),
+        "{}",
+        err(&refused)
+    );
+    assert!(last_line(&refused).contains("refused 3"), "{}", err(&refused));
+    // What it prints is no data of ours.
+    assert_eq!(out(&refused), "");
+    assert_eq!(user.spool("spool"), [2, 3, 0]);
+
+    let absent = send(&user, "f\n", &["/no/such/program"]);
+    assert_eq!(code(&absent), 2, "{}", err(&absent));
+    assert!(err(&absent).contains("cannot run /no/such/program"), "{}", err(&absent));
+    let list = decide(&user, &[]);
+    assert_eq!(code(&list), 0, "{}", err(&list));
+}
+
+#[test]
+fn an_action_that_was_killed_is_decided_by_whoever_knows() {
+    let user = User::new();
+    let program = ["sh", "-c", "kill -9 $$"];
+    for (input, words, spool, exit) in [
+        ("a\nb\n", &["commit"][..], [2, 0, 0], 0),
+        ("c\n", &["rollback"], [2, 1, 0], 0),
+        ("d\n", &["--check", "--", "sh", "-c", "exit 0"], [3, 1, 0], 0),
+        ("e\n", &["--check", "--", "sh", "-c", "exit 1"], [3, 2, 0], 0),
+        ("f\n", &["--check", "--", "sh", "-c", "exit 7"], [3, 2, 0], 3),
+    ] {
+        let killed = send(&user, input, &program);
+        assert_eq!(code(&killed), 4, "{}", err(&killed));
+        assert!(err(&killed).contains("is not known"), "{}", err(&killed));
+        let list = decide(&user, &[]);
+        assert_eq!(code(&list), 4, "{}", err(&list));
+        let row = out(&list).lines().nth(1).unwrap_or_default().to_owned();
+        let id = row.split_whitespace().next().unwrap_or_default().to_owned();
+        assert!(id.starts_with("spool/"), "{row}");
+        // Whoever delivers meanwhile leaves them alone, and says that they are there.
+        let flushed = flush(&user);
+        assert!(err(&flushed).contains("wait for a decision"), "{}", err(&flushed));
+        let decided = decide(&user, &[&[id.as_str()], words].concat());
+        assert_eq!(code(&decided), exit, "{words:?}: {}", err(&decided));
+        assert_eq!(user.spool("spool"), spool, "{words:?}: {}", err(&decided));
+    }
+}
+
+#[test]
+fn a_kill_before_or_during_the_action_is_told_apart() {
+    let user = User::new();
+    // Before: the input goes on, so the action has not begun.
+    let start = |program: &[&str]| {
+        let mut send = Command::new(BINARY);
+        send.env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("HOME", user.path(""));
+        send.current_dir(user.path(""));
+        send.args([
+            "--no-progress",
+            "send",
+            "-b",
+            NOBODY,
+            "-t",
+            "orders",
+            "--spool",
+            "spool",
+            "--connect-timeout",
+            "300ms",
+        ]);
+        send.args(["--exec", "--"])
+            .args(program)
+            .stdin(Stdio::piped())
+            .stderr(Stdio::null());
+        send.spawn().unwrap()
+    };
+    let until = |what: &str, is: &dyn Fn() -> bool| {
+        let began = Instant::now();
+        while !is() {
+            assert!(began.elapsed() < Duration::from_secs(20), "{what}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let mut before = start(&["touch", "never"]);
+    before.stdin.as_mut().unwrap().write_all(b"one\ntwo\n").unwrap();
+    until("the spool is made", &|| user.path("spool/spool.redb").exists());
+    // The reader waits for more of a block before it hands lines over, so that these may not be accepted yet.
+    std::thread::sleep(Duration::from_millis(700));
+    before.kill().unwrap();
+    before.wait().unwrap();
+    assert!(!user.path("never").exists());
+    let flushed = flush(&user);
+    let [pending, failed, _] = user.spool("spool");
+    assert!(
+        pending == 0 && [0, 2].contains(&failed),
+        "{pending} {failed} {}",
+        err(&flushed)
+    );
+    assert_eq!(
+        failed > 0,
+        err(&flushed).contains("before the action"),
+        "{}",
+        err(&flushed)
+    );
+
+    let mut during = start(&["sh", "-c", "touch begun; exec sleep 30"]);
+    during.stdin.take().unwrap().write_all(b"three\n").unwrap();
+    until("the action has begun", &|| user.path("begun").exists());
+    during.kill().unwrap();
+    during.wait().unwrap();
+    let flushed = flush(&user);
+    assert_eq!(code(&flushed), 4, "{}", err(&flushed));
+    assert!(
+        err(&flushed).contains("1 messages to topic orders wait for a decision"),
+        "{}",
+        err(&flushed)
+    );
+    assert_eq!(user.spool("spool"), [0, failed, 0]);
+}
+
+#[test]
+fn a_bad_input_ends_before_the_action() {
+    let user = User::new();
+    let mut send = user.send();
+    send.args(["--input", "jsonl", "--exec", "--", "touch", "begun"]);
+    let output = send
+        .write_stdin("{\"value\":\"a\"}\nrubbish\n{\"value\":\"b\"}\n")
+        .output()
+        .unwrap();
+    assert_eq!(code(&output), 1, "{}", err(&output));
+    assert!(err(&output).contains("the action was not begun"), "{}", err(&output));
+    assert!(!user.path("begun").exists());
+    assert_eq!(user.spool("spool"), [0, 2, 0]);
+    for wrong in [
+        &["--exec"][..],
+        &["--exec", "--no-spool", "--", "true"],
+        &["--", "true"],
+    ] {
+        let mut send = user.send();
+        assert_eq!(
+            code(&send.args(wrong).write_stdin("a\n").output().unwrap()),
+            2,
+            "{wrong:?}"
+        );
+    }
+}
