@@ -134,7 +134,7 @@ mod tests {
         std::fs::write(&path, &bytes).unwrap();
         let overlay = Overlay::new(File::open(&path).unwrap()).unwrap();
         let mut model = bytes.clone();
-        let mut check = |model: &[u8]| {
+        let check = |model: &[u8]| {
             assert_eq!(overlay.len().unwrap(), model.len() as u64);
             let mut all = vec![1; model.len()];
             overlay.read(0, &mut all).unwrap();

@@ -20,6 +20,8 @@ mod input;
 #[cfg(feature = "kafka")]
 mod secrets;
 #[cfg(feature = "kafka")]
+mod spool;
+#[cfg(feature = "kafka")]
 mod stop;
 #[cfg(feature = "kafka")]
 mod streams;
