@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 #[cfg(feature = "kafka")]
+mod attempts;
+#[cfg(feature = "kafka")]
 mod client_files;
 #[cfg(feature = "kafka")]
 mod completions;

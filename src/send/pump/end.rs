@@ -108,7 +108,7 @@ impl Pump<'_> {
         if !self.abandoned {
             // What else happens now comes too late: what was read meanwhile is not accepted any more.
             self.refusing = true;
-            self.recall();
+            self.recall(self.stopping.is_none());
         }
         // Whatever was to be handed over once more and was not is certainly not sent, as before.
         self.unsaved.extend(self.marked.drain());

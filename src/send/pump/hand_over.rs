@@ -213,7 +213,7 @@ impl Pump<'_> {
         let must_renew = self.publisher.as_ref().is_some_and(|p| p.must_renew());
         if !self.flights.is_empty() {
             if must_renew {
-                self.recall();
+                self.recall(false);
             }
             return Ok(());
         }
