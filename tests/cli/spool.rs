@@ -278,6 +278,8 @@ fn what_a_watch_was_told_is_looked_at_first() {
     refused(&user, &["flush", "--max-attempts", "0"], "0 is not in");
     refused(&user, &["flush", "--", "program"], "--on-failed");
     refused(&user, &["flush", "--watch", "--spool", "nowhere"], "there is no spool in nowhere");
+    let mistake = ["flush", "--watch", "-X", "sasl.username=me", "--connect-timeout", "0s"];
+    refused(&user, &mistake, "security.protocol");
     let mut send = user.send();
     let output = send.args(["--await-consumed", "1h", "--no-spool"]).output().unwrap();
     assert_eq!(code(&output), 2, "{}", err(&output));

@@ -10,6 +10,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// Of so many messages it is remembered; it costs memory. Of others it is not known, and that is said where it matters.
+const STRANDED: usize = 100_000;
+
 impl Pump<'_> {
     pub(super) fn may_hand_over(&self) -> bool {
         self.publisher.is_some() && self.stopping.is_none() && self.rewind.is_none() && self.flights.has_room()
@@ -151,7 +154,12 @@ impl Pump<'_> {
         headers: &[(&str, Option<&[u8]>)],
         tag: Option<&str>,
     ) -> bool {
-        if self.parked.contains_key(&flight.partition) || self.gone.contains_key(&flight.partition) {
+        if self.gone.contains_key(&flight.partition) {
+            self.strand(id);
+            self.cursor = id + 1;
+            return true;
+        }
+        if self.parked.contains_key(&flight.partition) {
             self.cursor = id + 1;
             return true;
         }
@@ -200,6 +208,16 @@ impl Pump<'_> {
         }
         self.cursor = id + 1;
         true
+    }
+
+    /// Remembers of a message whose lane is gone that it was not handed over, because later ones are: so it can get another lane.
+    fn strand(&mut self, id: u64) {
+        let most = self.before.len() < STRANDED;
+        if most && !self.doubtful.contains(&id) && self.tried(id).is_none() {
+            self.before.insert(id, (0, "its lane is gone".to_owned()));
+            self.unsaved.insert(id);
+            self.settle_since.get_or_insert(Instant::now());
+        }
     }
 
     /// After messages came back without a verdict: waits until nothing is in flight, then a little, and goes on from the first.
