@@ -153,7 +153,12 @@ pub struct SpoolRetryArgs {
     #[arg(long)]
     pub relane: bool,
     /// Of what waits, the messages of this lane, as `ls` names it (can be repeated)
-    #[arg(long = "lane", value_name = "LANE", requires = "relane", conflicts_with = "all_failed")]
+    #[arg(
+        long = "lane",
+        value_name = "LANE",
+        requires = "relane",
+        conflicts_with = "all_failed"
+    )]
     pub lanes: Vec<String>,
     /// Also for messages that may be stored, although a duplicate under another number is possible then
     #[arg(long, requires = "relane")]

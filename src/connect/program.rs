@@ -191,7 +191,10 @@ mod tests {
         hide("MQSAFE_TEST_FED_SECRET");
         let large = vec![b'x'; 300_000];
         assert_eq!(feed_to(&["sh", "-c", "test $(wc -c) -eq 300000"], &large), Ok(()));
-        assert_eq!(feed_to(&["sh", "-c", "test -z \"$MQSAFE_TEST_FED_SECRET\""], b"x"), Ok(()));
+        assert_eq!(
+            feed_to(&["sh", "-c", "test -z \"$MQSAFE_TEST_FED_SECRET\""], b"x"),
+            Ok(())
+        );
         assert_eq!(feed_to(&["true"], &large), Ok(()), "one that reads nothing");
         for bad in [&["false"][..], &["/nowhere/at/all"], &["sleep", "60"], &[]] {
             let began = Instant::now();

@@ -113,7 +113,10 @@ fn guarded<T>(database: &Path, work: impl FnOnce() -> Result<T, SpoolError>) -> 
     EXPECTED.set(false);
     done.unwrap_or_else(|_| {
         let why = "the bytes are not those of a database";
-        Err(SpoolError::io(database, io::Error::new(io::ErrorKind::InvalidData, why)))
+        Err(SpoolError::io(
+            database,
+            io::Error::new(io::ErrorKind::InvalidData, why),
+        ))
     })
 }
 
@@ -181,11 +184,7 @@ struct Examination<'a> {
 }
 
 impl<'a> Examination<'a> {
-    fn begin(
-        txn: &'a ReadTransaction,
-        next_id: u64,
-        checked: &'a mut Checked,
-    ) -> Result<Examination<'a>, redb::Error> {
+    fn begin(txn: &'a ReadTransaction, next_id: u64, checked: &'a mut Checked) -> Result<Examination<'a>, redb::Error> {
         let mut targets = BTreeMap::new();
         for row in txn.open_table(schema::TARGETS)?.iter()? {
             let (no, name) = row?;
@@ -297,8 +296,10 @@ impl<'a> Examination<'a> {
             let (key, _) = row?;
             let at = key.value();
             if pending.get(at)?.is_none() {
-                self.checked
-                    .fault(format!("attempts are kept for message {}, which does not wait", at.1), LEFT_OVER);
+                self.checked.fault(
+                    format!("attempts are kept for message {}, which does not wait", at.1),
+                    LEFT_OVER,
+                );
             }
         }
         Ok(())
@@ -374,8 +375,10 @@ impl<'a> Examination<'a> {
         }
         let index = redb::ReadableTableMetadata::len(&awaited)?;
         if index > rows {
-            self.checked
-                .fault(format!("the index of awaited messages has {} rows too many", index - rows), LEFT_OVER);
+            self.checked.fault(
+                format!("the index of awaited messages has {} rows too many", index - rows),
+                LEFT_OVER,
+            );
         }
         Ok(())
     }

@@ -41,7 +41,11 @@ fn used(dir: &Path) -> PathBuf {
         ..Change::default()
     };
     let got = spool.commit(&target, &change).unwrap();
-    settle(&mut spool, &target, &[settled(&target, &got[0], Verdict::Confirmed(None))]);
+    settle(
+        &mut spool,
+        &target,
+        &[settled(&target, &got[0], Verdict::Confirmed(None))],
+    );
     path.join("spool.redb")
 }
 
@@ -114,7 +118,13 @@ fn each_planted_fault_is_named() {
         }),
         ("is given, and 3 is the next", |txn| {
             let mut lanes = txn.open_table(schema::LANES).unwrap();
-            let producer = redb::ReadableTable::first(&lanes).unwrap().unwrap().0.value().0.to_owned();
+            let producer = redb::ReadableTable::first(&lanes)
+                .unwrap()
+                .unwrap()
+                .0
+                .value()
+                .0
+                .to_owned();
             lanes.insert((producer.as_str(), "orders/0"), (3, "")).unwrap();
         }),
         ("is no list of numbers", |txn| {
@@ -123,7 +133,13 @@ fn each_planted_fault_is_named() {
         }),
         ("is both pending and void", |txn| {
             let mut lanes = txn.open_table(schema::LANES).unwrap();
-            let producer = redb::ReadableTable::first(&lanes).unwrap().unwrap().0.value().0.to_owned();
+            let producer = redb::ReadableTable::first(&lanes)
+                .unwrap()
+                .unwrap()
+                .0
+                .value()
+                .0
+                .to_owned();
             lanes.insert((producer.as_str(), "orders/0"), (99, "7")).unwrap();
         }),
         ("which is not there", |txn| {
@@ -133,7 +149,10 @@ fn each_planted_fault_is_named() {
             txn.open_table(schema::META).unwrap().insert("next_id", "2").unwrap();
         }),
         ("attempts are kept for message 50", |txn| {
-            txn.open_table(schema::RETRIES).unwrap().insert((0, 50), (1, 0, false, "x")).unwrap();
+            txn.open_table(schema::RETRIES)
+                .unwrap()
+                .insert((0, 50), (1, 0, false, "x"))
+                .unwrap();
         }),
         ("lines in 5 bytes", |txn| {
             let mut inputs = txn.open_table(schema::INPUTS).unwrap();
@@ -148,7 +167,10 @@ fn each_planted_fault_is_named() {
             txn.open_table(schema::CONFIRMED).unwrap();
         }),
         ("confirmed run 9 to 4", |txn| {
-            txn.open_table(schema::CONFIRMED).unwrap().insert(("p", "l", 9), (4, 0, 0)).unwrap();
+            txn.open_table(schema::CONFIRMED)
+                .unwrap()
+                .insert(("p", "l", 9), (4, 0, 0))
+                .unwrap();
         }),
     ];
     for (expected, change) in plants {
@@ -177,7 +199,10 @@ fn damaged_bytes_are_a_fault_or_unreadable_and_never_in_order() {
             file.write_all_at(&[!bytes[*at]], *at as u64).unwrap();
         }
         let checked = check(&database);
-        assert!(checked.is_err() || checked.is_ok_and(|c| !c.faults.is_empty()), "{at:?}");
+        assert!(
+            checked.is_err() || checked.is_ok_and(|c| !c.faults.is_empty()),
+            "{at:?}"
+        );
         file.write_all_at(&bytes, 0).unwrap();
     }
     assert_eq!(check(&database).unwrap().faults, []);

@@ -79,22 +79,37 @@ fn what_came_back_is_known_after_reopening_and_forgotten_when_it_settles() {
     let rows = spool.retries(&target).unwrap();
     assert_eq!(rows.len(), 1);
     let (id, retry) = &rows[0];
-    assert_eq!((*id, retry.attempts, retry.next_ms, retry.in_doubt), (got[0].id, 3, Some(99), false));
+    assert_eq!(
+        (*id, retry.attempts, retry.next_ms, retry.in_doubt),
+        (got[0].id, 3, Some(99), false)
+    );
     assert_eq!(retry.reason, "no leader");
     let doubts: Vec<bool> = kept(&spool, ALL)
         .into_iter()
         .map(|k| matches!(k.held, Held::Pending { in_doubt: true, .. }))
         .collect();
-    assert_eq!(doubts, [false, true], "without word of it, what has a lane may have been sent");
+    assert_eq!(
+        doubts,
+        [false, true],
+        "without word of it, what has a lane may have been sent"
+    );
     let change = Change {
         untried_from: Some(1),
         ..Change::default()
     };
     spool.commit(&target, &change).unwrap();
-    assert!(kept(&spool, ALL).iter().all(|k| matches!(k.held, Held::Pending { in_doubt: false, .. })));
+    assert!(
+        kept(&spool, ALL)
+            .iter()
+            .all(|k| matches!(k.held, Held::Pending { in_doubt: false, .. }))
+    );
     spool.begin_to_hand_over(&target).unwrap();
     assert_eq!(spool.untried_from(&target).unwrap(), None);
-    settle(&mut spool, &target, &[settled(&target, &got[0], Verdict::Confirmed(None))]);
+    settle(
+        &mut spool,
+        &target,
+        &[settled(&target, &got[0], Verdict::Confirmed(None))],
+    );
     assert_eq!(spool.retries(&target).unwrap(), []);
 }
 
@@ -122,9 +137,17 @@ fn a_number_that_may_be_in_the_log_is_not_void_when_its_message_is_given_up() {
     let how: Vec<_> = done.iter().map(|r| (r.was, r.id, r.how)).collect();
     assert_eq!(how, [(0, 0, Again::Same), (1, 3, Again::NewNumber)]);
     let pending: Vec<_> = spool.pending(&target, 0, 99, 9999).unwrap();
-    assert_eq!(pending.iter().map(|p| (p.id, p.seq)).collect::<Vec<_>>(), [(0, 1), (2, 3), (3, 4)]);
+    assert_eq!(
+        pending.iter().map(|p| (p.id, p.seq)).collect::<Vec<_>>(),
+        [(0, 1), (2, 3), (3, 4)]
+    );
     assert_eq!(spool.next_id(), 4);
-    let doubts: Vec<bool> = spool.retries(&target).unwrap().iter().map(|(_, r)| r.in_doubt).collect();
+    let doubts: Vec<bool> = spool
+        .retries(&target)
+        .unwrap()
+        .iter()
+        .map(|(_, r)| r.in_doubt)
+        .collect();
     assert_eq!(doubts, [true, false]);
     assert_eq!(spool.retry(&target, &[0, 3], false).unwrap(), [], "they wait already");
 }
@@ -162,7 +185,11 @@ fn another_lane_voids_only_a_number_that_is_certainly_not_stored() {
 fn what_is_forgotten_is_gone_and_its_number_void_when_that_is_certain() {
     let (mut spool, target) = store();
     let got = accept(&mut spool, &target, 4);
-    settle(&mut spool, &target, &[settled(&target, &got[0], Verdict::Failed("no".into()))]);
+    settle(
+        &mut spool,
+        &target,
+        &[settled(&target, &got[0], Verdict::Failed("no".into()))],
+    );
     came_back(&mut spool, &target, got[1].id, false);
     came_back(&mut spool, &target, got[2].id, true);
     let gone = spool.forget(&target, &[0, 1, 2, 50]).unwrap();
@@ -190,11 +217,17 @@ fn a_stored_message_is_kept_until_it_is_consumed() {
         .map(|a| settled(&target, a, Verdict::Confirmed(Some(5))))
         .collect();
     // One report comes before the acknowledgement, and does not take its place.
-    assert_eq!(spool.report(&[report(&target, 4, None)], 7).unwrap(), [Reported::Consumed]);
+    assert_eq!(
+        spool.report(&[report(&target, 4, None)], 7).unwrap(),
+        [Reported::Consumed]
+    );
     assert_eq!(spool.stats().unwrap().pending, 5);
     settle(&mut spool, &target, &ends);
     let stats = spool.stats().unwrap();
-    assert_eq!((stats.pending, stats.confirmed, stats.awaiting, stats.consumed), (0, 5, 3, 1));
+    assert_eq!(
+        (stats.pending, stats.confirmed, stats.awaiting, stats.consumed),
+        (0, 5, 3, 1)
+    );
     let reports = [
         report(&target, 1, None),
         report(&target, 1, None),
@@ -214,7 +247,9 @@ fn a_stored_message_is_kept_until_it_is_consumed() {
     use Reported::{Already, Consumed, Failed, Foreign, NeverGiven, NotAwaited};
     assert_eq!(
         spool.report(&reports, 9).unwrap(),
-        [Consumed, Already, Failed, NotAwaited, NeverGiven, NeverGiven, NeverGiven, Foreign]
+        [
+            Consumed, Already, Failed, NotAwaited, NeverGiven, NeverGiven, NeverGiven, Foreign
+        ]
     );
     // Confirmed at 8, awaited for 1000 ms.
     let unconsumed = |now_ms| -> Vec<u64> {
@@ -232,7 +267,10 @@ fn a_stored_message_is_kept_until_it_is_consumed() {
     assert_eq!(spool.stats().unwrap().awaiting, 0);
     settle(&mut spool, &target, &ends[1..3]);
     let stats = spool.stats().unwrap();
-    assert_eq!((stats.pending, stats.confirmed, stats.awaiting, stats.consumed), (0, 5, 2, 2));
+    assert_eq!(
+        (stats.pending, stats.confirmed, stats.awaiting, stats.consumed),
+        (0, 5, 2, 2)
+    );
 }
 
 #[test]
@@ -276,12 +314,18 @@ fn a_copy_keeps_the_names_of_its_lanes() {
     {
         let mut spool = open(&first);
         let mut target = spool.target("rocketmq://a:1", "orders").unwrap();
-        assert_eq!(spool.number_lanes(&mut target, &["orders/m/0", "orders/m/1"]).unwrap(), [0, 1]);
+        assert_eq!(
+            spool.number_lanes(&mut target, &["orders/m/0", "orders/m/1"]).unwrap(),
+            [0, 1]
+        );
     }
     std::fs::create_dir(&second).unwrap();
     std::fs::copy(first.join("spool.redb"), second.join("spool.redb")).unwrap();
     let mut copy = open(&second);
     let mut target = copy.target("rocketmq://a:1", "orders").unwrap();
     assert_eq!(target.lane(1), "orders/m/1");
-    assert_eq!(copy.number_lanes(&mut target, &["orders/n/0", "orders/m/0"]).unwrap(), [2, 0]);
+    assert_eq!(
+        copy.number_lanes(&mut target, &["orders/n/0", "orders/m/0"]).unwrap(),
+        [2, 0]
+    );
 }

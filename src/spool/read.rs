@@ -332,8 +332,11 @@ impl Spool {
             let txn = self.db.as_ref().ok_or(redb::Error::PreviousIo)?.begin_read()?;
             let table = txn.open_table(schema::RETRIES)?;
             let rows = table.range((target.no, 0)..=(target.no, u64::MAX))?;
-            rows.map(|row| row.map(|(key, row)| (key.value().1, Retry::from_row(row.value()))).map_err(Into::into))
-                .collect()
+            rows.map(|row| {
+                row.map(|(key, row)| (key.value().1, Retry::from_row(row.value())))
+                    .map_err(Into::into)
+            })
+            .collect()
         };
         read().map_err(|e| self.failed(e))
     }
@@ -394,7 +397,8 @@ impl Spool {
             let txn = self.db.as_ref().ok_or(redb::Error::PreviousIo)?.begin_read()?;
             let table = txn.open_table(schema::GONE)?;
             let rows = table.range((target.no, i32::MIN)..=(target.no, i32::MAX))?;
-            rows.map(|row| row.map(|(key, _)| key.value().1).map_err(Into::into)).collect()
+            rows.map(|row| row.map(|(key, _)| key.value().1).map_err(Into::into))
+                .collect()
         };
         read().map_err(|e| self.failed(e))
     }

@@ -34,8 +34,17 @@ impl Mock {
 
     fn send(&self, user: &User, arguments: &[&str], input: &str) -> Output {
         let mut send = user.mqsafe();
-        send.args(["send", "-b", &self.0.bootstrap_servers(), "-t", TOPIC, "--spool", "spool"]);
-        send.args(["--receipts", "receipts", "--delivery-timeout", "1s"]).args(arguments);
+        send.args([
+            "send",
+            "-b",
+            &self.0.bootstrap_servers(),
+            "-t",
+            TOPIC,
+            "--spool",
+            "spool",
+        ]);
+        send.args(["--receipts", "receipts", "--delivery-timeout", "1s"])
+            .args(arguments);
         send.write_stdin(input).output().unwrap()
     }
 }
@@ -64,15 +73,41 @@ fn attempts_that_are_used_up_are_told_and_can_be_tried_again() {
     let sent = mock.send(&user, &[], "a\nb\n");
     assert_eq!(code(&sent), 4, "{}", err(&sent));
     for line in listed(&user) {
-        assert_eq!((&line["state"], &line["attempts"]), (&"pending".into(), &1.into()), "{line}");
-        assert_eq!((&line["in_doubt"], &line["next_retry"]), (&false.into(), &Value::Null), "{line}");
+        assert_eq!(
+            (&line["state"], &line["attempts"]),
+            (&"pending".into(), &1.into()),
+            "{line}"
+        );
+        assert_eq!(
+            (&line["in_doubt"], &line["next_retry"]),
+            (&false.into(), &Value::Null),
+            "{line}"
+        );
         assert!(line["id"]["seq"].is_u64() && line["reason"].is_string(), "{line}");
     }
     let mut watch = user.process();
-    watch.args(["spool", "flush", "--watch", "--every", "200ms", "--max-attempts", "3", "--delivery-timeout", "1s"]);
+    watch.args([
+        "spool",
+        "flush",
+        "--watch",
+        "--every",
+        "200ms",
+        "--max-attempts",
+        "3",
+        "--delivery-timeout",
+        "1s",
+    ]);
     // A variable that may hold a password, as far as the program goes.
     watch.env("MQSAFE_BROKER", "kafka://hunter2:1");
-    watch.args(["--spool", "spool", "--on-failed", "--", "sh", "-c", "cat >> heard; echo $MQSAFE_BROKER >> heard"]);
+    watch.args([
+        "--spool",
+        "spool",
+        "--on-failed",
+        "--",
+        "sh",
+        "-c",
+        "cat >> heard; echo $MQSAFE_BROKER >> heard",
+    ]);
     let mut watch = super::stop::Running::start(watch);
     let heard = || std::fs::read_to_string(user.path("heard")).unwrap_or_default();
     watch.wait_for(|| heard().lines().count() == 4);
@@ -80,14 +115,20 @@ fn attempts_that_are_used_up_are_told_and_can_be_tried_again() {
     let (status, said) = watch.end();
     assert_eq!(status.code(), Some(143), "{said}");
     assert!(said.contains("spool/0 failed: attempts used up (3): "), "{said}");
-    assert!(!heard().contains("hunter2"), "a program of the user's gets no secret by its environment");
+    assert!(
+        !heard().contains("hunter2"),
+        "a program of the user's gets no secret by its environment"
+    );
     let told: Vec<Value> = heard()
         .lines()
         .filter(|line| !line.is_empty())
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     assert_eq!((&told[0]["value"], &told[1]["value"]), (&"a".into(), &"b".into()));
-    assert_eq!((&told[0]["state"], &told[0]["number_void"]), (&"failed".into(), &true.into()));
+    assert_eq!(
+        (&told[0]["state"], &told[0]["number_void"]),
+        (&"failed".into(), &true.into())
+    );
     assert_eq!(user.spool("spool"), [0, 2, 0]);
 
     mock.takes_again();
@@ -108,17 +149,27 @@ fn what_may_be_stored_fails_without_its_number_becoming_void() {
     let sent = mock.send(&user, &["--max-attempts", "1"], "a\n");
     assert_eq!(code(&sent), 1, "{}", err(&sent));
     let receipts = lines(&std::fs::read_to_string(user.path("receipts")).unwrap());
-    assert_eq!((&receipts[0]["status"], &receipts[0]["attempts"]), (&"refused".into(), &1.into()));
+    assert_eq!(
+        (&receipts[0]["status"], &receipts[0]["attempts"]),
+        (&"refused".into(), &1.into())
+    );
     let reason = receipts[0]["reason"].as_str().unwrap();
     assert!(reason.starts_with("attempts used up (1): "), "{reason}");
     let failed = &listed(&user)[0];
-    assert_eq!((&failed["state"], &failed["number_void"]), (&"failed".into(), &false.into()), "{failed}");
+    assert_eq!(
+        (&failed["state"], &failed["number_void"]),
+        (&"failed".into(), &false.into()),
+        "{failed}"
+    );
     let relane = spool(&user, &["retry", "0", "--relane"]);
     assert_eq!(code(&relane), 2, "{}", err(&relane));
     assert!(err(&relane).contains("some may be stored"), "{}", err(&relane));
     assert_eq!(code(&spool(&user, &["retry", "0"])), 0);
     let again = &listed(&user)[0];
-    assert_eq!((&again["spool_id"], &again["id"]["seq"], &again["in_doubt"]), (&"spool/0".into(), &1.into(), &true.into()));
+    assert_eq!(
+        (&again["spool_id"], &again["id"]["seq"], &again["in_doubt"]),
+        (&"spool/0".into(), &1.into(), &true.into())
+    );
     assert_eq!(code(&spool(&user, &["fsck"])), 0);
     mock.takes_again();
     assert_eq!(code(&spool(&user, &["flush"])), 0);

@@ -56,7 +56,10 @@ fn what_waits_is_listed_and_shown() {
         (&first["state"], &first["topic"], &first["key"]),
         (&"pending".into(), &"orders".into(), &"k1".into())
     );
-    assert!(first["id"].is_null() && first["in_doubt"] == false, "it was never sent: {first}");
+    assert!(
+        first["id"].is_null() && first["in_doubt"] == false,
+        "it was never sent: {first}"
+    );
     assert!(first.get("value").is_none());
     for (arguments, expected) in [
         (&["--key", "k1"][..], 2),
@@ -84,7 +87,10 @@ fn what_waits_is_listed_and_shown() {
         assert_eq!(shown["headers"], serde_json::json!([["from", "test"]]));
     }
     let human = done(&user, &["show", "1"]);
-    assert!(human.contains("header    from = test") && !human.contains('\u{7}'), "{human:?}");
+    assert!(
+        human.contains("header    from = test") && !human.contains('\u{7}'),
+        "{human:?}"
+    );
     refused(&user, &["show", "7"], "there is no message 7");
     refused(&user, &["show", "x"], "\"x\" names no message");
     refused(&user, &["show", "0009/1"], "there is no store \"0009\"");
@@ -95,7 +101,17 @@ fn several_stores_have_names() {
     let user = User::new();
     for dir in ["all/0001", "all/0002"] {
         let mut send = user.mqsafe();
-        send.args(["send", "-b", NOBODY, "-t", "orders", "--connect-timeout", "0s", "--spool", dir]);
+        send.args([
+            "send",
+            "-b",
+            NOBODY,
+            "-t",
+            "orders",
+            "--connect-timeout",
+            "0s",
+            "--spool",
+            dir,
+        ]);
         assert_eq!(code(&send.write_stdin("a\n").output().unwrap()), 4);
     }
     let all = ["--spool", "all"];
@@ -104,7 +120,11 @@ fn several_stores_have_names() {
         .map(|l| l["spool_id"].clone())
         .collect();
     assert_eq!(ids, ["0001/0", "0002/0"]);
-    refused(&user, &[&["show", "0"][..], &all].concat(), "could be a message of several stores");
+    refused(
+        &user,
+        &[&["show", "0"][..], &all].concat(),
+        "could be a message of several stores",
+    );
     let dropped = done(&user, &[&["drop", "0002/0", "--force", "--yes"][..], &all].concat());
     assert!(dropped.starts_with("0002/0  dropped"), "{dropped}");
     assert_eq!(user.spool("all"), [1, 0, 0]);
@@ -121,7 +141,10 @@ fn nothing_is_dropped_by_a_slip() {
     // Nothing failed, so nothing is asked.
     assert_eq!(done(&user, &["drop", "--all-failed"]), "");
     let dropped = done(&user, &["drop", "0", "0", "2", "--force", "--yes"]);
-    assert_eq!(dropped, "spool/0  dropped; it had no number\nspool/2  dropped; it had no number\n");
+    assert_eq!(
+        dropped,
+        "spool/0  dropped; it had no number\nspool/2  dropped; it had no number\n"
+    );
     assert_eq!(user.spool("spool"), [1, 0, 0]);
 }
 
@@ -139,7 +162,11 @@ fn an_export_holds_everything_and_removes_nothing() {
     let written = std::fs::read_to_string(user.path("out.jsonl")).unwrap();
     let values: Vec<Value> = lines(&written).iter().map(|r| r["value"].clone()).collect();
     assert_eq!(values, ["c", "b"], "in the order that was asked for");
-    refused(&user, &["export", "-o", "out.jsonl"], "give -o a file that is not there yet");
+    refused(
+        &user,
+        &["export", "-o", "out.jsonl"],
+        "give -o a file that is not there yet",
+    );
     assert_eq!(std::fs::read_to_string(user.path("out.jsonl")).unwrap(), written);
     assert_eq!(lines(&done(&user, &["export", "--state", "failed"])), [] as [Value; 0]);
     assert_eq!(user.spool("spool"), [3, 0, 0]);
@@ -164,12 +191,21 @@ fn a_retry_needs_something_to_retry() {
 #[test]
 fn reports_of_consumers_are_understood_or_named() {
     let user = spooled();
-    user.file("reports", "1 nobody orders/0\n\nnonsense\n{\"id\":null,\"status\":\"consumed\"}\n");
+    user.file(
+        "reports",
+        "1 nobody orders/0\n\nnonsense\n{\"id\":null,\"status\":\"consumed\"}\n",
+    );
     let output = spool(&user, &["ack", "--from", "reports"]);
     assert_eq!(code(&output), 1, "{}", err(&output));
     let said = err(&output);
-    assert!(said.contains("line 3 is no report") && said.contains("line 4 is no report"), "{said}");
-    assert!(said.contains("of other spools 1") && said.contains("unreadable 2"), "{said}");
+    assert!(
+        said.contains("line 3 is no report") && said.contains("line 4 is no report"),
+        "{said}"
+    );
+    assert!(
+        said.contains("of other spools 1") && said.contains("unreadable 2"),
+        "{said}"
+    );
     refused(&user, &["ack", "--from", "nowhere"], "cannot read nowhere");
     let mut piped = user.mqsafe();
     piped.args(["spool", "ack", "--from", "-", "--spool", "spool"]);
@@ -188,7 +224,9 @@ fn a_store_is_checked_without_being_written_to() {
     assert_eq!(code(&repaired), 0, "{}", err(&repaired));
     assert!(err(&repaired).contains("a copy of it is "), "{}", err(&repaired));
     let copies = |dir: &Path| {
-        let names = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+        let names = std::fs::read_dir(dir)
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap());
         names.filter(|name| name.starts_with("spool.redb.2")).count()
     };
     assert_eq!(copies(&user.path("spool")), 1);
@@ -198,7 +236,12 @@ fn a_store_is_checked_without_being_written_to() {
     // One bit of what is kept, everywhere that it stands.
     let mut damaged = std::fs::read(&database).unwrap();
     let text = b"from";
-    let at: Vec<usize> = damaged.windows(4).enumerate().filter(|(_, w)| *w == text).map(|(at, _)| at).collect();
+    let at: Vec<usize> = damaged
+        .windows(4)
+        .enumerate()
+        .filter(|(_, w)| *w == text)
+        .map(|(at, _)| at)
+        .collect();
     assert!(!at.is_empty());
     at.iter().for_each(|at| damaged[*at] ^= 1);
     std::fs::write(&database, &damaged).unwrap();
@@ -218,13 +261,33 @@ fn a_store_is_checked_without_being_written_to() {
 fn a_store_in_use_is_told_and_not_waited_for() {
     let user = User::new();
     let mut first = user.process();
-    first.args(["send", "-b", NOBODY, "-t", "orders", "--connect-timeout", "60s", "--spool", "spool"]);
+    first.args([
+        "send",
+        "-b",
+        NOBODY,
+        "-t",
+        "orders",
+        "--connect-timeout",
+        "60s",
+        "--spool",
+        "spool",
+    ]);
     let mut first = super::stop::Running::start(first);
     first.wait_for(|| user.path("spool/spool.redb").is_file());
-    for arguments in [&["ls"][..], &["export"], &["fsck"], &["retry", "--all-failed"], &["flush"]] {
+    for arguments in [
+        &["ls"][..],
+        &["export"],
+        &["fsck"],
+        &["retry", "--all-failed"],
+        &["flush"],
+    ] {
         let output = spool(&user, arguments);
         assert_eq!(code(&output), 3, "{arguments:?}: {}", err(&output));
-        assert!(err(&output).contains("is in use by process"), "{arguments:?}: {}", err(&output));
+        assert!(
+            err(&output).contains("is in use by process"),
+            "{arguments:?}: {}",
+            err(&output)
+        );
     }
     first.signal("KILL");
     first.end();
@@ -244,7 +307,10 @@ fn another_format_is_explained() {
         let output = spool(&user, arguments);
         assert_eq!(code(&output), 3, "{arguments:?}: {}", err(&output));
         let said = err(&output);
-        assert!(said.contains("has format \"2\"") && said.contains("the version of mqsafe that wrote it"), "{said}");
+        assert!(
+            said.contains("has format \"2\"") && said.contains("the version of mqsafe that wrote it"),
+            "{said}"
+        );
     }
 }
 
@@ -254,7 +320,15 @@ fn a_watch_goes_on_until_it_is_stopped() {
     for (signal, expected) in [("INT", 130), ("TERM", 143)] {
         let user = User::new();
         let mut command = user.process();
-        command.args(["spool", "flush", "--watch", "--every", "100ms", "--connect-timeout", "0s"]);
+        command.args([
+            "spool",
+            "flush",
+            "--watch",
+            "--every",
+            "100ms",
+            "--connect-timeout",
+            "0s",
+        ]);
         let mut watch = super::stop::Running::start(command);
         // The store appears later.
         std::thread::sleep(std::time::Duration::from_millis(300));
@@ -265,7 +339,10 @@ fn a_watch_goes_on_until_it_is_stopped() {
         watch.signal(signal);
         let (status, said) = watch.end();
         assert_eq!(status.code(), Some(expected), "{said}");
-        assert!(said.contains("left by earlier runs: accepted 1 ="), "the store that appeared was taken up: {said}");
+        assert!(
+            said.contains("left by earlier runs: accepted 1 ="),
+            "the store that appeared was taken up: {said}"
+        );
         assert_eq!(user.spool("state/mqsafe/spool"), [1, 0, 0]);
     }
 }
@@ -277,7 +354,11 @@ fn what_a_watch_was_told_is_looked_at_first() {
     refused(&user, &["flush", "--on-failed"], "--on-failed names no program");
     refused(&user, &["flush", "--max-attempts", "0"], "0 is not in");
     refused(&user, &["flush", "--", "program"], "--on-failed");
-    refused(&user, &["flush", "--watch", "--spool", "nowhere"], "there is no spool in nowhere");
+    refused(
+        &user,
+        &["flush", "--watch", "--spool", "nowhere"],
+        "there is no spool in nowhere",
+    );
     let mistake = ["flush", "--watch", "-X", "sasl.username=me", "--connect-timeout", "0s"];
     refused(&user, &mistake, "security.protocol");
     let mut send = user.send();

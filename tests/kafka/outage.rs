@@ -174,7 +174,10 @@ fn what_cannot_go_does_not_hold_up_what_can() {
         "{there} there, {still} of {left} left"
     );
     assert!(done.stderr.contains("spool flush"), "{}", done.stderr);
-    let explained = format!("{still} messages wait for lanes that topic {} does not have", case.topic);
+    let explained = format!(
+        "{still} messages wait for lanes that topic {} does not have",
+        case.topic
+    );
     assert!(done.stderr.contains(&explained), "{}", done.stderr);
 
     // Some of them may have been in the log that is gone; whoever says so gets another lane for them all the same.

@@ -48,7 +48,11 @@ fn messages_for_lanes_that_are_gone_wait_until_they_get_others() {
     assert_eq!(case.stats(), (gone, 0, 31 - gone));
 
     let relaned = spool(&case, &["retry", "--relane"]).expect(0);
-    assert!(relaned.stderr.contains(&format!("{gone} with a new lane")), "{}", relaned.stderr);
+    assert!(
+        relaned.stderr.contains(&format!("{gone} with a new lane")),
+        "{}",
+        relaned.stderr
+    );
     spool(&case, &["fsck"]).expect(0);
     case.flush().expect(0);
     assert_eq!(case.stats(), (0, 0, 31));
@@ -59,7 +63,9 @@ fn messages_for_lanes_that_are_gone_wait_until_they_get_others() {
 
 fn make_anew(cluster: &Cluster, topic: &str, partitions: i32) {
     cluster.delete_topic(topic);
-    cluster::eventually("the topic is gone", || !cluster.topics().iter().any(|t| t.name == topic));
+    cluster::eventually("the topic is gone", || {
+        !cluster.topics().iter().any(|t| t.name == topic)
+    });
     // The name may be taken for a moment longer than the metadata shows it.
     std::thread::sleep(Duration::from_millis(500));
     cluster.make_topic(topic, partitions, &[]);
@@ -82,21 +88,33 @@ fn what_nobody_consumed_is_sent_again_under_its_number() {
         report["reason"] = "no stock".into();
         format!("{report}\n")
     };
-    case.file("reports", (report(&ids[0], "consumed") + &report(&ids[1], "failed")).as_bytes());
+    case.file(
+        "reports",
+        (report(&ids[0], "consumed") + &report(&ids[1], "failed")).as_bytes(),
+    );
     let reports = case.path("reports");
     let noted = spool(&case, &["ack", "--from", reports.to_str().unwrap()]).expect(0);
     assert!(noted.stderr.contains("consumed 1, failed 1, "), "{}", noted.stderr);
     let awaiting = listed(&case, &["--state", "awaiting"]);
-    let standing: Vec<_> = awaiting.iter().map(|l| (&l["id"]["seq"], &l["reason"], &l["overdue"])).collect();
+    let standing: Vec<_> = awaiting
+        .iter()
+        .map(|l| (&l["id"]["seq"], &l["reason"], &l["overdue"]))
+        .collect();
     let (two, three, yes) = (2.into(), 3.into(), true.into());
-    assert_eq!(standing, [(&two, &"no stock".into(), &yes), (&three, &Value::Null, &yes)]);
+    assert_eq!(
+        standing,
+        [(&two, &"no stock".into(), &yes), (&three, &Value::Null, &yes)]
+    );
 
     spool(&case, &["retry", "--unconsumed"]).expect(0);
     case.flush().expect(0);
     assert_eq!(case.stats(), (0, 0, 3));
     let verified = case.verify(&[]);
     assert_eq!((verified.total("duplicate"), verified.total("gap")), (2, 0));
-    case.file("reports", format!("{}{}", report(&ids[1], "consumed"), report(&ids[2], "consumed")).as_bytes());
+    case.file(
+        "reports",
+        format!("{}{}", report(&ids[1], "consumed"), report(&ids[2], "consumed")).as_bytes(),
+    );
     spool(&case, &["ack", "--from", reports.to_str().unwrap()]).expect(0);
     let stats = spool(&case, &["stats", "--format", "json"]).expect(0).json();
     assert_eq!((&stats["awaiting"], &stats["consumed"]), (&0.into(), &3.into()));

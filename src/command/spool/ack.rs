@@ -69,7 +69,9 @@ pub(super) fn run(args: &SpoolAckArgs, ui: &Ui) -> Result<Outcome> {
             None => {
                 counts.unreadable += 1;
                 if counts.unreadable <= TOLD_EACH {
-                    ui.warn(&format!("line {number} is no report: give {{\"id\":…,\"status\":…}} or SEQ PRODUCER LANE"));
+                    ui.warn(&format!(
+                        "line {number} is no report: give {{\"id\":…,\"status\":…}} or SEQ PRODUCER LANE"
+                    ));
                 }
                 if !is_whole {
                     skip_line(&mut lines).map_err(cannot)?;
@@ -88,7 +90,11 @@ pub(super) fn run(args: &SpoolAckArgs, ui: &Ui) -> Result<Outcome> {
     }
     let outcome = tell(&counts, ui);
     // A report about a message of a store that is in use now is not noted, and nobody can tell which those are.
-    let unknown = if counts.foreign > 0 { stores.outcome() } else { Outcome::Good };
+    let unknown = if counts.foreign > 0 {
+        stores.outcome()
+    } else {
+        Outcome::Good
+    };
     Ok(outcome.and(unknown))
 }
 
@@ -118,7 +124,9 @@ fn tell(counts: &Counts, ui: &Ui) -> Outcome {
         unreadable,
     } = counts;
     if *failed > 0 {
-        ui.say(&format!("{failed} were not consumed; `mqsafe spool retry --unconsumed` sends them again"));
+        ui.say(&format!(
+            "{failed} were not consumed; `mqsafe spool retry --unconsumed` sends them again"
+        ));
     }
     if *foreign > 0 {
         ui.say(&format!("{foreign} are about messages of other spools"));

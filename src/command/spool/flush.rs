@@ -132,7 +132,9 @@ impl Flush<'_> {
         if let Some(program) = &self.on_failed {
             for (id, record) in records {
                 if let Err(problem) = program.tell(&record) {
-                    self.ui.warn(&format!("{id} failed, and the program that is to hear of it did too: {problem}"));
+                    self.ui.warn(&format!(
+                        "{id} failed, and the program that is to hear of it did too: {problem}"
+                    ));
                 }
             }
         }
@@ -182,7 +184,8 @@ impl Flush<'_> {
             self.ui.warn(&format!("{} more failed", failed.len() - TOLD_EACH));
         }
         let at = spool.path().unwrap_or(path).display();
-        self.ui.say(&format!("  next: mqsafe spool ls --state failed --spool {at}"));
+        self.ui
+            .say(&format!("  next: mqsafe spool ls --state failed --spool {at}"));
         Ok(())
     }
 

@@ -57,7 +57,11 @@ fn store(path: &Path, repair: bool, ui: &Ui) -> Result<Checked> {
         Ok(lock) => Some(lock),
         // A store that nobody can write to has no other user either.
         Err(SpoolError::Io { source, .. })
-            if !repair && matches!(source.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) =>
+            if !repair
+                && matches!(
+                    source.kind(),
+                    ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+                ) =>
         {
             None
         }

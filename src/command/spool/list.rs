@@ -63,7 +63,10 @@ pub(super) fn ls(args: &SpoolLsArgs, ui: &Ui) -> Result<Outcome> {
 
 /// Whether a lane is one of a target.
 fn has_lane(target: &Target, lane: &str) -> bool {
-    lane == target.topic || lane.strip_prefix(&target.topic).is_some_and(|rest| rest.starts_with('/'))
+    lane == target.topic
+        || lane
+            .strip_prefix(&target.topic)
+            .is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// A list as it grows.
@@ -164,7 +167,8 @@ impl<'a> List<'a> {
             0 => String::new(),
             n => format!(", {n} more (--limit {})", self.listed + n),
         };
-        self.ui.summary(&format!("{stores} spools: {} listed{more}", self.listed));
+        self.ui
+            .summary(&format!("{stores} spools: {} listed{more}", self.listed));
         Ok(())
     }
 }

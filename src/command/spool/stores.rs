@@ -90,9 +90,8 @@ impl Stores {
 
     /// The store and the local number that a name means.
     fn parse(&self, text: &str) -> Result<(usize, u64)> {
-        let bad = || {
-            Problem::usage(format!("{text:?} names no message")).next("write it as `mqsafe spool ls` does: 0001/17")
-        };
+        let bad =
+            || Problem::usage(format!("{text:?} names no message")).next("write it as `mqsafe spool ls` does: 0001/17");
         let (store, number) = match text.rsplit_once('/') {
             Some((store, number)) => (Some(store), number),
             None => (None, text),
@@ -110,8 +109,10 @@ impl Stores {
             return Ok((at, number));
         }
         if self.left_out.iter().any(|name| name == store) {
-            return Err(Problem::unknown(format!("{text} is in a store that cannot be opened now"))
-                .next("wait for the process that uses it"));
+            return Err(
+                Problem::unknown(format!("{text} is in a store that cannot be opened now"))
+                    .next("wait for the process that uses it"),
+            );
         }
         Err(Problem::usage(format!("there is no store {store:?} for {text}")).next("see `mqsafe spool ls`"))
     }

@@ -42,7 +42,10 @@ pub(super) fn retry(args: &SpoolRetryArgs, ui: &Ui) -> Result<Outcome> {
                     "a new lane and number; the old number is not void, because it may be stored"
                 }
             };
-            let (was, now) = (stores.id(choice.store, retried.was), stores.id(choice.store, retried.id));
+            let (was, now) = (
+                stores.id(choice.store, retried.was),
+                stores.id(choice.store, retried.id),
+            );
             lines.push_str(&format!("{was} -> {now}  {what}\n"));
         }
         ui.data(lines.as_bytes())?;
@@ -133,14 +136,14 @@ fn check_retry(stores: &Stores, choices: &[Choice], args: &SpoolRetryArgs) -> Re
     }
     let doubtful = names(stores, choices, may_be_stored);
     match doubtful {
-        Some(doubtful) if !args.force => {
-            Err(Problem::usage("some may be stored: another lane could make a second message of each")
-                .because(doubtful)
-                .next(
-                    "look for them with `mqsafe query-key`; with --force they get a new lane all the same, and a duplicate \
+        Some(doubtful) if !args.force => Err(Problem::usage(
+            "some may be stored: another lane could make a second message of each",
+        )
+        .because(doubtful)
+        .next(
+            "look for them with `mqsafe query-key`; with --force they get a new lane all the same, and a duplicate \
                      under another number is possible",
-                ))
-        }
+        )),
         Some(_) | None => Ok(()),
     }
 }
@@ -150,7 +153,11 @@ fn names(stores: &Stores, choices: &[Choice], is: impl Fn(&Chosen) -> bool) -> O
     let mut all = choices
         .iter()
         .flat_map(|c| c.messages.iter().filter(|m| is(m)).map(|m| (c.store, m.id)));
-    let first: Vec<String> = all.by_ref().take(NAMED).map(|(store, id)| stores.id(store, id)).collect();
+    let first: Vec<String> = all
+        .by_ref()
+        .take(NAMED)
+        .map(|(store, id)| stores.id(store, id))
+        .collect();
     let more = match all.count() {
         0 => String::new(),
         n => format!(" and {n} more"),
@@ -173,9 +180,11 @@ pub(super) fn drop(args: &SpoolDropArgs, ui: &Ui) -> Result<Outcome> {
     if let Some(not_failed) = not_failed
         && !args.force
     {
-        return Err(Problem::usage("some have not failed: they wait, or their consumption is awaited")
-            .because(not_failed)
-            .next("let them be, or drop them all the same with --force"));
+        return Err(
+            Problem::usage("some have not failed: they wait, or their consumption is awaited")
+                .because(not_failed)
+                .next("let them be, or drop them all the same with --force"),
+        );
     }
     let count: usize = choices.iter().map(|c| c.messages.len()).sum();
     if count > 0 && !args.yes && !agreed(count, ui)? {

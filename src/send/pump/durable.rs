@@ -199,7 +199,10 @@ impl Pump<'_> {
 
     /// What the store is to hold of messages that came back.
     fn unsaved_states(&self, now_ms: i64) -> Vec<(u64, Retry)> {
-        let next_ms = self.options.retry_every.map(|every| now_ms.saturating_add_unsigned(millis(every)));
+        let next_ms = self
+            .options
+            .retry_every
+            .map(|every| now_ms.saturating_add_unsigned(millis(every)));
         let state = |id: &u64| {
             let (attempts, reason) = self.tried(*id)?;
             let retry = Retry {

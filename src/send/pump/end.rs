@@ -107,8 +107,9 @@ impl Pump<'_> {
         self.stop_input();
         if !self.abandoned {
             // What else happens now comes too late: what was read meanwhile is not accepted any more.
-            self.refusing = true;
+            let refusing = std::mem::replace(&mut self.refusing, true);
             self.recall(self.stopping.is_none());
+            self.refusing = refusing;
         }
         // Whatever was to be handed over once more and was not is certainly not sent, as before.
         self.unsaved.extend(self.marked.drain());
@@ -184,7 +185,10 @@ impl Pump<'_> {
             return;
         };
         let (topic, count) = (self.target.words(), self.gone.values().sum::<u64>());
-        let lanes = self.gone.iter().map(|(no, count)| format!("{} ({count})", self.target.lane(*no)));
+        let lanes = self
+            .gone
+            .iter()
+            .map(|(no, count)| format!("{} ({count})", self.target.lane(*no)));
         let lanes: Vec<String> = lanes.take(LANES_NAMED).collect();
         let more = if self.gone.len() > LANES_NAMED { ", …" } else { "" };
         let problem = Problem::unknown(format!("{count} messages wait for lanes that {topic} does not have"))

@@ -144,6 +144,10 @@ impl Pump<'_> {
     }
 
     /// Offers one message; `false` when the client is full.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "what is read back and what was just accepted have no type in common"
+    )]
     pub(super) fn offer(
         &mut self,
         id: u64,

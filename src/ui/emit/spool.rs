@@ -191,7 +191,16 @@ pub fn list(messages: Vec<Value>, runs: Vec<Value>) -> Vec<u8> {
 
 /// The titles of [`row`].
 pub const TITLES: [&str; 10] = [
-    "id", "state", "target", "lane", "number", "key", "age", "attempts", "next retry", "reason",
+    "id",
+    "state",
+    "target",
+    "lane",
+    "number",
+    "key",
+    "age",
+    "attempts",
+    "next retry",
+    "reason",
 ];
 
 /// One message of a list for a person.
@@ -222,8 +231,15 @@ pub fn row(spool_id: &str, target: &Target, kept: &Kept, now_ms: i64) -> [String
         state.to_owned(),
         target_name(target).to_owned(),
         lane(target, message).unwrap_or_else(none),
-        if message.seq > 0 { message.seq.to_string() } else { none() },
-        message.key.as_ref().map_or_else(none, |k| escape_bytes(k, LISTED_BYTES)),
+        if message.seq > 0 {
+            message.seq.to_string()
+        } else {
+            none()
+        },
+        message
+            .key
+            .as_ref()
+            .map_or_else(none, |k| escape_bytes(k, LISTED_BYTES)),
         age(now_ms - message.accepted_ms),
         attempts,
         next,
@@ -273,7 +289,12 @@ pub fn human(spool_id: &str, target: &Target, kept: &Kept, now_ms: i64) -> Strin
     match lane(target, message) {
         Some(lane) => say(
             "stamp",
-            &format!("number {} of {} in {}", message.seq, escape(&message.producer), escape(&lane)),
+            &format!(
+                "number {} of {} in {}",
+                message.seq,
+                escape(&message.producer),
+                escape(&lane)
+            ),
         ),
         None => say("stamp", "none yet: lane and number follow when the broker is reached"),
     }
@@ -340,7 +361,10 @@ pub fn human(spool_id: &str, target: &Target, kept: &Kept, now_ms: i64) -> Strin
         say("tag", &escape(tag));
     }
     for (name, value) in &message.headers {
-        say("header", &format!("{} = {}", escape(name), shown(value.as_deref(), "(null)")));
+        say(
+            "header",
+            &format!("{} = {}", escape(name), shown(value.as_deref(), "(null)")),
+        );
     }
     say("value", &shown(message.value.as_deref(), "(tombstone)"));
     text
