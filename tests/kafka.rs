@@ -30,6 +30,8 @@ mod memory;
 mod outage;
 #[path = "kafka/resume.rs"]
 mod resume;
+#[path = "kafka/spool.rs"]
+mod spool;
 #[path = "kafka/stop.rs"]
 mod stop;
 #[path = "kafka/tool.rs"]

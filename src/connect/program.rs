@@ -184,4 +184,25 @@ mod tests {
             Ok("nothing")
         );
     }
+
+    fn feed_to(words: &[&str], input: &[u8]) -> Result<()> {
+        feed(&words.iter().map(|w| OsString::from(*w)).collect::<Vec<_>>(), input)
+    }
+
+    #[test]
+    fn a_program_reads_what_it_is_fed_and_no_secret() {
+        hide("MQSAFE_TEST_FED_SECRET");
+        let large = vec![b'x'; 300_000];
+        assert_eq!(feed_to(&["sh", "-c", "test $(wc -c) -eq 300000"], &large), Ok(()));
+        assert_eq!(
+            feed_to(&["sh", "-c", "test -z \"$MQSAFE_TEST_FED_SECRET\""], b"x"),
+            Ok(())
+        );
+        assert_eq!(feed_to(&["true"], &large), Ok(()), "one that reads nothing");
+        for bad in [&["false"][..], &["/nowhere/at/all"], &["sleep", "60"], &[]] {
+            let began = Instant::now();
+            assert!(feed_to(bad, b"x").is_err(), "{bad:?}");
+            assert!(began.elapsed() < 2 * PATIENCE);
+        }
+    }
 }

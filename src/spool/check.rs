@@ -5,11 +5,13 @@ use super::schema::{self, Body};
 use super::{CACHE_BYTES, Retry, SpoolError, Stats, dir};
 use crate::model::Voids;
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 /// One thing that should not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,12 +92,25 @@ pub fn repair(database: &Path) -> Result<bool, SpoolError> {
     })
 }
 
+thread_local! {
+    /// Whether a panic of this thread is an answer and not a fault of ours.
+    static EXPECTED: Cell<bool> = const { Cell::new(false) };
+}
+
 /// redb was not made for hostile bytes: where it would end the program, the store is unreadable.
 fn guarded<T>(database: &Path, work: impl FnOnce() -> Result<T, SpoolError>) -> Result<T, SpoolError> {
-    let said = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let said = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !EXPECTED.get() {
+                said(panic);
+            }
+        }));
+    });
+    EXPECTED.set(true);
     let done = catch_unwind(AssertUnwindSafe(work));
-    std::panic::set_hook(said);
+    EXPECTED.set(false);
     done.unwrap_or_else(|_| {
         let why = "the bytes are not those of a database";
         Err(SpoolError::io(

@@ -2,6 +2,7 @@
 
 use redb::StorageBackend;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -109,13 +110,11 @@ impl StorageBackend for Overlay {
         let mut layer = self.layer();
         let file_to = layer.file_to;
         for (no, in_block, in_range) in pieces(offset, data.len()) {
-            if !layer.blocks.contains_key(&no) {
-                let block = self.of_file(no, file_to)?;
-                layer.blocks.insert(no, Box::new(block));
-            }
-            if let Some(block) = layer.blocks.get_mut(&no) {
-                block[in_block].copy_from_slice(&data[in_range]);
-            }
+            let block = match layer.blocks.entry(no) {
+                Entry::Occupied(block) => block.into_mut(),
+                Entry::Vacant(place) => place.insert(Box::new(self.of_file(no, file_to)?)),
+            };
+            block[in_block].copy_from_slice(&data[in_range]);
         }
         layer.len = layer.len.max(offset + data.len() as u64);
         Ok(())

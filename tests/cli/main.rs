@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 #[cfg(feature = "kafka")]
+mod attempts;
+#[cfg(feature = "kafka")]
 mod client_files;
 #[cfg(feature = "kafka")]
 mod completions;
@@ -21,6 +23,8 @@ mod help;
 mod input;
 #[cfg(feature = "kafka")]
 mod secrets;
+#[cfg(feature = "kafka")]
+mod spool;
 #[cfg(feature = "kafka")]
 mod stop;
 #[cfg(feature = "kafka")]

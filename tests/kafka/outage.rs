@@ -174,6 +174,28 @@ fn what_cannot_go_does_not_hold_up_what_can() {
         "{there} there, {still} of {left} left"
     );
     assert!(done.stderr.contains("spool flush"), "{}", done.stderr);
+    let explained = format!(
+        "{still} messages wait for lanes that topic {} does not have",
+        case.topic
+    );
+    assert!(done.stderr.contains(&explained), "{}", done.stderr);
+
+    // Some of them may have been in the log that is gone; whoever says so gets another lane for them all the same.
+    let relane = |arguments: &[&str]| {
+        let mut relane = case.mqsafe(&["spool", "retry", "--relane", "--spool"]);
+        relane.arg(case.path("spool")).args(arguments);
+        tool::run(relane)
+    };
+    let refused = relane(&[]);
+    assert!([0, 2].contains(&refused.code), "{}", refused.stderr);
+    if refused.code == 2 {
+        assert!(refused.stderr.contains("some may be stored"), "{}", refused.stderr);
+        relane(&["--force"]).expect(0);
+    }
+    case.flush().expect(0);
+    assert_eq!(case.stats().0, 0);
+    let values = values(&cluster, &case.topic);
+    assert_eq!(values.len() as u64, there + still, "each is there");
 }
 
 /// The values of a topic, for tests that send each line once.

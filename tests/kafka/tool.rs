@@ -42,7 +42,7 @@ impl<'a> Case<'a> {
         path
     }
 
-    fn mqsafe(&self, command: &[&str]) -> Command {
+    pub(crate) fn mqsafe(&self, command: &[&str]) -> Command {
         let mut mqsafe = Command::new(env!("CARGO_BIN_EXE_mqsafe"));
         for name in ["MQSAFE_BROKER", "MQSAFE_SPOOL", "MQSAFE_LOG", "MQSAFE_COLOR"] {
             mqsafe.env_remove(name);

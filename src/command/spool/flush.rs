@@ -57,11 +57,13 @@ impl Flush<'_> {
     fn watch(&mut self, first: Vec<PathBuf>) -> Result<Outcome> {
         let mut stores = Some(first);
         loop {
-            let paths = match stores.take() {
-                Some(paths) => Ok(paths),
-                None => paths(&self.args.spool),
+            let (paths, is_first) = match stores.take() {
+                Some(paths) => (Ok(paths), true),
+                None => (paths(&self.args.spool), false),
             };
             match paths.and_then(|paths| self.round(&paths)) {
+                // A mistake in what was typed is one in every round.
+                Ok(Outcome::Usage) if is_first => return Ok(Outcome::Usage),
                 Ok(_) => {}
                 Err(problem) => self.ui.problem(&problem),
             }

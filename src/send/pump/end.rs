@@ -114,8 +114,9 @@ impl Pump<'_> {
         self.stop_input();
         if !self.abandoned {
             // What else happens now comes too late: what was read meanwhile is not accepted any more.
-            self.refusing = true;
-            self.recall();
+            let refusing = std::mem::replace(&mut self.refusing, true);
+            self.recall(self.stopping.is_none());
+            self.refusing = refusing;
         }
         // Whatever was to be handed over once more and was not is certainly not sent, as before.
         self.unsaved.extend(self.marked.drain());

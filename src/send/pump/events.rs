@@ -150,8 +150,9 @@ impl Pump<'_> {
         }
     }
 
-    /// Takes back what the client has, and hears of every message of it. What it had not sent came back for no fault of its own.
-    pub(super) fn recall(&mut self) {
+    /// Takes back what the client has, and hears of every message of it. What it had not sent counts as tried only when it had all
+    /// the time that there was: otherwise it came back for no fault of its own.
+    pub(super) fn recall(&mut self, had_its_time: bool) {
         let Some(mut publisher) = self.publisher.take() else {
             return;
         };
@@ -159,9 +160,11 @@ impl Pump<'_> {
         self.take_events();
         publisher.recall();
         self.publisher = Some(publisher);
-        self.recalling = true;
+        self.recalling = !had_its_time;
+        // The client only knows that it had to give it back.
+        self.recall_why = self.why.clone();
         self.take_events();
-        self.recalling = false;
+        (self.recalling, self.recall_why) = (false, None);
     }
 
     fn take_events(&mut self) {
@@ -181,6 +184,7 @@ impl Pump<'_> {
 
     pub(super) fn delivered(&mut self, id: u64, delivery: Delivery) {
         let Some(flight) = self.flights.land(id) else { return };
+        let in_words = |why: String| self.recall_why.clone().unwrap_or(why);
         match delivery {
             Delivery::Stored(position) => {
                 hooks::mark(Phase::Acknowledged, 1);
@@ -192,10 +196,11 @@ impl Pump<'_> {
                 self.settle(id, flight, Verdict::GivenUp(why));
             }
             Delivery::Refused(why) => self.settle(id, flight, Verdict::Failed(why)),
-            // What the client had to give back before it sent it was not tried.
-            Delivery::NotSent(why) if self.recalling => self.came_back(id, flight.attempts - 1, why),
-            Delivery::NotSent(why) => self.failed_once_more(id, flight, why),
+            // What the client had to give back at once was not tried.
+            Delivery::NotSent(why) if self.recalling => self.came_back(id, flight.attempts - 1, in_words(why)),
+            Delivery::NotSent(why) => self.failed_once_more(id, flight, in_words(why)),
             Delivery::InDoubt(why) => {
+                let why = in_words(why);
                 self.doubtful.insert(id);
                 self.failed_once_more(id, flight, why);
             }

@@ -10,6 +10,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// Of so many messages it is remembered; it costs memory. Of others it is not known, and that is said where it matters.
+const STRANDED: usize = 100_000;
+
 impl Pump<'_> {
     pub(super) fn may_hand_over(&mut self) -> bool {
         let room =
@@ -155,6 +158,10 @@ impl Pump<'_> {
     }
 
     /// Offers one message; `false` when the client is full.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "what is read back and what was just accepted have no type in common"
+    )]
     pub(super) fn offer(
         &mut self,
         id: u64,
@@ -165,7 +172,12 @@ impl Pump<'_> {
         headers: &[(&str, Option<&[u8]>)],
         tag: Option<&str>,
     ) -> bool {
-        if self.parked.contains_key(&flight.partition) || self.gone.contains_key(&flight.partition) {
+        if self.gone.contains_key(&flight.partition) {
+            self.strand(id);
+            self.cursor = id + 1;
+            return true;
+        }
+        if self.parked.contains_key(&flight.partition) {
             self.cursor = id + 1;
             return true;
         }
@@ -220,6 +232,16 @@ impl Pump<'_> {
         true
     }
 
+    /// Remembers of a message whose lane is gone that it was not handed over, because later ones are: so it can get another lane.
+    fn strand(&mut self, id: u64) {
+        let most = self.before.len() < STRANDED;
+        if most && !self.doubtful.contains(&id) && self.tried(id).is_none() {
+            self.before.insert(id, (0, "its lane is gone".to_owned()));
+            self.unsaved.insert(id);
+            self.settle_since.get_or_insert(Instant::now());
+        }
+    }
+
     /// After messages came back without a verdict: waits until nothing is in flight, then a little, and goes on from the first.
     pub(super) fn go_back(&mut self) -> Result<()> {
         let rested = self.flights.is_empty() && self.settled.is_empty() && self.cursor >= self.spool.next_id();
@@ -231,7 +253,7 @@ impl Pump<'_> {
         let must_renew = self.publisher.as_ref().is_some_and(|p| p.must_renew());
         if !self.flights.is_empty() {
             if must_renew {
-                self.recall();
+                self.recall(false);
             }
             return Ok(());
         }

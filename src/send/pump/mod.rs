@@ -191,8 +191,10 @@ pub struct Pump<'a> {
     untried_from: u64,
     /// One more than the largest local number that this run handed over.
     handed_to: u64,
-    /// Set while the client gives everything back: what it did not send then came back for no fault of its own.
+    /// Set while the client gives everything back before its time: what it did not send then was not tried.
     recalling: bool,
+    /// Why the client gives everything back, where it cannot know.
+    recall_why: Option<String>,
     /// Lanes that the broker does not offer, and how many messages wait for each.
     gone: BTreeMap<i32, u64>,
     /// How many messages have which lane at the start.
@@ -291,6 +293,7 @@ impl<'a> Pump<'a> {
             untried_from,
             handed_to: 0,
             recalling: false,
+            recall_why: None,
             gone: BTreeMap::new(),
             lanes: waiting.lanes,
             settled: Vec::new(),

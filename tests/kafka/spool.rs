@@ -1,0 +1,122 @@
+//! The journal against a cluster: lanes that are gone, messages that nobody consumed.
+
+use crate::cluster::{self, Cluster};
+use crate::tool::{self, Case, Done, Receipts};
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+fn spool(case: &Case<'_>, arguments: &[&str]) -> Done {
+    let mut command = case.mqsafe(&["spool"]);
+    command.args(arguments).arg("--spool").arg(case.path("spool"));
+    tool::run(command)
+}
+
+fn listed(case: &Case<'_>, arguments: &[&str]) -> Vec<Value> {
+    let done = spool(case, &[&["ls", "--format", "jsonl"][..], arguments].concat()).expect(0);
+    let lines = serde_json::Deserializer::from_slice(&done.stdout).into_iter();
+    lines.map(Result::unwrap).collect()
+}
+
+#[test]
+fn messages_for_lanes_that_are_gone_wait_until_they_get_others() {
+    let Some(cluster) = cluster::shared("messages_for_lanes_that_are_gone_wait_until_they_get_others") else {
+        return;
+    };
+    let case = Case::new(&cluster, "fewer", 3);
+    // Accepted before the broker is asked; a third of them for a partition that is not there when it is.
+    for (partition, lines) in [("0", 20), ("2", 10)] {
+        let send = case.send(&["--connect-timeout", "0s", "-p", partition]);
+        let lines: String = (0..lines).map(|n| format!("{partition}-{n}\n")).collect();
+        tool::run_with(send, lines.as_bytes()).expect(4);
+    }
+    make_anew(&cluster, &case.topic, 1);
+    let gone = 10;
+    let began = Instant::now();
+    let flushed = case.flush().expect(4);
+    assert!(began.elapsed() < Duration::from_secs(30), "nothing else is waited for");
+    for expected in [
+        &format!("{gone} messages wait for lanes that topic {} does not have", case.topic),
+        "it has 1 partition; ",
+        &format!("{}/2 (10)", case.topic),
+        "mqsafe spool retry --relane",
+    ] {
+        assert!(flushed.stderr.contains(expected), "{expected:?}: {}", flushed.stderr);
+    }
+    assert_eq!(case.stats(), (gone, 0, 30 - gone), "the others went out");
+    // What is new goes out too.
+    tool::run_with(case.send(&[]), b"new\n").expect(4);
+    assert_eq!(case.stats(), (gone, 0, 31 - gone));
+
+    let relaned = spool(&case, &["retry", "--relane"]).expect(0);
+    assert!(
+        relaned.stderr.contains(&format!("{gone} with a new lane")),
+        "{}",
+        relaned.stderr
+    );
+    spool(&case, &["fsck"]).expect(0);
+    case.flush().expect(0);
+    assert_eq!(case.stats(), (0, 0, 31));
+    let there = cluster.read(&case.topic);
+    assert_eq!(there.len(), 31);
+    case.verify(&[]).expect_clean(31);
+}
+
+fn make_anew(cluster: &Cluster, topic: &str, partitions: i32) {
+    cluster.delete_topic(topic);
+    cluster::eventually("the topic is gone", || {
+        !cluster.topics().iter().any(|t| t.name == topic)
+    });
+    // The name may be taken for a moment longer than the metadata shows it.
+    std::thread::sleep(Duration::from_millis(500));
+    cluster.make_topic(topic, partitions, &[]);
+}
+
+#[test]
+fn what_nobody_consumed_is_sent_again_under_its_number() {
+    let Some(cluster) = cluster::shared("what_nobody_consumed_is_sent_again_under_its_number") else {
+        return;
+    };
+    let case = Case::new(&cluster, "consumed", 1);
+    let receipts = case.path("receipts");
+    let mut send = case.send(&["--await-consumed", "1ms"]);
+    send.arg("--receipts").arg(&receipts);
+    tool::run_with(send, b"a\nb\nc\n").expect(0);
+    assert_eq!(case.stats(), (0, 0, 3));
+    let ids: Vec<Value> = Receipts::read(&receipts).each.iter().map(|r| r["id"].clone()).collect();
+    let report = |id: &Value, status: &str| {
+        let mut report = serde_json::json!({"id": id, "status": status});
+        report["reason"] = "no stock".into();
+        format!("{report}\n")
+    };
+    case.file(
+        "reports",
+        (report(&ids[0], "consumed") + &report(&ids[1], "failed")).as_bytes(),
+    );
+    let reports = case.path("reports");
+    let noted = spool(&case, &["ack", "--from", reports.to_str().unwrap()]).expect(0);
+    assert!(noted.stderr.contains("consumed 1, failed 1, "), "{}", noted.stderr);
+    let awaiting = listed(&case, &["--state", "awaiting"]);
+    let standing: Vec<_> = awaiting
+        .iter()
+        .map(|l| (&l["id"]["seq"], &l["reason"], &l["overdue"]))
+        .collect();
+    let (two, three, yes) = (2.into(), 3.into(), true.into());
+    assert_eq!(
+        standing,
+        [(&two, &"no stock".into(), &yes), (&three, &Value::Null, &yes)]
+    );
+
+    spool(&case, &["retry", "--unconsumed"]).expect(0);
+    case.flush().expect(0);
+    assert_eq!(case.stats(), (0, 0, 3));
+    let verified = case.verify(&[]);
+    assert_eq!((verified.total("duplicate"), verified.total("gap")), (2, 0));
+    case.file(
+        "reports",
+        format!("{}{}", report(&ids[1], "consumed"), report(&ids[2], "consumed")).as_bytes(),
+    );
+    spool(&case, &["ack", "--from", reports.to_str().unwrap()]).expect(0);
+    let stats = spool(&case, &["stats", "--format", "json"]).expect(0).json();
+    assert_eq!((&stats["awaiting"], &stats["consumed"]), (&0.into(), &3.into()));
+    spool(&case, &["fsck"]).expect(0);
+}
