@@ -13,6 +13,8 @@ mod completions;
 mod context;
 mod errors;
 #[cfg(feature = "kafka")]
+mod forms;
+#[cfg(feature = "kafka")]
 mod guards;
 mod help;
 #[cfg(feature = "kafka")]
