@@ -1,9 +1,10 @@
 //! The forms of the input, what is rejected, what was given before, and the receipts that say so.
 
-use super::{User, code, err, out};
+use super::{NOBODY, User, code, err, out};
 use serde_json::Value;
-use std::process::Output;
-use std::time::Instant;
+use std::io::Write;
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
 
 /// Receipts as they were written, the summary last.
 fn receipts(bytes: &[u8]) -> Vec<Value> {
@@ -80,7 +81,11 @@ fn delimiters_files_and_templates() {
             5000,
         ),
     ] {
-        let before = user.path("spool").exists().then(|| user.spool("spool")[0]).unwrap_or(0);
+        let before = if user.path("spool").exists() {
+            user.spool("spool")[0]
+        } else {
+            0
+        };
         let output = user.send().args(arguments).write_stdin(input).output().unwrap();
         expect(&output, 4, &[&format!("accepted {messages} = ")]);
         assert_eq!(user.spool("spool")[0] - before, messages, "{arguments:?}");
@@ -193,7 +198,7 @@ fn what_the_business_gave_before_is_not_accepted_again() {
     expect(&send(&[]), 1, &["accepted 0 = ", "rejected 2; repeated 3"]);
     assert_eq!(user.spool("spool"), [2, 0, 0]);
     // Out of its time it is new.
-    std::thread::sleep(std::time::Duration::from_millis(5));
+    std::thread::sleep(Duration::from_millis(5));
     expect(&send(&["--dedupe-window", "1ms"]), 1, &["accepted 2 = ", "repeated 1"]);
     // Without a store that remembers, nothing is promised.
     let unnamed = |arguments: &[&str]| {
@@ -201,7 +206,7 @@ fn what_the_business_gave_before_is_not_accepted_again() {
         command.args([
             "send",
             "-b",
-            super::NOBODY,
+            NOBODY,
             "-t",
             "orders",
             "-k",
@@ -217,7 +222,7 @@ fn what_the_business_gave_before_is_not_accepted_again() {
     command.args([
         "send",
         "-b",
-        super::NOBODY,
+        NOBODY,
         "-t",
         "orders",
         "-k",
@@ -233,6 +238,62 @@ fn what_the_business_gave_before_is_not_accepted_again() {
         4,
         &["accepted 1 = ", "repeated 1"],
     );
+}
+
+#[test]
+fn what_was_accepted_before_a_kill_is_remembered_with_it() {
+    let user = User::new();
+    let lines: Vec<String> = (0..30_000).map(|n| format!("order-{n}:x\n")).collect();
+    let arguments = ["-K", ":", "--idempotency-key", "key"];
+    let mut first = user.process();
+    first.args([
+        "send",
+        "-b",
+        NOBODY,
+        "-t",
+        "orders",
+        "--connect-timeout",
+        "1s",
+        "--spool",
+        "spool",
+    ]);
+    let mut child = first
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(lines[..10_000].concat().as_bytes()).unwrap();
+    // It accepts without a broker once it has waited for one.
+    let accepts = || std::fs::metadata(user.path("spool/spool.redb")).is_ok_and(|m| m.len() > 2 << 20);
+    let begun = Instant::now();
+    while !accepts() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "nothing was accepted");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // Killed while more comes.
+    let rest = lines[10_000..].concat();
+    let feeding = std::thread::spawn(move || drop(stdin.write_all(rest.as_bytes())));
+    std::thread::sleep(Duration::from_millis(50));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    feeding.join().unwrap();
+    let [before, ..] = user.spool("spool");
+    assert!(before > 1000, "{before}");
+    let again = user
+        .send()
+        .args(arguments)
+        .write_stdin(lines.concat())
+        .output()
+        .unwrap();
+    let (new, total) = (30_000 - before, 30_000);
+    expect(
+        &again,
+        4,
+        &[&format!("accepted {new} = "), &format!("repeated {before}")],
+    );
+    assert_eq!(user.spool("spool"), [total, 0, 0]);
 }
 
 #[test]
