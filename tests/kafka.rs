@@ -14,6 +14,8 @@ mod support;
 
 #[path = "kafka/cluster.rs"]
 mod cluster;
+#[path = "kafka/forms.rs"]
+mod forms;
 #[path = "kafka/history.rs"]
 mod history;
 #[path = "kafka/input.rs"]

@@ -1,7 +1,7 @@
 //! `send --dry-run`: what would become of the input.
 
 use super::send::Teller;
-use crate::model::{Endpoint, Outcome, Problem, Result, Topology};
+use crate::model::{Endpoint, Lanes, Outcome, Problem, Result, Topology};
 use crate::send::{Input, Options, survey};
 use crate::spool::{Spool, StoreDir};
 use crate::ui::{Table, Ui, count};
@@ -46,11 +46,18 @@ pub(super) fn run(
             ),
         ),
     };
-    if let (Some(crate::model::Lanes::Partitions(n)), Some(wish)) = (&lanes, options.partitioner.fixed())
-        && !(0..*n).contains(&wish)
-    {
-        return Err(Problem::usage(format!("{topic} has no partition {wish}"))
-            .next(format!("it has partitions 0 to {}", n - 1)));
+    if let (Some(lanes), Some(wish)) = (&lanes, options.partitioner.fixed()) {
+        let (there, last) = match lanes {
+            Lanes::Partitions(n) => ((0..*n).contains(&wish), n - 1),
+            Lanes::Named(named) => (
+                named.iter().any(|lane| lane.queue == wish),
+                named.iter().map(|lane| lane.queue).max().unwrap_or(0),
+            ),
+        };
+        if !there {
+            return Err(Problem::usage(format!("{topic} has no partition {wish}"))
+                .next(format!("it has partitions 0 to {last}")));
+        }
     }
     let window_ms = options
         .dedupe_window

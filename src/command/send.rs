@@ -21,12 +21,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
+pub(super) fn run(args: &SendArgs, ui: &Ui) -> Result<Outcome> {
     let connection = resolve::connection(&args.broker, ui)?;
-    let topic = resolve::place(connection.url.kind(), &args)?;
+    let topic = resolve::place(connection.url.kind(), args)?;
     // Everything is looked at before anything is done, so that a mistake costs nothing.
     let headers = headers(&args.input.headers)?;
-    let mut plan = Plan::new(&args, &headers)?;
+    let mut plan = Plan::new(args, &headers)?;
     if args.input.resume {
         plan.regular_file("--resume")?;
     }
@@ -47,7 +47,7 @@ pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
         false => None,
     };
     let mut named = resolve::named_spool(&args.spool);
-    dedupe_has_a_spool(&args, named.is_some())?;
+    dedupe_has_a_spool(args, named.is_some())?;
     let limit = args
         .spool_limit
         .as_deref()
@@ -312,11 +312,12 @@ impl<'a> Teller<'a> {
     pub(super) fn finish(&mut self, summary: Option<&receipt::Summary<'_>>) -> Result<()> {
         self.progress.finish();
         let Told { rejected, refused } = self.told;
-        for (count, what) in [(rejected, "rejected"), (refused, "refused")] {
-            if count > TOLD_EACH {
+        for (told, what) in [(rejected, "rejected"), (refused, "refused")] {
+            if told > TOLD_EACH {
+                let (more, were) = (told - TOLD_EACH, if told - TOLD_EACH == 1 { "was" } else { "were" });
                 self.ui.warn(&format!(
-                    "{} more lines were {what}; --receipts FILE names each",
-                    count - TOLD_EACH
+                    "{} {were} {what} besides; --receipts FILE names each",
+                    count(more, "line")
                 ));
             }
         }

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 #[derive(Debug)]
 pub enum Event {
     /// Lines were read.
-    Chunk(Chunk),
+    Chunk(Box<Chunk>),
     /// No more lines will come.
     InputEnd(InputEnd),
     /// A client reported what became of a message.

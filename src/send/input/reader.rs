@@ -32,7 +32,7 @@ pub(super) struct Reader {
 enum Cutting {
     Text(Frames, Option<Vec<u8>>),
     Records(Frames),
-    Table(Rows, Header),
+    Table(Box<(Rows, Header)>),
     /// Nothing is cut: the messages come whole.
     None,
 }
@@ -96,7 +96,7 @@ impl Reader {
                     (ahead, header_bytes) = (read, consumed);
                     lines += 1;
                 }
-                Cutting::Table(rows, header)
+                Cutting::Table(Box::new((rows, header)))
             }
         };
         hasher.update(&ahead[..header_bytes]);
@@ -326,7 +326,8 @@ impl State {
                 frames.clear();
                 Some(frame.consumed)
             }
-            Cutting::Table(rows, header) => {
+            Cutting::Table(table) => {
+                let (rows, header) = &mut **table;
                 let consumed = rows.next(bytes)?;
                 row(&mut self.draft, rows, header, self.max);
                 rows.clear();
@@ -348,7 +349,8 @@ impl State {
                     json(&mut self.draft, frames, &frame, &[], self.keep_partition, self.max);
                 }
             }
-            Cutting::Table(rows, header) => {
+            Cutting::Table(table) => {
+                let (rows, header) = &mut **table;
                 if rows.last() {
                     row(&mut self.draft, rows, header, self.max);
                 }
@@ -387,7 +389,7 @@ impl State {
         }
         link.credit.take(link.stop);
         // A pump that is gone has said so already.
-        let _ = link.sender.send(Event::Chunk(chunk));
+        let _ = link.sender.send(Event::Chunk(Box::new(chunk)));
     }
 
     /// Waits until so many may go; `false` when it is to stop before.
@@ -450,7 +452,7 @@ fn json(draft: &mut Draft, frames: &Frames, frame: &Frame, bytes: &[u8], keep_pa
         whole = [first, rest].concat();
         &whole
     };
-    let record = match record::read(line) {
+    let record = match record::read(line, keep_partition) {
         Ok(Some(record)) => record,
         Ok(None) => return,
         Err(reason) => return draft.reject(reason),
@@ -469,7 +471,7 @@ fn json(draft: &mut Draft, frames: &Frames, frame: &Frame, bytes: &[u8], keep_pa
             from..draft.chunk.headers.len()
         },
         tag: record.tag.map(|tag| draft.append(tag.as_bytes())),
-        partition: record.partition.filter(|_| keep_partition),
+        partition: record.partition,
         id: None,
     };
     let value = draft.append(record.value.as_deref().unwrap_or_default());

@@ -48,7 +48,8 @@ fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D:
 }
 
 /// Reads one line. `None` for one that holds no message: an empty one, and the summary that ends what `query-key` writes.
-pub(super) fn read(line: &[u8]) -> Result<Option<Record>, String> {
+/// The partition counts only where it is kept.
+pub(super) fn read(line: &[u8], keep_partition: bool) -> Result<Option<Record>, String> {
     match line.iter().find(|b| !b.is_ascii_whitespace()) {
         None => return Ok(None),
         Some(b'{') => {}
@@ -87,6 +88,7 @@ pub(super) fn read(line: &[u8]) -> Result<Option<Record>, String> {
         other => return Err(format!("the tag is {}, not a text", kind(&other))),
     };
     read.partition = match fields.partition {
+        _ if !keep_partition => None,
         Value::Null => None,
         Value::Number(n) if n.as_i64().is_some_and(|n| (0..=i64::from(i32::MAX)).contains(&n)) => {
             n.as_i64().and_then(|n| i32::try_from(n).ok())
@@ -212,7 +214,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn record(line: &str) -> Record {
-        read(line.as_bytes()).unwrap().unwrap()
+        read(line.as_bytes(), true).unwrap().unwrap()
     }
 
     fn header(name: &str, value: &str) -> (String, Option<Vec<u8>>) {
@@ -248,10 +250,10 @@ mod tests {
         );
         // The last line of `query-key --format jsonl`, and one with nothing on it.
         assert_eq!(
-            read(br#"{"schema":"mqsafe.query/1","found":1,"coverage":"COMPLETE"}"#),
+            read(br#"{"schema":"mqsafe.query/1","found":1,"coverage":"COMPLETE"}"#, true),
             Ok(None)
         );
-        assert_eq!((read(b""), read(b" \r")), (Ok(None), Ok(None)));
+        assert_eq!((read(b"", true), read(b" \r", true)), (Ok(None), Ok(None)));
         assert_eq!(record("{\"value\":\"\"}\r").value.as_deref(), Some(&b""[..]));
     }
 
@@ -295,25 +297,25 @@ mod tests {
             (r#"{"value":"a","partition":-1}"#, "the partition is"),
             (r#"{"value":"a","partition":99999999999}"#, "the partition is"),
         ] {
-            let said = read(line.as_bytes()).unwrap_err();
+            let said = read(line.as_bytes(), true).unwrap_err();
             assert!(said.contains(why), "{line}: {said}");
         }
-        assert!(read(b"{\"value\":\"\xff\"}").is_err());
-        assert!(read(format!("{{\"value\":{}", "[".repeat(100_000)).as_bytes()).is_err());
+        assert!(read(b"{\"value\":\"\xff\"}", true).is_err());
+        assert!(read(format!("{{\"value\":{}", "[".repeat(100_000)).as_bytes(), true).is_err());
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_judged_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = read(&bytes);
-            let _ = read(&[b"{", bytes.as_slice(), b"}"].concat());
+            let _ = read(&bytes, true);
+            let _ = read(&[b"{", bytes.as_slice(), b"}"].concat(), true);
         }
 
         #[test]
         fn any_message_survives(key in proptest::collection::vec(any::<u8>(), 0..20), value in proptest::collection::vec(any::<u8>(), 0..20)) {
             let part = |b: &[u8]| std::str::from_utf8(b).map_or_else(|_| serde_json::json!({"base64": STANDARD.encode(b)}), |t| t.into());
             let line = serde_json::json!({"key": part(&key), "value": part(&value)}).to_string();
-            let read = read(line.as_bytes()).unwrap().unwrap();
+            let read = read(line.as_bytes(), true).unwrap().unwrap();
             prop_assert_eq!((read.key.unwrap(), read.value.unwrap()), (key, value));
         }
     }

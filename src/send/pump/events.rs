@@ -24,7 +24,10 @@ impl Pump<'_> {
         if let Some(at) = self.resume_at {
             wait = wait.min(at.saturating_duration_since(Instant::now()));
         }
-        if let Some(pace) = &self.pace {
+        if let Some(pace) = &self.pace
+            && self.cursor < self.spool.next_id()
+            && !pace.wait(1).is_zero()
+        {
             // A rate is kept more evenly than by ticks.
             wait = wait.min(pace.wait(1).max(Duration::from_millis(1)));
         }
@@ -50,7 +53,7 @@ impl Pump<'_> {
         match event {
             // Read just before the input was closed; it is not accepted, and the last accepted line is told.
             Event::Chunk(_) if self.refusing => {}
-            Event::Chunk(chunk) => self.chunks.push_back(chunk),
+            Event::Chunk(chunk) => self.chunks.push_back(*chunk),
             Event::InputEnd(end) => self.input_ended(end),
             Event::Delivered(id, delivery) => self.delivered(id, delivery),
             Event::Topology(answer) => self.learn(answer),
