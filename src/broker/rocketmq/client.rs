@@ -1,6 +1,7 @@
 //! The cluster as a client sees it: name servers in turn, the route of one topic, a connection to each server that is used.
 
 use super::connection::{Connection, Questions};
+use super::create::Kind;
 use super::lost::{Lost, Sending};
 use super::route::Route;
 use super::settings::Settings;
@@ -9,7 +10,7 @@ use crate::model::{Stage, Unreached};
 use rocketmq_protocol::RequestCode;
 use rocketmq_protocol::code::response_code::ResponseCode;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -37,8 +38,7 @@ pub(super) struct Client {
     route: tokio::sync::Mutex<Known>,
     /// Where the questions of brokers go.
     questions: Option<Questions>,
-    /// Whether messages without a key may go in a batch; only where it is known that the topic is not compacted by key.
-    keyless_batches: AtomicBool,
+    kind: Mutex<Kind>,
     last_error: Mutex<Option<String>>,
 }
 
@@ -69,7 +69,7 @@ impl Client {
             preferred: AtomicUsize::new(0),
             route: tokio::sync::Mutex::default(),
             questions: None,
-            keyless_batches: AtomicBool::new(false),
+            kind: Mutex::new(Kind::Unknown),
             last_error: Mutex::default(),
         }
     }
@@ -82,12 +82,13 @@ impl Client {
         }
     }
 
-    pub(super) fn takes_keyless_batches(&self) -> bool {
-        self.keyless_batches.load(Ordering::Relaxed)
+    /// What kind of topic it is, as far as it is known.
+    pub(super) fn kind(&self) -> Kind {
+        *self.kind.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    pub(super) fn allow_keyless_batches(&self, allowed: bool) {
-        self.keyless_batches.store(allowed, Ordering::Relaxed);
+    pub(super) fn set_kind(&self, kind: Kind) {
+        *self.kind.lock().unwrap_or_else(|e| e.into_inner()) = kind;
     }
 
     fn error(&self) -> MutexGuard<'_, Option<String>> {

@@ -98,8 +98,7 @@ pub(super) enum Kind {
     Plain,
     /// Of each key the last message is kept.
     Compacted,
-    /// Each place in a queue is a batch. What is sent as a message of its own is acknowledged and found by no reader
-    /// (`BatchConsumeQueue.putMessagePositionInfoWrapper` passes it over).
+    /// Each place in a queue may be a batch (`queue.type=BatchCQ`), with rules of its own for those who send them.
     Batches,
     /// The broker would not say.
     Unknown,

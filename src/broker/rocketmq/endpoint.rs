@@ -1,7 +1,7 @@
 //! One topic of one cluster, before anything is published.
 
 use super::client::{Client, Routed, together};
-use super::create::{self, Kind, Made};
+use super::create::{self, Made};
 use super::driver::Driver;
 use super::half::RocketHalf;
 use super::publish::RocketPublisher;
@@ -76,14 +76,7 @@ async fn ask(client: &Client, create: Option<Create>) -> Answer {
         let Some(master) = &broker.master else { continue };
         match client.greet(name, master).await {
             Ok(_) => {
-                let kind = create::kind(client, master).await;
-                if kind == Kind::Batches {
-                    return Ok(Topology::Denied(format!(
-                        "the queues of topic {} are of type BatchCQ: brokers acknowledge a message to them, and no reader finds it",
-                        client.topic
-                    )));
-                }
-                client.allow_keyless_batches(kind == Kind::Plain);
+                client.set_kind(create::kind(client, master).await);
                 client.learn(&route).await;
                 return Ok(Topology::Known(Lanes::Named(lanes)));
             }

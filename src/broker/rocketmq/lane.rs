@@ -3,6 +3,7 @@
 
 use super::batch;
 use super::client::Client;
+use super::create::Kind;
 use super::lost::{Lost, Sending};
 use super::outgoing::{Place, Ready};
 use super::verdict::{self, Together};
@@ -66,13 +67,13 @@ struct Job {
 
 impl State {
     /// How many of those that wait go next.
-    fn count(&self, keyless: bool) -> usize {
+    fn count(&self, kind: Kind) -> usize {
         let first = self.waiting.front().map_or(0, |job| job.ticket);
-        if self.no_batches || self.singly_to.is_some_and(|last| first <= last) {
+        if self.no_batches || kind == Kind::Batches || self.singly_to.is_some_and(|last| first <= last) {
             return 1;
         }
         let waiting = self.waiting.iter().map(|job| &job.message);
-        batch::together(waiting, batch::MOST_BYTES >> self.smaller, keyless)
+        batch::together(waiting, batch::MOST_BYTES >> self.smaller, kind == Kind::Plain)
     }
 }
 
@@ -177,7 +178,7 @@ impl Shared {
         if state.waiting.is_empty() {
             return None;
         }
-        let count = state.count(self.client.takes_keyless_batches());
+        let count = state.count(self.client.kind());
         let jobs: Vec<Job> = state.waiting.drain(..count).collect();
         let sending = Arc::new(Sending::default());
         state.current = Some((jobs.iter().map(|job| job.ticket).collect(), Arc::clone(&sending)));
