@@ -13,8 +13,9 @@
 //!   [`Prepared`] and the decision. A message that is already with the readers is found by its id and not handed out again; one
 //!   that the broker gave up is handed out all the same, as long as the broker's log still holds it; after that it is
 //!   [`Ended::Gone`], and is to be sent as an ordinary message. The broker may also ask first, and is answered from the decision;
-//! - after `end` said [`Ended::Stored`]: nothing is left to do. [`Decide`] must answer [`Decision::RollBack`] for this stamp
-//!   from then on: what is asked about now can only be a second copy of it.
+//! - after `end` said [`Ended::Stored`]: nothing is left to do. In every later run [`Decide`] must answer
+//!   [`Decision::RollBack`] for this stamp: what is asked about then can only be a second copy of it. The same connection
+//!   knows that by itself.
 //!
 //! A reader may see a message twice, with the same id, only when the answer to a first `end` was lost and the broker's index
 //! did not yet know the message at the second, or when two processes end it at once.

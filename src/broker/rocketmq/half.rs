@@ -29,7 +29,7 @@ use crate::model::{
     Unreached,
 };
 use rocketmq_protocol::RequestCode;
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::future::Future;
 use std::sync::{Arc, mpsc as blocking};
 use std::time::Duration;
@@ -67,8 +67,26 @@ struct Shared {
 struct Known {
     /// Prepared here, and nothing was said about it yet.
     fresh: HashSet<String>,
-    /// Committed, perhaps not safely yet.
+    /// Committed, perhaps not safely yet: whatever the broker asks about under these ids is another copy.
     committed: HashSet<String>,
+    /// The same, the oldest first, of which so many are remembered.
+    order: VecDeque<String>,
+}
+
+/// More than a broker asks about at once; its questions end within minutes.
+const REMEMBERED: usize = 10_000;
+
+impl Known {
+    fn remember(&mut self, id: &str) {
+        if self.committed.insert(id.to_owned()) {
+            self.order.push_back(id.to_owned());
+        }
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.committed.remove(&oldest);
+        }
+    }
 }
 
 impl RocketHalf {
@@ -121,7 +139,11 @@ const ENDED_EARLY: &str = "the connection to RocketMQ came to its end";
 impl Prepare for RocketHalf {
     fn prepare(&mut self, message: &Outgoing<'_>) -> Result<Prepared, Delivery> {
         let (broker, queue) = outgoing::place(message.lane, &self.shared.client.topic).map_err(Delivery::NotSent)?;
-        let ready = Ready::new(message).map_err(Delivery::Refused)?;
+        let ready = Ready {
+            // A half message that is older than the broker keeps files is given up unasked.
+            timestamp_ms: jiff::Timestamp::now().as_millisecond(),
+            ..Ready::new(message).map_err(Delivery::Refused)?
+        };
         let id = outgoing::unique_key(message.stamp, message.timestamp_ms);
         let (shared, broker) = (Arc::clone(&self.shared), broker.to_owned());
         let prepared = self.wait(async move { shared.prepare(&broker, queue, &ready, id).await });
@@ -242,13 +264,10 @@ impl Shared {
                     Err(also) => return Ended::InDoubt(format!("{why}; and it cannot be looked for: {also}")),
                 },
             }
-            known.committed.insert(handle.id.clone());
         }
+        known.remember(&handle.id);
         match self.barrier(handle).await {
-            Ok(()) => {
-                known.committed.remove(&handle.id);
-                Ended::Stored(position)
-            }
+            Ok(()) => Ended::Stored(position),
             Err(why) => Ended::InDoubt(format!("handed out, but perhaps not safely: {why}")),
         }
     }
@@ -351,7 +370,7 @@ impl Shared {
         match ended {
             EndAnswer::Done => {
                 if decision == Decision::Commit {
-                    known.committed.insert(handle.id);
+                    known.remember(&handle.id);
                 }
                 Ok(())
             }
