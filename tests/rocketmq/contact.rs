@@ -11,7 +11,10 @@ fn what_is_sent_is_found_by_mqadmin_and_by_key() {
     assert!(sent.expect(0).err.contains("stored 1"));
     let indexed = case.indexed(&case.topic, "order-1");
     assert_eq!(indexed.matches("UNIQ_KEY\u{1}").count(), 1, "{indexed}");
-    let unique = indexed.split("UNIQ_KEY\u{1}").nth(1).and_then(|rest| rest.split('\u{2}').next());
+    let unique = indexed
+        .split("UNIQ_KEY\u{1}")
+        .nth(1)
+        .and_then(|rest| rest.split('\u{2}').next());
     let unique = unique.unwrap_or_else(|| panic!("{indexed}"));
     let detail = case.mqadmin(&["queryMsgByUniqueKey", "-t", &case.topic, "-i", unique]);
     for part in ["order-1", "mqsafe-id=1 ", "färbe=röt"] {

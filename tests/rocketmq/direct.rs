@@ -66,7 +66,7 @@ fn what_goes_together_keeps_its_order_its_keys_and_its_tags() {
     let direct = Direct::new(&case);
     assert!(matches!(direct.endpoint.topology(PATIENCE), Ok(Topology::Known(_))));
     let (mut publisher, deliveries) = direct.publisher();
-    let color = |n: u64| if n % 3 == 0 { "red" } else { "blue" };
+    let color = |n: u64| if n.is_multiple_of(3) { "red" } else { "blue" };
     for n in 0..COUNT {
         let offer = direct.with(n, Some(color(n)), |message| publisher.offer(message));
         assert_eq!(offer, Offer::Taken, "{n}");

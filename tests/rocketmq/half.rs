@@ -74,15 +74,15 @@ fn readers_get_what_is_committed_and_nothing_else() {
     decisions.set(direct.stamp(1), Decision::RollBack);
     assert_eq!(first.end(&dropped, false), Ended::Dropped);
     readers_have(&case, &direct, 1);
-    let place = Some(Position {
+    let place = Position {
         partition: 0,
         offset: Some(0),
-    });
-    eventually("it is found by its id", || find(&mut *first, 1) == place);
+    };
+    eventually("it is found by its id", || find(&mut *first, 1) == Some(place));
 
     // The next run does not know whether the answer came, and does not hand it out twice.
     let mut second = preparer(&direct, &decisions);
-    assert_eq!(second.end(&kept, true), Ended::Stored(place.unwrap()));
+    assert_eq!(second.end(&kept, true), Ended::Stored(place));
     assert_eq!(second.end(&dropped, false), Ended::Dropped);
     assert_eq!(case.held(), 1);
     case.query("k2", &[]).expect(1);

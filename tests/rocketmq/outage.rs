@@ -60,7 +60,7 @@ fn a_master_that_is_killed_costs_nothing() {
     let Some(case) = cluster::alone("a_master_that_is_killed_costs_nothing", 2) else {
         return;
     };
-    let lines: String = (0..30_000).map(|n| format!("line {n}\n")).collect();
+    let lines: String = (0..12_000).map(|n| format!("line {n}\n")).collect();
     {
         let receipts = case.path("receipts");
         let mut send = case.send_command(&case.topic, &["--delivery-timeout", "5s", "--receipts"]);
@@ -71,15 +71,15 @@ fn a_master_that_is_killed_costs_nothing() {
         });
         let _killed = disturb("kill", &["master"]);
         let sent = sending.join().unwrap().expect(4);
-        assert!(!sent.err.contains("stored 30000"), "{}", sent.err);
+        assert!(!sent.err.contains("stored 12000"), "{}", sent.err);
         // The slave gives nothing to readers, so what it cannot tell is not claimed.
         let query = case.query("k", &[]);
         assert_eq!(query.code, 3, "{}", query.err);
     }
     let [pending, failed, confirmed] = case.stats();
-    assert_eq!((pending + confirmed, failed), (30_000, 0));
+    assert_eq!((pending + confirmed, failed), (12_000, 0));
     assert!(case.held() >= confirmed);
-    heals(&case, 30_000);
+    heals(&case, 12_000);
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_master_that_falls_silent_is_found_within_two_heartbeats() {
         return;
     };
     {
-        let lines: String = (0..30_000).map(|n| format!("line {n}\n")).collect();
+        let lines: String = (0..12_000).map(|n| format!("line {n}\n")).collect();
         let receipts = case.path("receipts");
         let mut send = case.send_command(
             &case.topic,
@@ -108,7 +108,7 @@ fn a_master_that_falls_silent_is_found_within_two_heartbeats() {
         let _silent = disturb("stop", &["master"]);
         let sent = sending.join().unwrap().expect(4);
         assert!(
-            !sent.err.contains("stored 30000") && !sent.err.contains("in doubt 0"),
+            !sent.err.contains("stored 12000") && !sent.err.contains("in doubt 0"),
             "{}",
             sent.err
         );
@@ -122,5 +122,5 @@ fn a_master_that_falls_silent_is_found_within_two_heartbeats() {
             sent.err
         );
     }
-    heals(&case, 30_001);
+    heals(&case, 12_001);
 }

@@ -140,8 +140,8 @@ pub(super) fn judge_end(reply: &Reply) -> EndAnswer {
     match Answer::from(reply.code) {
         Answer::Stored => EndAnswer::Done,
         Answer::SystemError => {
-            let says = |words: &&str| reply.remark.starts_with(*words);
-            match (GONE.iter().any(|w| says(&w)), UNTOUCHED.iter().any(|w| says(&w))) {
+            let says = |all: &[&str]| all.iter().any(|words| reply.remark.starts_with(words));
+            match (says(&GONE), says(&UNTOUCHED)) {
                 (true, _) => EndAnswer::Gone(reply.words()),
                 (false, true) => EndAnswer::NotYet(reply.words()),
                 (false, false) => EndAnswer::InDoubt(reply.words()),
