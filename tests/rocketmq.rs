@@ -1,6 +1,6 @@
 //! The tool against a real RocketMQ with a master and a slave, which `tests/brokers/up rocketmq` starts.
 //!
-//! What the broker holds is judged by mqadmin, never by this project's code alone. Each test has a topic and a spool of its own;
+//! What the broker holds is judged by mqadmin or its own administration requests, never by this project's code alone. Each test has a topic and a spool of its own;
 //! those that disturb the cluster run alone.
 #![cfg(feature = "rocketmq")]
 #![allow(
@@ -16,5 +16,9 @@ mod support;
 mod cluster;
 #[path = "rocketmq/contact.rs"]
 mod contact;
+#[path = "rocketmq/direct.rs"]
+mod direct;
+#[path = "rocketmq/half.rs"]
+mod half;
 #[path = "rocketmq/outage.rs"]
 mod outage;

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod outcome;
+mod prepare;
 mod problem;
 mod publish;
 mod record;
@@ -10,6 +11,7 @@ mod stamp;
 
 pub use delivery::{Delivery, Fate, Position, Tally};
 pub use outcome::{Outcome, Signal};
+pub use prepare::{Decide, Decision, Ended, Prepare, Prepared};
 pub use problem::{Problem, Result};
 pub use publish::{
     Acks, Create, Deliver, Endpoint, How, Lanes, NamedLane, Offer, Outgoing, Publish, Stage, Step, Topology, Unreached,

@@ -1,6 +1,6 @@
 //! How messages are handed to a broker.
 
-use super::{Delivery, Result};
+use super::{Decide, Delivery, Prepare, Result};
 use std::time::Duration;
 
 /// One message as a broker's client needs it.
@@ -207,7 +207,7 @@ pub type Deliver = Box<dyn Fn(u64, Delivery) + Send + Sync>;
 
 /// One topic of one broker, before there is a connection.
 pub trait Endpoint: Send + Sync {
-    /// Asks the broker about the topic. Never creates it.
+    /// Asks the broker about the topic. Creates it only where [`How::create`] says so.
     ///
     /// # Errors
     /// The last thing that went wrong, when no broker answered within the time; at once when one refused.
@@ -221,4 +221,14 @@ pub trait Endpoint: Send + Sync {
 
     /// The last thing that went wrong below a publisher, for a person who waits.
     fn last_error(&self) -> Option<String>;
+
+    /// Connects for messages that are prepared first and handed out later; `None` where the broker has no such thing.
+    /// `producer` is the one in the stamps: whoever comes back with it is asked about what was left undecided.
+    ///
+    /// # Errors
+    /// As [`Endpoint::publisher`].
+    fn preparer(&self, producer: &str, decide: Decide) -> Result<Option<Box<dyn Prepare>>> {
+        let _ = (producer, decide);
+        Ok(None)
+    }
 }

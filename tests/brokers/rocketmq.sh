@@ -70,6 +70,10 @@ storePathCommitLog=$3/store/commitlog
 flushDiskType=SYNC_FLUSH
 # The smallest that is allowed: how long a restarted name server knows nothing.
 registerNameServerPeriod=10000
+# Half messages: asked about from the second second on, every second (by default 6 s and 30 s), and given up after 5 questions.
+transactionTimeOut=1000
+transactionCheckInterval=1000
+transactionCheckMax=5
 # A broker with the defaults wants gigabytes.
 mappedFileSizeCommitLog=67108864
 mappedFileSizeConsumeQueue=300000

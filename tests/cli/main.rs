@@ -16,6 +16,7 @@ mod context;
 mod errors;
 #[cfg(feature = "kafka")]
 mod exec;
+#[cfg(feature = "kafka")]
 mod forms;
 #[cfg(feature = "kafka")]
 mod guards;

@@ -1,6 +1,7 @@
 //! The cluster, the tool as a process, and mqadmin as a reader and writer that is not this project's.
 
 use crate::support;
+use mqsafe::connect::{BrokerUrl, ClientProperties, Connection};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -21,7 +22,7 @@ enum Hold {
 pub(crate) struct Case {
     pub(crate) topic: String,
     name_server: String,
-    cluster: String,
+    pub(crate) master: String,
     dir: TempDir,
     _hold: Hold,
 }
@@ -65,34 +66,97 @@ impl Case {
     fn new(test: &str, queues: u32, hold: impl FnOnce() -> Hold) -> Option<Case> {
         let test = format!("rocketmq::{test}");
         let name_server = support::address(&test, "ROCKETMQ_NAMESRV")?;
-        let cluster = support::address(&test, "ROCKETMQ_CLUSTER")?;
+        let master = support::address(&test, "ROCKETMQ_MASTER")?;
         let case = Case {
             topic: format!("t-{:016x}", rand::random::<u64>()),
             name_server,
-            cluster,
+            master,
             dir: TempDir::new().unwrap(),
             _hold: hold(),
         };
-        let queues = queues.to_string();
-        eventually("the topic is made", || {
-            let made = case.mqadmin(&[
-                "updateTopic",
-                "-c",
-                &case.cluster,
-                "-t",
-                &case.topic,
-                "-r",
-                &queues,
-                "-w",
-                &queues,
-            ]);
-            made.contains("success")
-        });
+        std::fs::write(case.path("no-secret"), "x").unwrap();
+        case.make(&case.topic, queues, "");
         Some(case)
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+
+    /// Makes a topic as mqadmin does, and waits until the name server knows it. A master that was just started may not answer yet.
+    pub(crate) fn make(&self, topic: &str, queues: u32, attributes: &str) {
+        let queues = queues.to_string();
+        let fields = [
+            ("topic", topic),
+            ("defaultTopic", "TBW102"),
+            ("readQueueNums", &queues),
+            ("writeQueueNums", &queues),
+            ("perm", "6"),
+            ("topicFilterType", "SINGLE_TAG"),
+            ("topicSysFlag", "0"),
+            ("order", "false"),
+            ("attributes", attributes),
+        ];
+        eventually("the topic is made", || self.call(&self.master, 17, &fields, "").is_ok());
+        eventually("the name server knows the topic", || self.route_of(topic).is_ok());
+    }
+
+    pub(crate) fn route_of(&self, topic: &str) -> Result<Vec<u8>, String> {
+        self.call(&self.name_server, 105, &[("topic", topic)], "")
+    }
+
+    /// One request to a server, without this project's code and without a JVM; the error holds the code and words of its answer.
+    pub(crate) fn call(
+        &self,
+        address: &str,
+        code: u32,
+        fields: &[(&str, &str)],
+        body: &str,
+    ) -> Result<Vec<u8>, String> {
+        let mut call = Command::new(script("signed-call"));
+        call.arg(address)
+            .arg("nobody")
+            .arg(self.path("no-secret"))
+            .arg(code.to_string());
+        call.args(fields.iter().map(|(name, value)| format!("{name}={value}")));
+        let mut child = call
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), body.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        match output.status.success() {
+            true => Ok(output.stdout),
+            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        }
+    }
+
+    /// What the broker's index holds under a key, as the bytes of the messages.
+    pub(crate) fn indexed(&self, topic: &str, key: &str) -> String {
+        let fields = [
+            ("topic", topic),
+            ("key", key),
+            ("maxNum", "32"),
+            ("beginTimestamp", "0"),
+            ("endTimestamp", "9223372036854775807"),
+            ("_UNIQUE_KEY_QUERY", "false"),
+        ];
+        match self.call(&self.master, 12, &fields, "") {
+            Ok(body) => String::from_utf8_lossy(&body).into_owned(),
+            // `QUERY_NOT_FOUND`.
+            Err(why) if why.starts_with("22:") => String::new(),
+            Err(why) => panic!("{why}"),
+        }
+    }
+
+    pub(crate) fn connection(&self) -> Connection {
+        Connection {
+            url: BrokerUrl::parse(&format!("rocketmq://{}", self.name_server)).unwrap(),
+            properties: ClientProperties::default(),
+            management: None,
+        }
     }
 
     pub(crate) fn mqadmin(&self, arguments: &[&str]) -> String {
@@ -168,20 +232,38 @@ impl Case {
         run_with(verify, "")
     }
 
-    /// How many messages mqadmin sees in the topic.
+    /// How many messages the broker counts in the topic (as `mqadmin topicStatus` asks).
     pub(crate) fn held(&self) -> u64 {
-        let said = self.mqadmin(&["topicStatus", "-t", &self.topic]);
-        // `#Broker Name  #QID  #Min Offset  #Max Offset  #Last Updated`
-        let rows = said.lines().filter(|line| !line.starts_with('#'));
-        let number = |row: &str| -> Option<u64> {
-            let mut columns = row.split_whitespace().skip(2);
-            let (from, to) = (
-                columns.next()?.parse::<u64>().ok()?,
-                columns.next()?.parse::<u64>().ok()?,
-            );
-            Some(to - from)
+        self.held_in(&self.topic)
+    }
+
+    pub(crate) fn held_in(&self, topic: &str) -> u64 {
+        let said = self.call(&self.master, 202, &[("topic", topic)], "").unwrap();
+        let said = String::from_utf8(said).unwrap();
+        let sum = |name: &str| -> u64 {
+            let name = format!("\"{name}\":");
+            let digits = |part: &str| part.chars().take_while(char::is_ascii_digit).collect::<String>();
+            let parts = said.split(&name).skip(1);
+            parts.map(|part| digits(part).parse::<u64>().unwrap()).sum()
         };
-        rows.filter_map(number).sum()
+        sum("maxOffset") - sum("minOffset")
+    }
+}
+
+impl Case {
+    /// Gives the master another configuration until it is dropped.
+    pub(crate) fn configured(&self, now: &str, later: &'static str) -> Configured<'_> {
+        self.call(&self.master, 25, &[], now).unwrap();
+        Configured(self, later)
+    }
+}
+
+pub(crate) struct Configured<'a>(&'a Case, &'static str);
+
+impl Drop for Configured<'_> {
+    fn drop(&mut self) {
+        let put_right = self.0.call(&self.0.master, 25, &[], self.1);
+        assert!(put_right.is_ok() || std::thread::panicking(), "{put_right:?}");
     }
 }
 
@@ -208,7 +290,7 @@ impl Drop for Disturbed {
     }
 }
 
-fn run_script(name: &str, nodes: &[&str]) {
+pub(crate) fn run_script(name: &str, nodes: &[&str]) {
     let output = Command::new(script(name)).arg("rocketmq").args(nodes).output().unwrap();
     assert!(
         output.status.success(),

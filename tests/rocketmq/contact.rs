@@ -9,22 +9,13 @@ fn what_is_sent_is_found_by_mqadmin_and_by_key() {
     };
     let sent = case.send("grüße\n", &["-k", "order-1", "-H", "färbe=röt"]);
     assert!(sent.expect(0).err.contains("stored 1"));
-    let seen = case.mqadmin(&["queryMsgByKey", "-t", &case.topic, "-k", "order-1"]);
-    assert_eq!(
-        seen.lines()
-            .filter(|line| line.contains(" 0 ") || line.ends_with('0'))
-            .count(),
-        1,
-        "{seen}"
-    );
-    let unique = seen
-        .lines()
-        .find_map(|line| {
-            line.split_whitespace()
-                .next()
-                .filter(|id| id.len() == 32 && !id.starts_with('#'))
-        })
-        .unwrap_or_else(|| panic!("{seen}"));
+    let indexed = case.indexed(&case.topic, "order-1");
+    assert_eq!(indexed.matches("UNIQ_KEY\u{1}").count(), 1, "{indexed}");
+    let unique = indexed
+        .split("UNIQ_KEY\u{1}")
+        .nth(1)
+        .and_then(|rest| rest.split('\u{2}').next());
+    let unique = unique.unwrap_or_else(|| panic!("{indexed}"));
     let detail = case.mqadmin(&["queryMsgByUniqueKey", "-t", &case.topic, "-i", unique]);
     for part in ["order-1", "mqsafe-id=1 ", "färbe=röt"] {
         assert!(detail.contains(part), "{part} in {detail}");
@@ -96,7 +87,8 @@ fn a_topic_that_is_not_there_stays_so() {
     assert!(sent.err.contains("does not exist"), "{}", sent.err);
     let query = case.query_in(&absent, "k", &[]).expect(3);
     assert!(query.err.contains("does not exist"), "{}", query.err);
-    assert!(!case.mqadmin(&["topicList"]).contains(&absent));
+    let route = case.route_of(&absent).unwrap_err();
+    assert!(route.starts_with("17:"), "{route}");
 }
 
 #[test]
@@ -104,16 +96,19 @@ fn what_rocketmq_cannot_keep_is_refused_and_the_rest_is_stored() {
     let Some(case) = cluster::shared("what_rocketmq_cannot_keep_is_refused_and_the_rest_is_stored", 1) else {
         return;
     };
-    // An empty line, a key with a space, more than the broker's maxMessageSize (4 MiB).
-    let input = format!("a|1\nb c|2\nd|\ne|{}\nf|3\n", "x".repeat(5 << 20));
+    // A key with a space, an empty value, more than the broker's maxMessageSize (4 MiB), a key with a separator of properties.
+    let input = format!("a|1\nb c|2\nd|\ne|{}\ng\u{1}h|5\nf|3\n", "x".repeat(5 << 20));
     let sent = case.send(&input, &["-K", "|"]).expect(1);
-    assert!(sent.err.contains("stored 2 + refused 3"), "{}", sent.err);
+    assert!(sent.err.contains("stored 2 + refused 4"), "{}", sent.err);
+    for why in ["split it at its spaces", "no empty values", "U+0001"] {
+        assert!(sent.err.contains(why), "{why} in {}", sent.err);
+    }
     assert_eq!(case.held(), 2);
     // The numbers that were given and then refused come with the next message.
     case.send("g|4\n", &["-K", "|"]).expect(0);
     let verified = case.verify().expect(0).json();
     let totals = &verified["totals"];
-    assert_eq!((&totals["gap"], &totals["void"]), (&0.into(), &3.into()), "{verified}");
+    assert_eq!((&totals["gap"], &totals["void"]), (&0.into(), &4.into()), "{verified}");
 }
 
 #[test]
@@ -126,4 +121,39 @@ fn queues_can_be_chosen() {
     assert_eq!(found["records"][0]["partition"], 2);
     case.query("k", &["-p", "0-1"]).expect(1);
     case.query("k", &["-p", "7"]).expect(2);
+}
+
+#[test]
+fn a_topic_that_keeps_the_last_of_each_key_takes_nothing_without_a_key() {
+    let Some(case) = cluster::shared("a_topic_that_keeps_the_last_of_each_key_takes_nothing_without_a_key", 1) else {
+        return;
+    };
+    // Several at once, which the broker would take unseen if they came as a batch.
+    let topic = format!("{}-last", case.topic);
+    case.make(&topic, 1, "+cleanup.policy=COMPACTION");
+    let sent = case.send_to(&topic, "a\nb\nc\n", &[]).expect(1);
+    assert!(sent.err.contains("stored 0 + refused 3"), "{}", sent.err);
+    let keyed: String = (0..500).map(|n| format!("k{n}|{n}\n")).collect();
+    let sent = case.send_to(&topic, &keyed, &["-K", "|"]).expect(0);
+    assert!(sent.err.contains("stored 500"), "{}", sent.err);
+    assert_eq!(case.held_in(&topic), 500);
+}
+
+#[test]
+fn a_broker_that_takes_little_gets_little_at_once() {
+    let Some(case) = cluster::alone("a_broker_that_takes_little_gets_little_at_once", 1) else {
+        return;
+    };
+    let _small = case.configured("maxMessageSize=65536", "maxMessageSize=4194304");
+    let mut lines: Vec<String> = (0..1500).map(|n| format!("{n:0500}\n")).collect();
+    lines.insert(700, "x".repeat(100_000) + "\n");
+    let sent = case.send(&lines.concat(), &[]).expect(1);
+    assert!(sent.err.contains("stored 1500 + refused 1 "), "{}", sent.err);
+    assert_eq!(case.held(), 1500);
+    let totals = &case.verify().json()["totals"];
+    assert_eq!(
+        (&totals["stamped"], &totals["reordered"]),
+        (&1500.into(), &0.into()),
+        "{totals}"
+    );
 }

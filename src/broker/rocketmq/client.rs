@@ -1,6 +1,7 @@
 //! The cluster as a client sees it: name servers in turn, the route of one topic, a connection to each server that is used.
 
-use super::connection::Connection;
+use super::connection::{Connection, Questions};
+use super::create::Kind;
 use super::lost::{Lost, Sending};
 use super::route::Route;
 use super::settings::Settings;
@@ -35,6 +36,9 @@ pub(super) struct Client {
     /// The name server that answered last.
     preferred: AtomicUsize,
     route: tokio::sync::Mutex<Known>,
+    /// Where the questions of brokers go.
+    questions: Option<Questions>,
+    kind: Mutex<Kind>,
     last_error: Mutex<Option<String>>,
 }
 
@@ -64,8 +68,27 @@ impl Client {
             pool: Mutex::default(),
             preferred: AtomicUsize::new(0),
             route: tokio::sync::Mutex::default(),
+            questions: None,
+            kind: Mutex::new(Kind::Unknown),
             last_error: Mutex::default(),
         }
+    }
+
+    /// The same, and hears what brokers ask.
+    pub(super) fn hearing(settings: Settings, topic: String, questions: Questions) -> Client {
+        Client {
+            questions: Some(questions),
+            ..Client::new(settings, topic)
+        }
+    }
+
+    /// What kind of topic it is, as far as it is known.
+    pub(super) fn kind(&self) -> Kind {
+        *self.kind.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    pub(super) fn set_kind(&self, kind: Kind) {
+        *self.kind.lock().unwrap_or_else(|e| e.into_inner()) = kind;
     }
 
     fn error(&self) -> MutexGuard<'_, Option<String>> {
@@ -88,7 +111,7 @@ impl Client {
             return Ok(Arc::clone(open));
         }
         *slot = None;
-        let opened = Connection::open(address, &self.settings).await;
+        let opened = Connection::open(address, &self.settings, self.questions.clone()).await;
         let opened = Arc::new(opened.inspect_err(|lost| self.remember(lost))?);
         *slot = Some(Arc::clone(&opened));
         Ok(opened)
@@ -164,15 +187,18 @@ impl Client {
         }
     }
 
+    /// Every broker that a name server knows, by the first that answers.
+    pub(super) async fn cluster(&self) -> Result<Route, Unreached> {
+        let request = Request::new(RequestCode::GetBrokerClusterInfo);
+        let (server, reply) = self.ask_name_server(&request).await?;
+        cluster(&server, &reply)
+    }
+
     /// Every broker that a name server knows.
     pub(super) async fn cluster_of(&self, server: &str) -> Result<Route, Unreached> {
         let request = Request::new(RequestCode::GetBrokerClusterInfo);
         let reply = self.ask(server, &request, ANSWER).await.map_err(|lost| lost.why)?;
-        let bad = |why: String| Unreached::new(format!("name server {server}: {why}"));
-        match reply.code {
-            SUCCESS => Route::of_cluster(&reply.body).map_err(bad),
-            _ => Err(bad(reply.words())),
-        }
+        cluster(server, &reply)
     }
 
     /// The route, refreshed when it is old or was doubted. While no name server answers, the old one goes on.
@@ -229,6 +255,14 @@ impl Client {
                 reply.words()
             ))),
         }
+    }
+}
+
+fn cluster(server: &str, reply: &Reply) -> Result<Route, Unreached> {
+    let bad = |why: String| Unreached::new(format!("name server {server}: {why}"));
+    match reply.code {
+        SUCCESS => Route::of_cluster(&reply.body).map_err(bad),
+        _ => Err(bad(reply.words())),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::dial::{Input, Output, dial};
 use super::lost::{Lost, Sending};
 use super::settings::{Credentials, Settings};
-use super::wire::{self, Incoming, Reply, Request};
+use super::wire::{self, Incoming, Question, Reply, Request};
 use crate::model::{Stage, Unreached};
 use bytes::{Bytes, BytesMut};
 use rocketmq_protocol::RequestCode;
@@ -27,6 +27,9 @@ pub(super) struct Connection {
     tasks: Vec<JoinHandle<()>>,
 }
 
+/// Where the questions of a server go, with its address. One that finds no room is dropped: servers ask again.
+pub(super) type Questions = mpsc::Sender<(String, Question)>;
+
 /// A frame on its way to the writer.
 struct Outbox {
     frame: Bytes,
@@ -37,6 +40,7 @@ struct Shared {
     address: String,
     tls: bool,
     credentials: Option<Credentials>,
+    questions: Option<Questions>,
     opaque: AtomicI32,
     waiting: Mutex<Waiting>,
     started: Instant,
@@ -106,12 +110,17 @@ impl Drop for Forget<'_> {
 }
 
 impl Connection {
-    pub(super) async fn open(address: &str, settings: &Settings) -> Result<Connection, Lost> {
+    pub(super) async fn open(
+        address: &str,
+        settings: &Settings,
+        questions: Option<Questions>,
+    ) -> Result<Connection, Lost> {
         let (input, output) = dial(address, settings).await?;
         let shared = Arc::new(Shared {
             address: address.to_owned(),
             tls: settings.tls.is_some(),
             credentials: settings.credentials.clone(),
+            questions,
             opaque: AtomicI32::new(1),
             waiting: Mutex::default(),
             started: Instant::now(),
@@ -234,7 +243,12 @@ fn understand(shared: &Shared, received: &mut BytesMut) -> Result<(), String> {
                     let _ = waits.send(reply);
                 }
             }
-            Incoming::Foreign => {}
+            Incoming::Asked(question) => {
+                if let Some(questions) = &shared.questions {
+                    // Full or closed: nobody here can answer now.
+                    let _ = questions.try_send((shared.address.clone(), question));
+                }
+            }
         }
     }
     Ok(())

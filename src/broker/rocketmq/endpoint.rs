@@ -1,11 +1,13 @@
 //! One topic of one cluster, before anything is published.
 
 use super::client::{Client, Routed, together};
+use super::create::{self, Made};
 use super::driver::Driver;
+use super::half::RocketHalf;
 use super::publish::RocketPublisher;
 use super::settings::{Settings, checked_topic};
 use crate::connect::Connection;
-use crate::model::{Deliver, Endpoint, How, Lanes, Publish, Result, Topology, Unreached};
+use crate::model::{Create, Decide, Deliver, Endpoint, How, Lanes, Prepare, Publish, Result, Topology, Unreached};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,7 +18,6 @@ type Answer = std::result::Result<Topology, Unreached>;
 pub struct RocketEndpoint {
     client: Arc<Client>,
     driver: Driver,
-    #[allow(dead_code, reason = "read by what publishes")]
     how: How,
     /// A question on its way: it may take longer than one call of `topology` waits.
     asking: Mutex<Option<mpsc::Receiver<Answer>>>,
@@ -45,8 +46,18 @@ impl RocketEndpoint {
 }
 
 /// Asks the name servers for the lanes, and a broker whether it believes who is asking: name servers check nobody.
-async fn ask(client: &Client) -> Answer {
-    let route = match client.ask_route().await? {
+async fn ask(client: &Client, create: Option<Create>) -> Answer {
+    let mut routed = client.ask_route().await?;
+    if let (Routed::NoSuchTopic, Some(create)) = (&routed, create) {
+        match create::create(client, create).await? {
+            Made::Yes => routed = client.ask_route().await?,
+            Made::Never(why) => {
+                let why = format!("topic {} cannot be made: {why}", client.topic);
+                return Ok(Topology::Denied(why));
+            }
+        }
+    }
+    let route = match routed {
         Routed::NoSuchTopic => return Ok(Topology::NoSuchTopic),
         Routed::Known(route) => route,
     };
@@ -65,6 +76,7 @@ async fn ask(client: &Client) -> Answer {
         let Some(master) = &broker.master else { continue };
         match client.greet(name, master).await {
             Ok(_) => {
+                client.set_kind(create::kind(client, master).await);
                 client.learn(&route).await;
                 return Ok(Topology::Known(Lanes::Named(lanes)));
             }
@@ -80,9 +92,10 @@ impl Endpoint for RocketEndpoint {
         let receiver = asking.take().unwrap_or_else(|| {
             let (sender, receiver) = mpsc::channel();
             let client = Arc::clone(&self.client);
+            let create = self.how.create;
             self.driver.handle.spawn(async move {
                 // Nobody waits any more when the run is over.
-                let _ = sender.send(ask(&client).await);
+                let _ = sender.send(ask(&client, create).await);
             });
             receiver
         });
@@ -107,5 +120,11 @@ impl Endpoint for RocketEndpoint {
 
     fn last_error(&self) -> Option<String> {
         self.client.last_error()
+    }
+
+    fn preparer(&self, producer: &str, decide: Decide) -> Result<Option<Box<dyn Prepare>>> {
+        let settings = self.client.settings.clone();
+        let half = RocketHalf::new(settings, &self.client.topic, self.driver.clone(), producer, decide)?;
+        Ok(Some(Box::new(half)))
     }
 }

@@ -148,11 +148,16 @@ impl<'a> Stored<'a> {
         })
     }
 
+    /// The value of one property.
+    pub(super) fn property(&self, name: &[u8]) -> Option<&'a [u8]> {
+        self.properties()
+            .find(|(this, _)| *this == name)
+            .map(|(_, value)| value)
+    }
+
     /// The text of keys, `KEY KEY …`.
     pub(super) fn keys(&self) -> Option<&'a [u8]> {
-        self.properties()
-            .find(|(name, _)| *name == b"KEYS")
-            .map(|(_, keys)| keys)
+        self.property(b"KEYS")
     }
 
     /// Whether it can be found by this key.

@@ -1,11 +1,15 @@
 //! Apache RocketMQ, by its remoting protocol: `rocketmq-protocol` for frames and codes, and a thin connection of our own.
 
 mod acl;
+mod batch;
 mod client;
 mod connection;
+mod create;
 mod dial;
 mod driver;
 mod endpoint;
+mod half;
+mod handle;
 mod inflate;
 mod lane;
 mod lost;

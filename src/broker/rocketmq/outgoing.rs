@@ -2,6 +2,7 @@
 
 use super::wire::Request;
 use crate::model::{Outgoing, STAMP_HEADER, VOID_HEADER};
+use bytes::Bytes;
 use jiff::tz::TimeZone;
 use rocketmq_protocol::RequestCode;
 use sha2::{Digest, Sha256};
@@ -16,6 +17,11 @@ const LARGEST_FRAME: usize = 16 << 20;
 const FRAME_OVERHEAD: usize = 4096;
 /// `AbstractSendMessageProcessor.msgContentCheck`: a short counts the properties, and the broker adds some of its own.
 const LARGEST_PROPERTIES: usize = i16::MAX as usize;
+
+/// `MessageSysFlag.TRANSACTION_PREPARED_TYPE`.
+const PREPARED: i32 = 1 << 2;
+/// The longest group that RocketMQ's clients take.
+const LONGEST_GROUP: usize = 120;
 
 /// Names that RocketMQ gives a meaning (`MessageConst`): under one of them a header would be no header.
 pub(super) const SYSTEM_NAMES: [&str; 63] = [
@@ -84,46 +90,105 @@ pub(super) const SYSTEM_NAMES: [&str; 63] = [
     "__RMQ.TRANSIENT.GROUP_SYS_FLAG",
 ];
 
-/// The request that sends a message to one queue of the topic, and never creates the topic.
-///
-/// # Errors
-/// Why RocketMQ cannot keep this message as it is; that never heals.
-pub(super) fn request(topic: &str, broker: &str, queue: i32, message: &Outgoing<'_>) -> Result<Request, String> {
-    let body = match message.value {
-        None => return Err("RocketMQ has no null values".to_owned()),
-        // The broker answers an empty body with an error that looks as if it could heal.
-        Some([]) => return Err("RocketMQ has no empty values".to_owned()),
-        Some(body) => body,
-    };
-    let properties = properties(message)?;
-    if properties.len() > LARGEST_PROPERTIES {
-        return Err(format!(
-            "key, headers and stamp have {} bytes, and RocketMQ keeps {LARGEST_PROPERTIES}",
-            properties.len()
-        ));
+/// `MessageConst.PROPERTY_WAIT_STORE_MSG_OK`: asks for the answer that tells of a weak store.
+const WAIT: &str = "WAIT";
+
+/// A message that RocketMQ can keep.
+#[derive(Debug, Clone)]
+pub(super) struct Ready {
+    pub(super) properties: String,
+    pub(super) body: Bytes,
+    /// When it was accepted.
+    pub(super) timestamp_ms: i64,
+    pub(super) has_key: bool,
+}
+
+impl Ready {
+    /// The message, if RocketMQ can keep it as it is.
+    ///
+    /// # Errors
+    /// Why it cannot; that never heals.
+    pub(super) fn new(message: &Outgoing<'_>) -> Result<Ready, String> {
+        let body = match message.value {
+            None => return Err("RocketMQ has no null values".to_owned()),
+            // The broker answers an empty body with an error that looks as if it could heal.
+            Some([]) => return Err("RocketMQ has no empty values".to_owned()),
+            Some(body) => body,
+        };
+        let properties = properties(message)?;
+        if properties.len() > LARGEST_PROPERTIES {
+            return Err(format!(
+                "key, headers and stamp have {} bytes, and RocketMQ keeps {LARGEST_PROPERTIES}",
+                properties.len()
+            ));
+        }
+        // Control characters cost six bytes each in JSON.
+        let size = body.len() + properties.len() * 6 + FRAME_OVERHEAD;
+        if size > LARGEST_FRAME {
+            return Err(format!("it has {} bytes, more than a RocketMQ frame holds", body.len()));
+        }
+        Ok(Ready {
+            properties,
+            body: Bytes::copy_from_slice(body),
+            timestamp_ms: message.timestamp_ms,
+            has_key: message.key.is_some(),
+        })
     }
-    // Control characters cost six bytes each in JSON.
-    let size = body.len() + properties.len() * 6 + FRAME_OVERHEAD;
-    if size > LARGEST_FRAME {
-        return Err(format!("it has {} bytes, more than a RocketMQ frame holds", body.len()));
+}
+
+/// Where a message goes: one queue of one broker.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) topic: &'a str,
+    pub(super) broker: &'a str,
+    pub(super) queue: i32,
+}
+
+impl Place<'_> {
+    /// The request that sends one message, and never creates the topic.
+    pub(super) fn single(&self, message: &Ready) -> Request {
+        self.request(RequestCode::SendMessageV2, message.timestamp_ms)
+            .with("i", &message.properties)
+            .with("m", false)
+            .with_body(message.body.clone())
     }
-    // `SendMessageRequestHeaderV2`. The topic itself stands for the topic that a missing one would be made like (`c`): a broker
-    // that does not know it then finds no model either, and answers that it does not exist.
-    let request = Request::new(RequestCode::SendMessageV2)
-        .with("a", "mqsafe")
-        .with("b", topic)
-        .with("c", topic)
-        .with("d", 0)
-        .with("e", queue)
-        .with("f", 0)
-        .with("g", message.timestamp_ms)
-        .with("h", 0)
-        .with("i", properties)
-        .with("j", 0)
-        .with("k", false)
-        .with("m", false)
-        .with("n", broker);
-    Ok(request.with_body(body.to_vec()))
+
+    /// The request that sends several, in the encoding of `MessageBatch`. Without a `UNIQ_KEY` of its own the batch is taken
+    /// apart by the broker, whatever the type of the topic; it keeps one time of birth for all.
+    pub(super) fn batch(&self, encoded: Vec<u8>, timestamp_ms: i64) -> Request {
+        let (name_end, property_end) = (char::from(NAME_END), char::from(PROPERTY_END));
+        self.request(RequestCode::SendBatchMessage, timestamp_ms)
+            .with("i", format!("{WAIT}{name_end}true{property_end}"))
+            .with("m", true)
+            .with_body(encoded)
+    }
+
+    /// The request that sends a message which readers do not get until the broker is told; it asks `group` when it is not.
+    pub(super) fn half(&self, message: &Ready, group: &str) -> Request {
+        let (name_end, property_end) = (char::from(NAME_END), char::from(PROPERTY_END));
+        let own = format!("TRAN_MSG{name_end}true{property_end}PGROUP{name_end}{group}{property_end}");
+        self.single(message)
+            .with("a", group)
+            .with("f", PREPARED)
+            .with("i", format!("{}{own}", message.properties))
+    }
+
+    /// `SendMessageRequestHeaderV2`. The topic itself stands for the topic that a missing one would be made like (`c`): a broker
+    /// that does not know it then finds no model either, and answers that it does not exist.
+    fn request(&self, code: RequestCode, timestamp_ms: i64) -> Request {
+        Request::new(code)
+            .with("a", "mqsafe")
+            .with("b", self.topic)
+            .with("c", self.topic)
+            .with("d", 0)
+            .with("e", self.queue)
+            .with("f", 0)
+            .with("g", timestamp_ms)
+            .with("h", 0)
+            .with("j", 0)
+            .with("k", false)
+            .with("n", self.broker)
+    }
 }
 
 fn properties(message: &Outgoing<'_>) -> Result<String, String> {
@@ -149,15 +214,33 @@ fn properties(message: &Outgoing<'_>) -> Result<String, String> {
         }
         add(&mut text, &mut names, "KEYS", key).map_err(|why| format!("key: {why}"))?;
     }
+    if let Some(tag) = message.tag {
+        check_tag(tag)?;
+        add(&mut text, &mut names, "TAGS", tag).map_err(|why| format!("tag: {why}"))?;
+    }
     add(
         &mut text,
         &mut names,
         "UNIQ_KEY",
         &unique_key(message.stamp, message.timestamp_ms),
     )?;
-    // Ask for the answer that tells of a weak store (`MessageConst.PROPERTY_WAIT_STORE_MSG_OK`).
-    add(&mut text, &mut names, "WAIT", "true")?;
+    add(&mut text, &mut names, WAIT, "true")?;
     Ok(text)
+}
+
+/// Whether a consumer can ask for this tag (`FilterAPI.buildSubscriptionData`: the expression is split at `||`, each part is
+/// trimmed, and `*` means all). A single `|` is refused too, as RocketMQ's newer clients do.
+fn check_tag(tag: &str) -> Result<(), String> {
+    if tag.contains('|') {
+        return Err("tag: no consumer could ask for it, because | stands between tags".to_owned());
+    }
+    if tag == "*" {
+        return Err("tag: no consumer could ask for it, because * means all tags".to_owned());
+    }
+    if tag.trim() != tag {
+        return Err("tag: no consumer could ask for it, because spaces around a tag are cut off".to_owned());
+    }
+    Ok(())
 }
 
 pub(super) fn is_system(name: &str) -> bool {
@@ -186,7 +269,7 @@ fn add<'a>(text: &mut String, names: &mut Vec<&'a str>, name: &'a str, value: &s
 
 /// An id in the shape of `MessageClientIDSetter`: 10 bytes that name the sender (here: the stamp), the milliseconds since the
 /// month began, from which tools narrow their search, and a counter. Another attempt of a message has the same id.
-fn unique_key(stamp: &str, timestamp_ms: i64) -> String {
+pub(super) fn unique_key(stamp: &str, timestamp_ms: i64) -> String {
     let hash = Sha256::digest(stamp.as_bytes());
     let since_month = since_month(timestamp_ms).unwrap_or(0);
     let mut id = [0u8; 16];
@@ -206,6 +289,19 @@ fn since_month(timestamp_ms: i64) -> Option<u32> {
         .start_of_day()
         .ok()?;
     u32::try_from(timestamp_ms - month.timestamp().as_millisecond()).ok()
+}
+
+/// The producer group as which `producer` prepares messages: the same one in each of its runs, so that the next one is asked
+/// about what an earlier one left behind, and no other.
+pub(super) fn group(producer: &str) -> String {
+    let group = format!("mqsafe-{producer}");
+    let is_legal = |c: char| c.is_ascii_alphanumeric() || "%|_-".contains(c);
+    if group.len() <= LONGEST_GROUP && group.chars().all(is_legal) {
+        return group;
+    }
+    let hash = Sha256::digest(producer.as_bytes());
+    let hex: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("mqsafe-{hex}")
 }
 
 /// Where a lane `TOPIC/BROKER/QUEUE` lies.
@@ -267,13 +363,27 @@ mod tests {
             (outgoing(None, value, &[("mqsafe-id", Some(b"1"))]), "one value"),
         ];
         for (message, why) in refused {
-            let said = request("t", "b", 0, &message).unwrap_err();
+            let said = Ready::new(&message).unwrap_err();
             assert!(said.contains(why), "{said} instead of {why}");
         }
         let long = "x".repeat(40_000);
-        assert!(request("t", "b", 0, &outgoing(Some(long.as_bytes()), value, &[])).is_err());
+        assert!(Ready::new(&outgoing(Some(long.as_bytes()), value, &[])).is_err());
         let large = vec![0; 17 << 20];
-        assert!(request("t", "b", 0, &outgoing(None, Some(&large), &[])).is_err());
+        assert!(Ready::new(&outgoing(None, Some(&large), &[])).is_err());
+    }
+
+    #[test]
+    fn tags_that_nobody_could_ask_for_are_refused() {
+        let tagged = |tag| Outgoing {
+            tag: Some(tag),
+            ..outgoing(None, Some(b"v"), &[])
+        };
+        for bad in ["a|b", "a || b", "*", " a", "a ", "", "a\u{1}", "\u{2}"] {
+            let said = Ready::new(&tagged(bad)).unwrap_err();
+            assert!(said.starts_with("tag: "), "{said}");
+        }
+        let ready = Ready::new(&tagged("röt 1")).unwrap();
+        assert!(ready.properties.contains("TAGS\u{1}röt 1\u{2}"), "{}", ready.properties);
     }
 
     #[test]
@@ -296,6 +406,16 @@ mod tests {
         assert_eq!(id, unique_key(STAMP, 1_700_000_000_000));
         assert_ne!(id, unique_key("2 p t/b/0", 1_700_000_000_000));
         assert!(since_month(1_700_000_000_000).unwrap() < 31 * 86_400_000);
+    }
+
+    #[test]
+    fn a_producer_is_always_the_same_group() {
+        assert_eq!(group("p-1_x"), "mqsafe-p-1_x");
+        for odd in ["a b", "ä", &"x".repeat(200)] {
+            let group = group(odd);
+            assert!(group.len() == 39 && group.is_ascii(), "{group}");
+        }
+        assert_ne!(group("a b"), group("a c"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::client::Client;
 use super::driver::Driver;
 use super::lane::{Lane, Load};
-use super::outgoing;
+use super::outgoing::{self, Ready};
 use crate::model::{Deliver, Delivery, Offer, Outgoing, Publish, Result};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -38,8 +38,8 @@ impl Publish for RocketPublisher {
             Ok(place) => place,
             Err(why) => return Offer::Settled(Delivery::NotSent(why)),
         };
-        let request = match outgoing::request(&self.client.topic, broker, queue, message) {
-            Ok(request) => request,
+        let ready = match Ready::new(message) {
+            Ok(ready) => ready,
             Err(why) => return Offer::Settled(Delivery::Refused(why)),
         };
         if !self.lanes.contains_key(message.lane) {
@@ -53,7 +53,7 @@ impl Publish for RocketPublisher {
             );
             self.lanes.insert(message.lane.to_owned(), lane);
         }
-        match self.lanes[message.lane].offer(message.ticket, request) {
+        match self.lanes[message.lane].offer(message.ticket, ready) {
             Ok(()) => Offer::Taken,
             Err(why) => Offer::Settled(Delivery::NotSent(why)),
         }

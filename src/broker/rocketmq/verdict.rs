@@ -82,6 +82,98 @@ pub(super) fn judge(reply: &Reply, queue: i32) -> Delivery {
     }
 }
 
+/// What became of several messages that were sent as one. The broker takes all of them or none, and gives one answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Together {
+    /// This holds for each of them; of a position it is the first.
+    Each(Delivery),
+    /// All are in doubt, for a reason that may lie in their being sent as one: the next attempt is one by one.
+    Doubtful(String),
+    /// None of them was taken, and which of them is to blame is not said: each one alone will tell.
+    Suspect(String),
+    /// None of them was taken, because they are too large together.
+    TooLarge(String),
+    /// None of them was taken: this broker takes no batches.
+    NoBatches(String),
+}
+
+/// What became of several messages that were sent to `queue` as one.
+pub(super) fn judge_together(reply: &Reply, queue: i32) -> Together {
+    match Answer::from(reply.code) {
+        // `SendMessageProcessor.sendBatchMessage` and `CommitLog.asyncPutMessages` say it before anything is appended.
+        Answer::MessageIllegal => Together::Suspect(reply.words()),
+        // `MessageExtEncoder.encode` throws before anything is appended, and any exception becomes this code.
+        Answer::SystemError if reply.remark.contains("message body size exceeded") => Together::TooLarge(reply.words()),
+        Answer::CodeNotSupported => Together::NoBatches(reply.words()),
+        Answer::SystemError if !is_before_append(&reply.remark) => Together::Doubtful(reply.words()),
+        Answer::Other(_) => Together::Doubtful(reply.words()),
+        Answer::Stored
+        | Answer::SystemError
+        | Answer::SystemBusy
+        | Answer::FlushDiskTimeout
+        | Answer::SlaveNotAvailable
+        | Answer::FlushSlaveTimeout
+        | Answer::ServiceNotAvailable
+        | Answer::NoPermission
+        | Answer::TopicNotExist
+        | Answer::InvalidParameter
+        | Answer::NotLeaderForQueue
+        | Answer::GoAway => Together::Each(judge(reply, queue)),
+    }
+}
+
+/// What a broker said to being told what is to become of a half message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum EndAnswer {
+    /// It did so. Whether a message that was handed out is safe too, it does not say.
+    Done,
+    /// Nothing was done, for a reason that can heal.
+    NotYet(String),
+    /// Done or not.
+    InDoubt(String),
+    /// It has no such half message, and never will.
+    Gone(String),
+}
+
+/// What became of being told to end a half message (`EndTransactionProcessor`).
+pub(super) fn judge_end(reply: &Reply) -> EndAnswer {
+    match Answer::from(reply.code) {
+        Answer::Stored => EndAnswer::Done,
+        Answer::SystemError => {
+            let says = |all: &[&str]| all.iter().any(|words| reply.remark.starts_with(words));
+            match (says(&GONE), says(&UNTOUCHED)) {
+                (true, _) => EndAnswer::Gone(reply.words()),
+                (false, true) => EndAnswer::NotYet(reply.words()),
+                (false, false) => EndAnswer::InDoubt(reply.words()),
+            }
+        }
+        // Handed out it would be larger than the broker takes; as an ordinary message it will be refused with these words.
+        Answer::MessageIllegal => EndAnswer::Gone(reply.words()),
+        // Told before the half message is looked at; `SLAVE_NOT_AVAILABLE` here means that this broker is a slave.
+        Answer::SystemBusy
+        | Answer::SlaveNotAvailable
+        | Answer::NoPermission
+        | Answer::TopicNotExist
+        | Answer::InvalidParameter
+        | Answer::NotLeaderForQueue
+        | Answer::CodeNotSupported
+        | Answer::GoAway => EndAnswer::NotYet(reply.words()),
+        Answer::FlushDiskTimeout | Answer::FlushSlaveTimeout | Answer::ServiceNotAvailable | Answer::Other(_) => {
+            EndAnswer::InDoubt(reply.words())
+        }
+    }
+}
+
+/// The log holds something else at the place of the half message, or nothing.
+const GONE: [&str; 4] = [
+    "Find prepared transaction message failed",
+    "The producer group wrong",
+    "The transaction state table offset wrong",
+    "The commit log offset wrong",
+];
+/// `sendFinalMessage`, before anything is appended.
+const UNTOUCHED: [&str; 2] = ["Create mapped file failed", "OS page cache busy"];
+
 /// An acknowledgement counts only for the queue that was asked for: it is the lane of the message.
 fn stored(reply: &Reply, queue: i32) -> Delivery {
     match (reply.field::<i32>("queueId"), reply.field::<i64>("queueOffset")) {
@@ -126,6 +218,62 @@ mod tests {
         assert!(matches!(judge(&reply(0, "", &[]), 3), Delivery::InDoubt(_)));
         for code in (-2000..4000).filter(|c| *c != 0) {
             assert!(!matches!(judged(code, ""), Delivery::Stored(_)), "{code}");
+        }
+    }
+
+    #[test]
+    fn an_answer_to_a_batch_says_which_of_it_is_known() {
+        let together =
+            |code, remark| judge_together(&reply(code, remark, &[("queueId", "3"), ("queueOffset", "7")]), 3);
+        let (stored, refused) = (
+            together(0, ""),
+            together(16, "User:u has no permission to access Topic:t"),
+        );
+        assert!(matches!(stored, Together::Each(Delivery::Stored(_))), "{stored:?}");
+        assert!(matches!(refused, Together::Each(Delivery::Refused(_))), "{refused:?}");
+        for weak in [10, 11, 12, 14] {
+            assert!(
+                matches!(together(weak, ""), Together::Each(Delivery::InDoubt(_))),
+                "{weak}"
+            );
+        }
+        assert!(matches!(together(2, ""), Together::Each(Delivery::NotSent(_))));
+        assert!(matches!(together(13, "the message is illegal"), Together::Suspect(_)));
+        let exception =
+            "java.lang.RuntimeException: message body size exceeded, org.apache.rocketmq.store.MessageExtEncoder";
+        assert!(matches!(together(1, exception), Together::TooLarge(_)));
+        assert!(matches!(together(1, "UNKNOWN_ERROR"), Together::Doubtful(_)));
+        assert!(matches!(together(777, ""), Together::Doubtful(_)));
+        assert!(matches!(
+            together(1, "create mapped file failed"),
+            Together::Each(Delivery::NotSent(_))
+        ));
+        assert!(matches!(
+            together(3, "request type 320 not supported"),
+            Together::NoBatches(_)
+        ));
+        for code in (-2000..4000).filter(|c| *c != 0) {
+            assert!(
+                !matches!(together(code, ""), Together::Each(Delivery::Stored(_))),
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_answer_to_an_end_is_done_only_when_it_says_so() {
+        let ended = |code, remark| judge_end(&reply(code, remark, &[]));
+        assert_eq!(ended(0, ""), EndAnswer::Done);
+        for gone in GONE {
+            assert!(matches!(ended(1, gone), EndAnswer::Gone(_)), "{gone}");
+        }
+        for untouched in UNTOUCHED {
+            assert!(matches!(ended(1, untouched), EndAnswer::NotYet(_)), "{untouched}");
+        }
+        assert!(matches!(ended(1, "in-sync replicas not enough"), EndAnswer::InDoubt(_)));
+        assert!(matches!(ended(11, ""), EndAnswer::NotYet(_)));
+        for code in (-2000..4000).filter(|c| *c != 0) {
+            assert_ne!(ended(code, ""), EndAnswer::Done, "{code}");
         }
     }
 

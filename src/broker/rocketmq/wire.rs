@@ -85,12 +85,7 @@ impl Reply {
     /// # Errors
     /// That it is absent or not of its type.
     pub(super) fn field<T: FromStr>(&self, name: &str) -> Result<T, String> {
-        let text = self
-            .fields
-            .get(name)
-            .ok_or_else(|| format!("its answer has no {name}"))?;
-        text.parse()
-            .map_err(|_| format!("its answer has a {name} that is no number"))
+        field(&self.fields, name).map_err(|why| format!("its answer {why}"))
     }
 
     /// The server's words, with the code.
@@ -110,8 +105,31 @@ impl Reply {
 pub(super) enum Incoming {
     /// The answer to the request with this number.
     Reply(i32, Reply),
-    /// A request of the server (brokers tell clients of changes in their group); nobody here waits for those.
-    Foreign,
+    /// A request of the server: brokers tell clients of changes in their group, and ask producers about half messages.
+    Asked(Question),
+}
+
+/// What a server asks.
+#[derive(Debug, Clone)]
+pub(super) struct Question {
+    pub(super) code: i32,
+    pub(super) body: Bytes,
+    fields: BTreeMap<String, String>,
+}
+
+impl Question {
+    /// As [`Reply::field`].
+    ///
+    /// # Errors
+    /// That it is absent or not of its type.
+    pub(super) fn field<T: FromStr>(&self, name: &str) -> Result<T, String> {
+        field(&self.fields, name).map_err(|why| format!("its question {why}"))
+    }
+}
+
+fn field<T: FromStr>(fields: &BTreeMap<String, String>, name: &str) -> Result<T, String> {
+    let text = fields.get(name).ok_or_else(|| format!("has no {name}"))?;
+    text.parse().map_err(|_| format!("has a {name} that is no number"))
 }
 
 /// Takes the first whole frame out of what was received; `None` when it is not whole yet.
@@ -124,9 +142,6 @@ pub(super) fn take(received: &mut BytesMut) -> Result<Option<Incoming>, String> 
     let Some(mut command) = command else {
         return Ok(None);
     };
-    if !command.is_response_type() {
-        return Ok(Some(Incoming::Foreign));
-    }
     let fields = command.ext_fields().map_or_else(BTreeMap::new, |fields| {
         let owned = |text: &str| text.to_owned();
         fields
@@ -134,6 +149,13 @@ pub(super) fn take(received: &mut BytesMut) -> Result<Option<Incoming>, String> 
             .map(|(name, value)| (owned(name.as_str()), owned(value.as_str())))
             .collect()
     });
+    if !command.is_response_type() {
+        return Ok(Some(Incoming::Asked(Question {
+            code: command.code(),
+            body: command.take_body().unwrap_or_default(),
+            fields,
+        })));
+    }
     let reply = Reply {
         code: command.code(),
         remark: command.remark().map(|r| r.as_str().to_owned()).unwrap_or_default(),
@@ -185,7 +207,12 @@ mod tests {
             let mut part = BytesMut::from(&whole[..length]);
             assert!(matches!(take(&mut part), Ok(None)), "{length}");
         }
-        assert!(matches!(take(&mut bytes), Ok(Some(Incoming::Foreign))));
+        let Ok(Some(Incoming::Asked(question))) = take(&mut bytes) else {
+            panic!("no question");
+        };
+        assert_eq!((question.code, &question.body[..]), (310, &b"body"[..]));
+        assert_eq!(question.field::<String>("i").unwrap(), "KEYS\u{1}ä\u{2}");
+        assert!(question.field::<i64>("i").is_err() && question.field::<i64>("absent").is_err());
         assert!(bytes.is_empty());
     }
 
