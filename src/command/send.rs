@@ -3,7 +3,7 @@
 use super::receipts::Receipts;
 use super::{resolve, resume, stop};
 use crate::broker;
-use crate::cli::SendArgs;
+use crate::cli::{PublishArgs, SendArgs};
 use crate::model::{Endpoint, Fate, How, Outcome, Problem, Result, Tally};
 use crate::send::{Event, Events, InputOptions, Observer, Options, Partitioner, Pump, Receipt, Report, Source, State};
 use crate::spool::{Spool, Target};
@@ -30,7 +30,7 @@ pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
     }
     // Everything is looked at before anything is done, so that a mistake costs nothing.
     let broker = connection.url.to_string();
-    let endpoint = broker::endpoint(&connection, &topic, How::default())?;
+    let endpoint = broker::endpoint(&connection, &topic, how(&args.publish))?;
     let headers = headers(&args.input.headers)?;
     let delimiter = args
         .input
@@ -103,6 +103,16 @@ pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
     Ok(report
         .outcome
         .and(receipts.map_or_else(|p| told(ui, p), |()| Outcome::Good)))
+}
+
+/// How it is published, of what was typed.
+fn how(args: &PublishArgs) -> How {
+    How {
+        allow_transient: args.allow_transient,
+        amqp_tx: args.tx,
+        ordered: args.ordered,
+        ..How::default()
+    }
 }
 
 fn told(ui: &Ui, problem: Problem) -> Outcome {
@@ -286,8 +296,12 @@ pub(super) fn tell(ui: &Ui, report: &Report, target: &Target, spool: Option<&str
     }
     let (seconds, stored) = (took.as_secs_f64(), report.own.stored + report.earlier.stored);
     let rate = if seconds > 0.0 { stored as f64 / seconds } else { 0.0 };
+    let note = report
+        .note
+        .as_ref()
+        .map_or_else(String::new, |note| format!("; {note}"));
     ui.summary(&format!(
-        "{}: {} ({seconds:.1} s, {rate:.0}/s)",
+        "{}: {} ({seconds:.1} s, {rate:.0}/s){note}",
         // A queue is published to by its name alone; the bar belongs to the lane.
         target.topic.strip_prefix('|').unwrap_or(&target.topic),
         report.own

@@ -1,6 +1,6 @@
 //! How messages are handed to a broker.
 
-use super::{Delivery, Result};
+use super::{Delivery, Problem, Result};
 use std::time::Duration;
 
 /// One message as a broker's client needs it.
@@ -84,6 +84,8 @@ pub enum Topology {
     NoSuchTopic,
     /// The broker answered, and this user may not see or write it.
     Denied(String),
+    /// The broker answered, and what it said forbids to publish in the way that was asked for: the problem tells all.
+    Unfit(Problem),
 }
 
 /// The lanes of one topic that can be written to now.
@@ -189,6 +191,11 @@ pub trait Publish {
     /// Hands one message to the client.
     fn offer(&mut self, message: &Outgoing<'_>) -> Offer;
 
+    /// Whether an offer has any chance just now: what was not taken need not be read again before.
+    fn has_room(&self) -> bool {
+        true
+    }
+
     /// Whether the client is dead and must be renewed before anything is offered again.
     fn must_renew(&self) -> bool;
 
@@ -207,7 +214,7 @@ pub type Deliver = Box<dyn Fn(u64, Delivery) + Send + Sync>;
 
 /// One topic of one broker, before there is a connection.
 pub trait Endpoint: Send + Sync {
-    /// Asks the broker about the topic. Never creates it.
+    /// Asks the broker about the topic. Creates it only when [`How::create`] says so.
     ///
     /// # Errors
     /// The last thing that went wrong, when no broker answered within the time; at once when one refused.
@@ -221,4 +228,9 @@ pub trait Endpoint: Send + Sync {
 
     /// The last thing that went wrong below a publisher, for a person who waits.
     fn last_error(&self) -> Option<String>;
+
+    /// What "stored" means less than it could at this place, as far as the broker was asked; words for the last line of a run.
+    fn note(&self) -> Option<String> {
+        None
+    }
 }

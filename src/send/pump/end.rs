@@ -156,6 +156,7 @@ impl Pump<'_> {
             lines: self.lines,
             why: self.why,
             troubles: self.troubles,
+            note: self.endpoint.note(),
             spool_is_there,
             outcome: Outcome::combine(outcomes),
         }

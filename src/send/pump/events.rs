@@ -113,6 +113,7 @@ impl Pump<'_> {
                 let problem = Problem::usage(format!("{topic} on {broker} may not be written")).because(why);
                 self.denied = Some(problem.next("ask for WRITE and DESCRIBE on the topic"));
             }
+            Ok(Topology::Unfit(problem)) => self.denied = Some(problem),
         }
     }
 

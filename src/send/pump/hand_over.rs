@@ -11,7 +11,10 @@ use std::time::Instant;
 
 impl Pump<'_> {
     pub(super) fn may_hand_over(&self) -> bool {
-        self.publisher.is_some() && self.stopping.is_none() && self.rewind.is_none() && self.flights.has_room()
+        self.publisher.as_ref().is_some_and(|p| p.has_room())
+            && self.stopping.is_none()
+            && self.rewind.is_none()
+            && self.flights.has_room()
     }
 
     pub(super) fn hand_over(&mut self) -> Result<()> {
