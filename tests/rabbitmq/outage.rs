@@ -1,15 +1,19 @@
 //! The broker is killed or stopped in the middle.
 
 use crate::broker::{Broker, Sender};
+use crate::tool::{Over, code, said, tool};
 use mqsafe::broker::rabbitmq::RabbitEndpoint;
-use mqsafe::model::{Delivery, Endpoint};
+use mqsafe::model::{Delivery, Endpoint, How};
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Sends until the end, again and again what came back, and notes every number that was ever called stored.
-fn send_all(sender: &mut Sender, lane: &str, count: u64, mut disturb: impl FnMut(usize)) -> BTreeSet<u64> {
-    let (mut waiting, mut ticket, mut stored) = ((1..=count).collect::<Vec<u64>>(), 0, BTreeSet::new());
+fn send_all(sender: &mut Sender, lane: &str, first: u64, count: u64, mut disturb: impl FnMut(usize)) -> BTreeSet<u64> {
+    let mut ticket = sender.verdicts.keys().next_back().copied().unwrap_or(0);
+    let (mut waiting, mut stored) = ((first..first + count).collect::<Vec<u64>>(), BTreeSet::new());
     let end = Instant::now() + Duration::from_secs(120);
     let mut sent: Vec<(u64, u64)> = Vec::new();
     while stored.len() < count as usize {
@@ -45,6 +49,30 @@ fn send_all(sender: &mut Sender, lane: &str, count: u64, mut disturb: impl FnMut
     stored
 }
 
+/// A thing that goes on beside the test, until it is told that the disturbance is over.
+fn beside<'scope>(
+    scope: &'scope std::thread::Scope<'scope, '_>,
+    endpoint: &'scope RabbitEndpoint,
+    lane: String,
+    killed: &'scope AtomicBool,
+) -> std::thread::ScopedJoinHandle<'scope, BTreeSet<u64>> {
+    scope.spawn(move || {
+        let mut sender = Sender::new(endpoint);
+        let (mut stored, mut next, end) = (BTreeSet::new(), 1, Instant::now() + Duration::from_secs(120));
+        // Batches with numbers of their own, until one went through after the kill.
+        loop {
+            let over = killed.load(Ordering::Relaxed);
+            let some = send_all(&mut sender, &lane, next, 1000, |_| {});
+            stored.extend(some);
+            next += 1000;
+            if over {
+                return stored;
+            }
+            assert!(Instant::now() < end, "the broker was never killed");
+        }
+    })
+}
+
 #[test]
 fn nothing_is_called_stored_that_a_kill_took() {
     let Some(broker) = Broker::alone("nothing_is_called_stored_that_a_kill_took") else {
@@ -54,27 +82,81 @@ fn nothing_is_called_stored_that_a_kill_took() {
     let queue = broker.queue("killed", "classic", json!({}));
     let endpoint = RabbitEndpoint::new(&broker.connection(), &queue).unwrap();
     let mut sender = Sender::new(&endpoint);
-    let mut killed = false;
+    // In the same kill: another queue in transactions.
+    let tx_queue = broker.queue("killed.tx", "classic", json!({}));
+    let how = How {
+        amqp_tx: true,
+        ..How::default()
+    };
+    let in_tx = RabbitEndpoint::new(&broker.connection(), &tx_queue)
+        .unwrap()
+        .publishing(how)
+        .unwrap();
+    let killed = AtomicBool::new(false);
     let mut said = String::new();
-    let stored = send_all(&mut sender, &format!("|{queue}"), 20_000, |stored| {
-        let error = endpoint.last_error().unwrap_or_default();
-        if error != said {
-            println!("{stored} stored: {error}");
-            said = error;
-        }
-        if stored > 3000 && !killed {
-            killed = true;
-            broker.script("kill");
-            broker.script("restart");
-        }
+    let (stored, stored_in_tx) = std::thread::scope(|scope| {
+        let tx = beside(scope, &in_tx, format!("|{tx_queue}"), &killed);
+        let stored = send_all(&mut sender, &format!("|{queue}"), 1, 20_000, |stored| {
+            let error = endpoint.last_error().unwrap_or_default();
+            if error != said {
+                println!("{stored} stored: {error}");
+                said = error;
+            }
+            if stored > 3000 && !killed.load(Ordering::Relaxed) {
+                broker.script("kill");
+                broker.script("restart");
+                killed.store(true, Ordering::Relaxed);
+            }
+        });
+        (stored, tx.join().unwrap())
     });
-    assert!(killed);
-    let there: BTreeSet<u64> = broker
-        .take(&queue)
-        .iter()
-        .map(|m| m["payload"].as_str().unwrap().parse().unwrap())
-        .collect();
-    assert_eq!(stored.difference(&there).count(), 0);
+    assert!(killed.load(Ordering::Relaxed) && !stored_in_tx.is_empty());
+    for (queue, stored) in [(queue, stored), (tx_queue, stored_in_tx)] {
+        let there: BTreeSet<u64> = broker
+            .take(&queue)
+            .iter()
+            .map(|m| m["payload"].as_str().unwrap().parse().unwrap())
+            .collect();
+        println!("{queue}: {} stored, {} there", stored.len(), there.len());
+        assert_eq!(stored.difference(&there).count(), 0, "{queue}");
+    }
+}
+
+/// Memory alarm: the broker reads nothing more from whoever publishes, and says so.
+#[test]
+fn a_blocked_publisher_says_so_and_goes_on() {
+    let Some(broker) = Broker::alone("a_blocked_publisher_says_so_and_goes_on") else {
+        return;
+    };
+    for way in [None, Some("--tx")] {
+        let queue = broker.queue("blocked", "classic", json!({}));
+        let mut arguments = vec!["send", "--no-spool", "-t", &queue];
+        arguments.extend(way);
+        let (mut command, _home) = tool(&broker, Over::Plain, &broker.password, &arguments);
+        broker.eval("rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []}).");
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let input: String = (1..=3000).map(|n| format!("{n}\n")).collect();
+        stdin.write_all(input.as_bytes()).unwrap();
+        stdin.flush().unwrap();
+        std::thread::sleep(Duration::from_millis(3500));
+        let meanwhile = broker.count(&queue);
+        broker.eval("rabbit_alarm:clear_alarm({resource_limit, memory, node()}).");
+        drop(stdin);
+        let done = child.wait_with_output().unwrap();
+        assert_eq!(code(&done), 0);
+        let words = said(&done);
+        assert!(
+            words.contains("waiting: ") && words.contains("the broker blocks publishers: low on memory"),
+            "{words}"
+        );
+        assert!(words.contains("stored 3000 "), "{words}");
+        assert_eq!(
+            (meanwhile, broker.count(&queue)),
+            (0, 3000),
+            "nothing was taken while it was blocked"
+        );
+    }
 }
 
 #[test]
