@@ -12,7 +12,7 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     fn declare(&self, what: &str, about: &str, body: Value) -> String {
-        let name = format!("t.durable.{about}.{}", nonce());
+        let name = format!("t.place.{about}.{}", nonce());
         let (status, answer) = self.broker.http("PUT", &format!("{what}s/%2F/{name}"), &body);
         assert_eq!(status, 201, "{answer}");
         name
@@ -85,7 +85,7 @@ fn a_durable_queue_needs_no_words() {
         (Over::Tls, &broker.secured.management),
     ] {
         for kind in ["classic", "quorum", "stream"] {
-            let queue = broker.queue("durable", kind, json!({}));
+            let queue = broker.queue("kept", kind, json!({}));
             let (exit, words) = bench.send_over(over, url, &["-t", &queue], &[]);
             assert!(exit == 0 && !words.contains("durab"), "{exit} {words}");
         }

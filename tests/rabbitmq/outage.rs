@@ -92,6 +92,8 @@ fn nothing_is_called_stored_that_a_kill_took() {
         .unwrap()
         .publishing(how)
         .unwrap();
+    // The server writes what was declared to its disk up to two seconds later, and a kill takes that: this is about messages.
+    broker.eval("mnesia:sync_log().");
     let killed = AtomicBool::new(false);
     let mut said = String::new();
     let (stored, stored_in_tx) = std::thread::scope(|scope| {

@@ -29,10 +29,13 @@ pub(super) struct Confirms {
     /// Handed to lapin and not yet in the socket.
     writing: VecDeque<(Sent, usize, Write)>,
     /// Written, and not confirmed.
-    confirming: VecDeque<(Sent, PublisherConfirm)>,
+    confirming: VecDeque<(Sent, usize, PublisherConfirm)>,
     verdicts: Verdicts,
     unrouted: Unrouted,
     last: u64,
+    /// Whether anything was confirmed yet. The first message goes alone: when the broker closes the channel over it, because the
+    /// exchange is not there or may not be written, that is known to be about it.
+    proven: bool,
     /// Verdicts that a run which keeps the order ended with.
     again: Vec<(u64, Delivery)>,
 }
@@ -46,6 +49,7 @@ impl Confirms {
             verdicts: Verdicts::default(),
             unrouted,
             last: 0,
+            proven: false,
             again: Vec::new(),
         }
     }
@@ -92,7 +96,7 @@ impl Confirms {
             return;
         }
         let singly = shared.how.ordered || shared.state().singly > 0;
-        let window = if singly { 1 } else { WINDOW };
+        let window = if singly || !self.proven { 1 } else { WINDOW };
         while self.writing.len() + self.confirming.len() < window {
             if singly && !self.unrouted.is_empty() {
                 return;
@@ -125,6 +129,7 @@ impl Confirms {
 
     /// Some messages have their confirms.
     fn confirmed(&mut self, confirmed: Vec<(Sent, Confirmation)>, shared: &Shared) -> Result<(), Loss> {
+        self.proven |= !confirmed.is_empty();
         self.link.since = Instant::now();
         let mut known: Vec<(u64, Verdict)> = Vec::with_capacity(confirmed.len());
         for (sent, confirmation) in confirmed {
@@ -142,8 +147,17 @@ impl Confirms {
     }
 
     fn oldest(&self) -> Option<u64> {
-        let confirming = self.confirming.front().map(|(sent, _)| sent.number);
+        let confirming = self.confirming.front().map(|(sent, _, _)| sent.number);
         confirming.or(self.writing.front().map(|(sent, _, _)| sent.number))
+    }
+
+    /// The number of the message that was too large for the broker.
+    fn culprit(&self, loss: &Loss) -> Option<u64> {
+        let limit = loss.size_limit()?;
+        let written = self.confirming.iter().map(|(sent, bytes, _)| (sent.number, *bytes));
+        let handed_over = self.writing.iter().map(|(sent, bytes, _)| (sent.number, *bytes));
+        let mut all = written.chain(handed_over);
+        all.find(|(_, bytes)| *bytes > limit).map(|(number, _)| number)
     }
 
     /// Ends the connection, then says of each message what is known.
@@ -152,21 +166,30 @@ impl Confirms {
         let only_one = in_flight == 1;
         // Whatever lapin has not written by now must never be.
         self.link.client.cut.now();
+        let culprit = self.culprit(&loss);
+        let unconfirmed = |number: u64| {
+            let doubt = || Delivery::InDoubt(format!("sent, and not confirmed: {}", loss.why));
+            Verdict::Is(match culprit {
+                Some(culprit) if number == culprit => Delivery::Refused(loss.why.clone()),
+                Some(culprit) if number > culprit => Delivery::NotSent(loss.why.clone()),
+                Some(_) => doubt(),
+                None => loss.of_one().filter(|_| only_one).unwrap_or_else(doubt),
+            })
+        };
         let mut known: Vec<(u64, Verdict)> = Vec::new();
-        let doubt = || Verdict::Is(Delivery::InDoubt(format!("sent, and not confirmed: {}", loss.why)));
         let end = Instant::now() + LAST_WORDS;
         let mut unresolved: Option<u64> = None;
-        for (sent, _, write) in std::mem::take(&mut self.writing) {
+        for (sent, bytes, write) in std::mem::take(&mut self.writing) {
             match tokio::time::timeout_at(end, write).await {
-                Ok(Ok(confirm)) => self.confirming.push_back((sent, confirm)),
+                Ok(Ok(confirm)) => self.confirming.push_back((sent, bytes, confirm)),
                 Ok(Err(_)) => known.push((sent.ticket, Verdict::Is(Delivery::NotSent(loss.why.clone())))),
                 Err(_) => {
                     unresolved = unresolved.or(Some(sent.number));
-                    known.push((sent.ticket, doubt()));
+                    known.push((sent.ticket, unconfirmed(sent.number)));
                 }
             }
         }
-        for (sent, mut confirm) in std::mem::take(&mut self.confirming) {
+        for (sent, _, mut confirm) in std::mem::take(&mut self.confirming) {
             // What was confirmed before the loss is confirmed.
             match Pin::new(&mut confirm).poll(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(Ok(confirmation)) => {
@@ -175,8 +198,7 @@ impl Confirms {
                 }
                 Poll::Ready(Err(_)) | Poll::Pending => {
                     unresolved = Some(unresolved.map_or(sent.number, |n| n.min(sent.number)));
-                    let of_one = loss.of_one().filter(|_| only_one).map(Verdict::Is);
-                    known.push((sent.ticket, of_one.unwrap_or_else(doubt)));
+                    known.push((sent.ticket, unconfirmed(sent.number)));
                 }
             }
         }
@@ -196,7 +218,11 @@ impl Confirms {
         }
         verdicts.extend(self.unrouted.abandon(&loss.why));
         Lost {
-            suspects: if loss.is_about_a_message() { in_flight } else { 0 },
+            suspects: if loss.is_about_a_message() && culprit.is_none() {
+                in_flight
+            } else {
+                0
+            },
             why: loss.why,
             verdicts,
             recalled: self.link.recalled,
@@ -211,7 +237,7 @@ type Confirmed = (Vec<(Sent, Confirmation)>, Option<lapin::Error>);
 /// moment.
 async fn next_confirms(
     writing: &mut VecDeque<(Sent, usize, Write)>,
-    confirming: &mut VecDeque<(Sent, PublisherConfirm)>,
+    confirming: &mut VecDeque<(Sent, usize, PublisherConfirm)>,
     shared: &Shared,
 ) -> Confirmed {
     poll_fn(|cx| {
@@ -223,8 +249,8 @@ async fn next_confirms(
             match outcome {
                 Ok(confirm) => {
                     written += *bytes;
-                    if let Some((sent, _, _)) = writing.pop_front() {
-                        confirming.push_back((sent, confirm));
+                    if let Some((sent, bytes, _)) = writing.pop_front() {
+                        confirming.push_back((sent, bytes, confirm));
                     }
                 }
                 Err(error) => {
@@ -239,11 +265,11 @@ async fn next_confirms(
             shared.written(written);
         }
         let mut ready = Vec::new();
-        while let Some((_, confirm)) = confirming.front_mut().filter(|_| ready.len() < BATCH) {
+        while let Some((_, _, confirm)) = confirming.front_mut().filter(|_| ready.len() < BATCH) {
             match Pin::new(confirm).poll(cx) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(confirmation)) => {
-                    ready.extend(confirming.pop_front().map(|(sent, _)| (sent, confirmation)));
+                    ready.extend(confirming.pop_front().map(|(sent, _, _)| (sent, confirmation)));
                 }
                 // A confirm that failed stays failed: asked again it says so.
                 Poll::Ready(Err(error)) => {

@@ -77,6 +77,19 @@ impl Loss {
         self.reply.as_ref().is_some_and(|(code, _)| about.contains(code))
     }
 
+    /// The limit in bytes, when the broker closed the channel over the size of a message ("message size 9 is larger than
+    /// configured max size 8"). It works through a channel in order, so that the first larger one did it: the broker took none
+    /// that follows it.
+    pub(super) fn size_limit(&self) -> Option<usize> {
+        let (_, text) = self
+            .reply
+            .as_ref()
+            .filter(|(code, _)| *code == code::PRECONDITION_FAILED)?;
+        let rest = text.strip_prefix("message size ")?;
+        let (_, limit) = rest.split_once("larger than ")?;
+        limit.rsplit(' ').next()?.parse().ok()
+    }
+
     /// What became of a message that was alone with the broker: the reply is about it, and it took nothing.
     pub(super) fn of_one(&self) -> Option<Delivery> {
         let (reply, text) = self.reply.as_ref()?;
@@ -308,4 +321,41 @@ pub(super) fn who(returned: BasicReturnMessage) -> Option<Returned> {
         ),
         queue: exchange.is_empty().then(|| key.to_owned()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loss(code: u16, text: &str) -> Loss {
+        Loss {
+            why: "why".to_owned(),
+            reply: Some((code, text.to_owned())),
+        }
+    }
+
+    #[test]
+    fn the_limit_of_a_message_is_read() {
+        let newer = "message size 100001 is larger than configured max size 100000";
+        assert_eq!(loss(406, newer).size_limit(), Some(100_000));
+        assert_eq!(loss(406, "message size 9 larger than max size 8").size_limit(), Some(8));
+        assert_eq!(loss(404, newer).size_limit(), None);
+        for other in [
+            "partial tx completion",
+            "message size",
+            "message size 9 is larger than configured max size",
+        ] {
+            assert_eq!(loss(406, other).size_limit(), None, "{other}");
+        }
+        assert_eq!(Loss::words("gone").size_limit(), None);
+    }
+
+    #[test]
+    fn only_a_reply_that_is_about_a_message_ends_it() {
+        assert!(matches!(loss(403, "refused").of_one(), Some(Delivery::Refused(_))));
+        assert!(matches!(loss(404, "no exchange").of_one(), Some(Delivery::NotSent(_))));
+        assert_eq!(loss(541, "internal error").of_one(), None);
+        assert_eq!(loss(320, "forced").of_one(), None);
+        assert_eq!(Loss::words("gone").of_one(), None);
+    }
 }

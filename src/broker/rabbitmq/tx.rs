@@ -30,6 +30,7 @@ struct Member {
     ticket: u64,
     message_id: String,
     partition: i32,
+    bytes: usize,
 }
 
 /// How far a group came.
@@ -51,6 +52,8 @@ pub(super) struct Transactions {
     link: Link,
     unrouted: Unrouted,
     look: Interval,
+    /// Whether anything was committed yet. The first message goes alone, as with confirms.
+    proven: bool,
     /// Verdicts that a run which keeps the order ended with.
     again: Vec<(u64, Delivery)>,
 }
@@ -63,6 +66,7 @@ impl Transactions {
             link,
             unrouted,
             look,
+            proven: false,
             again: Vec::new(),
         }
     }
@@ -91,6 +95,7 @@ impl Transactions {
                     ticket: message.ticket,
                     message_id: message.message_id.clone(),
                     partition: message.partition,
+                    bytes: message.payload.len(),
                 });
                 writes.push(self.link.publish(message));
             }
@@ -99,6 +104,7 @@ impl Transactions {
             shared.written(bytes);
             match committed {
                 Ok(returned) => {
+                    self.proven = true;
                     let verdicts = members.into_iter().map(|member| {
                         let verdict = match returned.get(&member.message_id) {
                             Some(returned) => Verdict::Returned(returned.clone()),
@@ -115,12 +121,14 @@ impl Transactions {
                 }
                 Err(Stop::Dropped) => break Stop::Dropped,
                 Err(Stop::Lost(loss)) => {
-                    let only_one = members.len() == 1;
-                    if loss.is_about_a_message() && !is_partial(&loss) {
+                    let sizes: Vec<usize> = members.iter().map(|member| member.bytes).collect();
+                    let blamed = blamed(&loss, &sizes);
+                    if loss.is_about_a_message() && !is_partial(&loss) && blamed.is_none() {
                         suspects = members.len();
                     }
-                    let of_group = |member: Member| (member.ticket, became(&loss, &stage, only_one));
-                    known.extend(members.into_iter().map(of_group));
+                    for (index, member) in members.into_iter().enumerate() {
+                        known.push((member.ticket, became(&loss, &stage, blamed == Some(index))));
+                    }
                     break Stop::Lost(loss);
                 }
             }
@@ -151,7 +159,7 @@ impl Transactions {
         if singly && !self.unrouted.is_empty() {
             return Vec::new();
         }
-        let most = if singly { 1 } else { GROUP };
+        let most = if singly || !self.proven { 1 } else { GROUP };
         let (mut group, mut bytes) = (Vec::new(), 0);
         while group.len() < most && bytes < GROUP_BYTES {
             let Some(message) = queue.pop_front() else { break };
@@ -254,12 +262,20 @@ fn is_partial(loss: &Loss) -> bool {
     loss.reply.as_ref().is_some_and(|(_, text)| text.contains(PARTIAL))
 }
 
-/// What became of each message of a group that was not committed.
-fn became(loss: &Loss, stage: &Stage, only_one: bool) -> Delivery {
+/// Which message of a group the broker refused, where that is known: the only one, or the first that is too large.
+fn blamed(loss: &Loss, sizes: &[usize]) -> Option<usize> {
+    match loss.size_limit() {
+        Some(limit) => sizes.iter().position(|bytes| *bytes > limit),
+        None => (sizes.len() == 1).then_some(0),
+    }
+}
+
+/// What became of a message of a group that was not committed.
+fn became(loss: &Loss, stage: &Stage, blamed: bool) -> Delivery {
     // What the broker refuses, it refuses as it is published: then it does not look at the commit any more.
     let at_publish = loss.is_about_a_message() && !is_partial(loss);
     match (at_publish, stage) {
-        (true, _) if only_one => loss.of_one().unwrap_or_else(|| Delivery::NotSent(loss.why.clone())),
+        (true, _) if blamed => loss.of_one().unwrap_or_else(|| Delivery::NotSent(loss.why.clone())),
         (true, _) | (false, Stage::Published) => {
             Delivery::NotSent(format!("its transaction was not committed: {}", loss.why))
         }
@@ -306,6 +322,16 @@ mod tests {
             became(&absent, &Stage::Committing, true),
             Delivery::NotSent(_)
         ));
+    }
+
+    #[test]
+    fn the_first_that_is_too_large_is_blamed() {
+        let large = loss(Some((406, "message size 9 is larger than configured max size 8")));
+        assert_eq!(blamed(&large, &[1, 8, 9, 9]), Some(2));
+        assert_eq!(blamed(&large, &[1, 8]), None);
+        let denied = loss(Some((403, "refused")));
+        assert_eq!(blamed(&denied, &[1, 2]), None);
+        assert_eq!(blamed(&denied, &[1]), Some(0));
     }
 
     #[test]
