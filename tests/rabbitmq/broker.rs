@@ -94,7 +94,7 @@ impl Broker {
     /// Asks the management API: the status and the body.
     pub(crate) fn http(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let mut curl = Command::new("curl");
-        curl.args(["-s", "-m", "20", "-w", "\n%{http_code}", "-X", method]);
+        curl.args(["-s", "-m", "60", "-w", "\n%{http_code}", "-X", method]);
         curl.args(["-u", &format!("{}:{}", self.user, self.password)]);
         curl.args(["-H", "content-type: application/json", "-d", &body.to_string()]);
         let out = curl.arg(format!("{}/api/{path}", self.management)).output().unwrap();

@@ -73,7 +73,7 @@ fn a_queue_whose_node_is_down_is_not_an_absent_one() {
     }
 }
 
-/// The whole tool: it waits while the queue is down, says why, and goes on when it is back.
+/// The whole tool: it waits while the queue is down, says so, and goes on when it is back.
 #[test]
 fn a_run_outlives_a_queue_that_is_down_for_a_while() {
     let Some(broker) = Broker::shared("a_run_outlives_a_queue_that_is_down_for_a_while") else {
@@ -89,7 +89,7 @@ fn a_run_outlives_a_queue_that_is_down_for_a_while() {
     broker.down(&queue, true);
     stdin.write_all(b"4\n5\n6\n").unwrap();
     stdin.flush().unwrap();
-    std::thread::sleep(Duration::from_secs(3));
+    std::thread::sleep(Duration::from_millis(2500));
     broker.down(&queue, false);
     drop(stdin);
     let done = child.wait_with_output().unwrap();
