@@ -14,6 +14,10 @@ mod support;
 
 #[path = "rabbitmq/broker.rs"]
 mod broker;
+#[path = "rabbitmq/durability.rs"]
+mod durability;
+#[path = "rabbitmq/hostile.rs"]
+mod hostile;
 #[path = "rabbitmq/outage.rs"]
 mod outage;
 #[path = "rabbitmq/publish.rs"]
@@ -22,3 +26,7 @@ mod publish;
 mod read;
 #[path = "rabbitmq/tool.rs"]
 mod tool;
+#[path = "rabbitmq/unrouted.rs"]
+mod unrouted;
+#[path = "rabbitmq/ways.rs"]
+mod ways;

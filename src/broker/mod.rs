@@ -24,6 +24,12 @@ use std::time::Duration;
 /// # Errors
 /// A usage problem when the name cannot be one of this broker, or the client refuses a property.
 pub fn endpoint(connection: &Connection, topic: &str, how: How) -> Result<Arc<dyn Endpoint>> {
+    if how.amqp_tx || how.allow_transient {
+        only_rabbitmq(
+            connection.url.kind(),
+            if how.amqp_tx { "--tx" } else { "--allow-transient" },
+        )?;
+    }
     match connection.url.kind() {
         #[cfg(feature = "kafka")]
         BrokerKind::Kafka => {
@@ -32,7 +38,7 @@ pub fn endpoint(connection: &Connection, topic: &str, how: How) -> Result<Arc<dy
         }
         #[cfg(feature = "rabbitmq")]
         BrokerKind::RabbitMq => Ok(Arc::new(
-            rabbitmq::RabbitEndpoint::new(connection, topic)?.publishing(how),
+            rabbitmq::RabbitEndpoint::new(connection, topic)?.publishing(how)?,
         )),
         #[cfg(feature = "rocketmq")]
         BrokerKind::RocketMq => Ok(Arc::new(
@@ -40,6 +46,16 @@ pub fn endpoint(connection: &Connection, topic: &str, how: How) -> Result<Arc<dy
         )),
         #[allow(unreachable_patterns, reason = "reached where a feature is left out")]
         kind => Err(left_out(kind)),
+    }
+}
+
+/// Refuses what only RabbitMQ has, instead of leaving it out unsaid.
+fn only_rabbitmq(kind: BrokerKind, flag: &str) -> Result<()> {
+    match kind {
+        BrokerKind::RabbitMq => Ok(()),
+        BrokerKind::Kafka | BrokerKind::RocketMq => {
+            Err(Problem::usage(format!("{} has no {flag}", kind.name())).next("leave it out; it is for RabbitMQ"))
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::input::{self, From, Plan};
 use super::receipts::Receipts;
 use super::{dry_run, ensure, only_failed, resolve, resume, stdin, stop};
 use crate::broker;
-use crate::cli::SendArgs;
+use crate::cli::{PublishArgs, SendArgs};
 use crate::connect::BrokerKind;
 use crate::model::{Endpoint, Fate, How, Outcome, Outgoing, Problem, Result, Tally};
 use crate::send::{
@@ -54,7 +54,7 @@ pub(super) fn run(args: &SendArgs, ui: &Ui) -> Result<Outcome> {
         .map(|text| input::bytes("--spool-limit", text));
     let limit = limit.transpose()?;
     let broker = connection.url.to_string();
-    let endpoint = broker::endpoint(&connection, &topic, How::default())?;
+    let endpoint = broker::endpoint(&connection, &topic, how(&args.publish))?;
     if matches!(plan.from, From::Stdin) {
         stdin::must_be_open()?;
     }
@@ -149,7 +149,7 @@ pub(super) fn run(args: &SendArgs, ui: &Ui) -> Result<Outcome> {
         teller.files.clone_from(paths);
     }
     let undecided = exec::look_after(&mut spool, ui)?;
-    let followers = Followers::new(&args, &connection, &mut spool)?;
+    let followers = Followers::new(args, &connection, &mut spool)?;
     followers.join(&mut options);
     let report = match &action {
         None => pump(&mut spool, &target, endpoint, options, Some(input), &mut teller)?,
@@ -172,7 +172,7 @@ pub(super) fn run(args: &SendArgs, ui: &Ui) -> Result<Outcome> {
         (Some(scan), Some(read_back)) => ensure::run(scan, read_back, &broker, &stop::Asked::listen()?, ui),
         (_, _) => Outcome::Good,
     };
-    let followed = followers.deliver(&mut spool, &args, ui)?;
+    let followed = followers.deliver(&mut spool, args, ui)?;
     tell(ui, &report, &target, at.as_deref(), took);
     Ok(report
         .outcome
@@ -208,6 +208,16 @@ fn same_file(one: &Option<PathBuf>, other: &Option<PathBuf>) -> bool {
 fn rate(report: &Report, took: Duration) -> f64 {
     let (seconds, stored) = (took.as_secs_f64(), report.own.stored + report.earlier.stored);
     if seconds > 0.0 { stored as f64 / seconds } else { 0.0 }
+}
+
+/// How it is published, of what was typed.
+fn how(args: &PublishArgs) -> How {
+    How {
+        allow_transient: args.allow_transient,
+        amqp_tx: args.tx,
+        ordered: args.ordered,
+        ..How::default()
+    }
 }
 
 fn told(ui: &Ui, problem: Problem) -> Outcome {
@@ -442,8 +452,12 @@ pub(super) fn tell(ui: &Ui, report: &Report, target: &Target, spool: Option<&str
     if let Some(Latency { p50, p99, max }) = report.latency {
         speed.push_str(&format!("; latency p50 {p50} ms, p99 {p99} ms, max {max} ms"));
     }
+    let note = report
+        .note
+        .as_ref()
+        .map_or_else(String::new, |note| format!("; {note}"));
     ui.summary(&format!(
-        "{}: {} ({speed})",
+        "{}: {} ({speed}){note}",
         // A queue is published to by its name alone; the bar belongs to the lane.
         target.topic.strip_prefix('|').unwrap_or(&target.topic),
         report.own

@@ -1,6 +1,6 @@
 //! How messages are handed to a broker.
 
-use super::{Decide, Delivery, Prepare, Result};
+use super::{Decide, Delivery, Prepare, Problem, Result};
 use std::time::Duration;
 
 /// One message as a broker's client needs it.
@@ -84,6 +84,8 @@ pub enum Topology {
     NoSuchTopic,
     /// The broker answered, and this user may not see or write it.
     Denied(String),
+    /// The broker answered, and what it said forbids to publish in the way that was asked for: the problem tells all.
+    Unfit(Problem),
 }
 
 /// The lanes of one topic that can be written to now.
@@ -189,6 +191,11 @@ pub trait Publish {
     /// Hands one message to the client.
     fn offer(&mut self, message: &Outgoing<'_>) -> Offer;
 
+    /// Whether an offer has any chance just now: what was not taken need not be read again before.
+    fn has_room(&self) -> bool {
+        true
+    }
+
     /// Whether the client is dead and must be renewed before anything is offered again.
     fn must_renew(&self) -> bool;
 
@@ -230,5 +237,10 @@ pub trait Endpoint: Send + Sync {
     fn preparer(&self, producer: &str, decide: Decide) -> Result<Option<Box<dyn Prepare>>> {
         let _ = (producer, decide);
         Ok(None)
+    }
+
+    /// What "stored" means less than it could at this place, as far as the broker was asked; words for the last line of a run.
+    fn note(&self) -> Option<String> {
+        None
     }
 }

@@ -5,6 +5,7 @@ use mqsafe::connect::{BrokerUrl, ClientProperties, Connection};
 use mqsafe::model::{Delivery, Endpoint, Offer, Outgoing, Publish};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -20,9 +21,17 @@ pub(crate) enum Turn {
     Alone(RwLockWriteGuard<'static, ()>),
 }
 
+/// The same broker over TLS.
+pub(crate) struct Secured {
+    pub(crate) amqp: String,
+    pub(crate) management: String,
+    pub(crate) ca: String,
+}
+
 pub(crate) struct Broker {
     pub(crate) amqp: String,
     pub(crate) management: String,
+    pub(crate) secured: Secured,
     user: String,
     pub(crate) password: String,
     #[allow(dead_code, reason = "held")]
@@ -44,6 +53,11 @@ impl Broker {
         Some(Broker {
             amqp: support::address(test, "RABBITMQ_AMQP")?,
             management: support::address(test, "RABBITMQ_MANAGEMENT")?,
+            secured: Secured {
+                amqp: support::address(test, "RABBITMQ_AMQPS")?,
+                management: support::address(test, "RABBITMQ_MANAGEMENT_TLS")?,
+                ca: format!("{}/ca.pem", support::address(test, "CERTS_DIR")?),
+            },
             user: support::address(test, "RABBITMQ_USER")?,
             password: support::address(test, "RABBITMQ_PASSWORD")?,
             turn,
@@ -80,7 +94,7 @@ impl Broker {
     /// Asks the management API: the status and the body.
     pub(crate) fn http(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let mut curl = Command::new("curl");
-        curl.args(["-s", "-m", "20", "-w", "\n%{http_code}", "-X", method]);
+        curl.args(["-s", "-m", "60", "-w", "\n%{http_code}", "-X", method]);
         curl.args(["-u", &format!("{}:{}", self.user, self.password)]);
         curl.args(["-H", "content-type: application/json", "-d", &body.to_string()]);
         let out = curl.arg(format!("{}/api/{path}", self.management)).output().unwrap();
@@ -133,6 +147,52 @@ impl Broker {
             .unwrap();
         assert!(done.success(), "{name} failed");
     }
+}
+
+impl Broker {
+    /// Evaluates Erlang in the server, and gives what it returned.
+    pub(crate) fn eval(&self, expressions: &str) -> String {
+        let script = format!("{}/tests/brokers/rabbitmq-eval", env!("CARGO_MANIFEST_DIR"));
+        let mut child = Command::new(script)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(expressions.as_bytes()).unwrap();
+        let done = child.wait_with_output().unwrap();
+        let answer = String::from_utf8_lossy(&done.stdout).trim().to_owned();
+        assert!(done.status.success(), "{expressions}: {answer}");
+        answer
+    }
+
+    /// How many messages a queue holds, as the queue itself says: the management API counts every five seconds.
+    pub(crate) fn count(&self, queue: &str) -> u64 {
+        let answer = self.eval(&format!(
+            "{{ok, Q}} = rabbit_amqqueue:lookup({}), {{ok, N, _}} = rabbit_amqqueue:stat(Q), N.",
+            resource(queue)
+        ));
+        let digits = answer.trim_start_matches("{ok,").trim_end_matches('}').trim();
+        digits.parse().unwrap_or_else(|_| panic!("{answer}"))
+    }
+
+    /// Makes a durable queue what it is while its node is down: defined, and not running. `false` brings it back.
+    pub(crate) fn down(&self, queue: &str, down: bool) {
+        let name = resource(queue);
+        let kept = format!("{{mqsafe_down, <<\"{queue}\">>}}");
+        self.eval(&if down {
+            format!(
+                "[Q] = mnesia:dirty_read(rabbit_queue, {name}), persistent_term:put({kept}, Q), \
+                 mnesia:dirty_delete(rabbit_queue, {name})."
+            )
+        } else {
+            format!("mnesia:dirty_write(rabbit_queue, persistent_term:get({kept})).")
+        });
+    }
+}
+
+/// The name of a queue in the default virtual host, in Erlang.
+fn resource(queue: &str) -> String {
+    format!("{{resource, <<\"/\">>, queue, <<\"{queue}\">>}}")
 }
 
 pub(crate) fn nonce() -> String {

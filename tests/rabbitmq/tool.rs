@@ -6,21 +6,44 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
-fn run(broker: &Broker, password: &str, arguments: &[&str], input: &str) -> Output {
+/// How the broker is reached.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Over {
+    Plain,
+    Tls,
+}
+
+/// The tool with a home of its own, at the broker; its streams are pipes.
+pub(crate) fn tool(broker: &Broker, over: Over, password: &str, arguments: &[&str]) -> (Command, TempDir) {
     let home = TempDir::new().unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mqsafe"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mqsafe"));
+    command
         .env_remove("MQSAFE_LOG")
         .env("XDG_STATE_HOME", home.path())
         .env("HOME", home.path())
         .env("PW", password)
         .arg("--no-progress")
         .args(arguments)
-        .args(["-b", &broker.url(), "-X", "sasl.password=env:PW"])
+        .args(["-X", "sasl.password=env:PW"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+        .stderr(Stdio::piped());
+    match over {
+        Over::Plain => command.args(["-b", &broker.url()]),
+        Over::Tls => command
+            .args(["-b", &format!("amqps://guest@{}", broker.secured.amqp)])
+            .args(["-X", &format!("ssl.ca.location={}", broker.secured.ca)]),
+    };
+    (command, home)
+}
+
+pub(crate) fn run(broker: &Broker, password: &str, arguments: &[&str], input: &str) -> Output {
+    run_over(broker, Over::Plain, password, arguments, input)
+}
+
+pub(crate) fn run_over(broker: &Broker, over: Over, password: &str, arguments: &[&str], input: &str) -> Output {
+    let (mut command, _home) = tool(broker, over, password, arguments);
+    let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     // It may refuse before it reads.
     let _ = stdin.write_all(input.as_bytes());
@@ -28,7 +51,11 @@ fn run(broker: &Broker, password: &str, arguments: &[&str], input: &str) -> Outp
     child.wait_with_output().unwrap()
 }
 
-fn code(output: &Output) -> i32 {
+pub(crate) fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+pub(crate) fn code(output: &Output) -> i32 {
     eprintln!("{}", String::from_utf8_lossy(&output.stderr));
     output.status.code().unwrap()
 }

@@ -62,6 +62,8 @@ impl KafkaScan {
                 return Err(Problem::unknown(format!("topic {topic} does not exist on {broker}"))
                     .next("check its spelling; an absent topic is not an empty one"));
             }
+            // Only who publishes is told so.
+            Ok(Topology::Unfit(problem)) => return Err(problem),
             Ok(Topology::Denied(why)) => {
                 return Err(Problem::unknown(format!("topic {topic} on {broker} may not be read"))
                     .because(why)

@@ -1,14 +1,18 @@
 //! One exchange and routing key of one broker, before anything is published.
 
 use super::client::{self, Client, timed};
+use super::durability::{self, Durability};
 use super::publish::{LastError, RabbitPublisher};
 use super::target::{Place, Target};
 use super::words::{self, code};
 use crate::connect::Connection;
-use crate::model::{Deliver, Endpoint, How, Lanes, NamedLane, Publish, Result, Topology, Unreached};
+use crate::model::{
+    Acks, Create, Deliver, Endpoint, How, Lanes, NamedLane, Problem, Publish, Result, Topology, Unreached,
+};
 use lapin::options::{ExchangeDeclareOptions, QueueDeclareOptions};
-use lapin::types::{FieldTable, ShortString};
+use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{Channel, ExchangeKind};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// An exchange and a routing key to ask about and to publish to.
@@ -16,9 +20,10 @@ use std::time::Duration;
 pub struct RabbitEndpoint {
     target: Target,
     place: Place,
-    #[allow(dead_code, reason = "read by what publishes")]
     how: How,
     last_error: LastError,
+    /// What a person must know about the place.
+    note: Mutex<Option<String>>,
 }
 
 impl RabbitEndpoint {
@@ -32,13 +37,144 @@ impl RabbitEndpoint {
             place: Place::parse(topic)?,
             how: How::default(),
             last_error: LastError::default(),
+            note: Mutex::new(None),
         })
     }
 
     /// Publishes in this way from now on.
-    #[must_use]
-    pub fn publishing(self, how: How) -> RabbitEndpoint {
-        RabbitEndpoint { how, ..self }
+    ///
+    /// # Errors
+    /// A usage problem when RabbitMQ has no such way.
+    pub fn publishing(self, how: How) -> Result<RabbitEndpoint> {
+        match how.acks {
+            Acks::All => {}
+            Acks::One | Acks::Zero => {
+                return Err(Problem::usage("RabbitMQ has no acks to choose").next("leave --acks out"));
+            }
+        }
+        if let Some(Create { partitions, replicas }) = how.create {
+            if !self.place.exchange.is_empty() {
+                return Err(
+                    Problem::usage(format!("exchange {} cannot be created here", self.place.exchange))
+                        .because("only who knows its type and its bindings can declare it")
+                        .next("declare it, and leave --create-topic out"),
+                );
+            }
+            if partitions.is_some() || replicas.is_some() {
+                return Err(
+                    Problem::usage("a RabbitMQ queue has no partitions and no replicas to choose")
+                        .next("leave them out"),
+                );
+            }
+        }
+        Ok(RabbitEndpoint { how, ..self })
+    }
+
+    fn set_note(&self, note: impl Into<Option<String>>) {
+        *self.note.lock().unwrap_or_else(PoisonError::into_inner) = note.into();
+    }
+
+    fn known(&self) -> Topology {
+        Topology::Known(Lanes::Named(vec![NamedLane {
+            name: self.place.lane(),
+            queue: 0,
+        }]))
+    }
+
+    /// What the broker says about the place.
+    async fn look(&self, client: &Client, limit: Duration) -> std::result::Result<Topology, Unreached> {
+        let looked = match client.channel(limit).await {
+            Ok(channel) => look_at(&channel, &self.place, limit).await,
+            Err(e) => Err(e),
+        };
+        let Err(error) = looked else {
+            return Ok(self.weighed(None).await);
+        };
+        match words::reply(&error) {
+            Some((code::NOT_FOUND, text)) if words::is_out_of_reach(&text) => {
+                Err(Unreached::new(format!("{text} (404)")))
+            }
+            Some((code::NOT_FOUND, _)) if self.how.create.is_some() => self.create(client, limit).await,
+            Some((code::NOT_FOUND, _)) => Ok(Topology::NoSuchTopic),
+            Some((code::ACCESS_REFUSED, text)) => Ok(Topology::Denied(format!("{text} (403)"))),
+            // An exclusive queue of another connection: it is there, and messages can be published to it.
+            Some((code::RESOURCE_LOCKED, text)) => {
+                let why = format!("it ends with the connection that made it: {text} (405)");
+                Ok(self.weighed(Some(Durability::Transient(why))).await)
+            }
+            Some(_) | None => Err(Unreached::new(words::why(&error))),
+        }
+    }
+
+    /// A durable quorum queue, as RabbitMQ advises where messages must not be lost.
+    async fn create(&self, client: &Client, limit: Duration) -> std::result::Result<Topology, Unreached> {
+        let durable = QueueDeclareOptions {
+            durable: true,
+            ..QueueDeclareOptions::default()
+        };
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-queue-type".into(), AMQPValue::LongString(LongString::from("quorum")));
+        let name = ShortString::from(self.place.key.as_str());
+        let made = match client.channel(limit).await {
+            Ok(channel) => timed(limit, channel.queue_declare(name, durable, arguments)).await,
+            Err(e) => Err(e),
+        };
+        let Err(error) = made else {
+            self.set_note(format!(
+                "queue {} was not there and was created: quorum, durable",
+                self.place.key
+            ));
+            return Ok(self.known());
+        };
+        match words::reply(&error) {
+            Some((code::ACCESS_REFUSED, text)) => Ok(Topology::Unfit(
+                Problem::usage(format!("queue {} cannot be created", self.place.key))
+                    .because(format!("{text} (403)"))
+                    .next("ask for the configure permission, or for the queue itself"),
+            )),
+            // A reserved name, or a name that somebody else gave to another kind of queue just now.
+            Some((code::PRECONDITION_FAILED, text)) => Ok(Topology::Unfit(
+                Problem::usage(format!("queue {} cannot be created", self.place.key))
+                    .because(format!("{text} (406)"))
+                    .next("choose another name, or declare the queue"),
+            )),
+            Some(_) | None => Err(Unreached::new(words::why(&error))),
+        }
+    }
+
+    /// A place that is there, unless it forgets what it confirmed and nobody allowed that.
+    async fn weighed(&self, known: Option<Durability>) -> Topology {
+        let durability = match (known, &self.target.management) {
+            (Some(known), _) => known,
+            (None, Some(url)) => durability::ask(&self.target, url, &self.place).await,
+            (None, None) => {
+                if !self.how.allow_transient {
+                    self.set_note("durability not known: --management URL tells".to_owned());
+                }
+                return self.known();
+            }
+        };
+        match durability {
+            Durability::Durable => self.set_note(None),
+            Durability::Unknown(why) => self.set_note(format!("durability not known: {why}")),
+            Durability::Transient(why) if self.how.allow_transient => {
+                self.set_note(format!("it does not survive a restart: {why}"));
+            }
+            Durability::Transient(why) => {
+                let what = match self.place.exchange.is_empty() {
+                    true => format!("queue {}", self.place.key),
+                    false => format!("exchange {}", self.place.exchange),
+                };
+                return Topology::Unfit(
+                    Problem::usage(format!(
+                        "{what} does not keep what it confirms over a restart of the broker"
+                    ))
+                    .because(why)
+                    .next("publish to a durable one, or accept the loss with --allow-transient"),
+                );
+            }
+        }
+        self.known()
     }
 }
 
@@ -66,30 +202,9 @@ pub(super) async fn look_at(channel: &Channel, place: &Place, limit: Duration) -
 
 impl Endpoint for RabbitEndpoint {
     fn topology(&self, timeout: Duration) -> std::result::Result<Topology, Unreached> {
-        let (target, place) = (&self.target, &self.place);
-        let known = || {
-            Topology::Known(Lanes::Named(vec![NamedLane {
-                name: place.lane(),
-                queue: 0,
-            }]))
-        };
         let asked = client::wait(async {
-            let client = Client::login(target, timeout).await?;
-            let channel = client.channel(timeout).await;
-            let looked = match channel {
-                Ok(channel) => look_at(&channel, place, timeout).await,
-                Err(e) => Err(e),
-            };
-            let answer = match looked {
-                Ok(()) => Ok(known()),
-                Err(e) => match words::reply(&e) {
-                    Some((code::NOT_FOUND, _)) => Ok(Topology::NoSuchTopic),
-                    Some((code::ACCESS_REFUSED, text)) => Ok(Topology::Denied(format!("{text} (403)"))),
-                    // An exclusive queue of another connection: it is there, and messages can be published to it.
-                    Some((code::RESOURCE_LOCKED, _)) => Ok(known()),
-                    Some(_) | None => Err(Unreached::new(words::why(&e))),
-                },
-            };
+            let client = Client::login(&self.target, timeout).await?;
+            let answer = self.look(&client, timeout).await;
             client.close().await;
             answer
         });
@@ -100,8 +215,12 @@ impl Endpoint for RabbitEndpoint {
     }
 
     fn publisher(&self, deliver: Deliver) -> Result<Box<dyn Publish>> {
-        let publisher = RabbitPublisher::new(self.target.clone(), self.last_error.clone(), deliver)?;
-        Ok(Box::new(publisher))
+        let (target, error) = (self.target.clone(), self.last_error.clone());
+        Ok(Box::new(RabbitPublisher::new(target, self.how, error, deliver)?))
+    }
+
+    fn note(&self) -> Option<String> {
+        self.note.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn last_error(&self) -> Option<String> {

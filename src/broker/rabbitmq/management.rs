@@ -89,7 +89,7 @@ fn durability(what: &str, name: &str, found: &Value) -> Result<String, String> {
     }
 }
 
-fn refusal(status: u16, answer: &Value) -> String {
+pub(super) fn refusal(status: u16, answer: &Value) -> String {
     let reason = answer["reason"].as_str().or(answer["error"].as_str());
     match (status, reason) {
         (404, _) => "not found (404)".to_owned(),
@@ -99,7 +99,8 @@ fn refusal(status: u16, answer: &Value) -> String {
     }
 }
 
-async fn get(target: &Target, url: &str, path: &str) -> Result<(u16, Value), Unreached> {
+/// One answer of the API: its status and its body.
+pub(super) async fn get(target: &Target, url: &str, path: &str) -> Result<(u16, Value), Unreached> {
     let bad = |why: &str| Unreached::new(why.to_owned());
     let (scheme, rest) = url
         .split_once("://")
@@ -152,7 +153,7 @@ async fn get(target: &Target, url: &str, path: &str) -> Result<(u16, Value), Unr
 }
 
 /// A name as one segment of a path (RFC 3986).
-fn encoded(name: &str) -> String {
+pub(super) fn encoded(name: &str) -> String {
     let mut out = String::new();
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -5,6 +5,8 @@
 //! messages; a queue gives them up to whoever reads, so it is only looked into when that is allowed.
 
 mod client;
+mod confirms;
+mod durability;
 mod endpoint;
 mod greeting;
 mod kind;
@@ -19,6 +21,8 @@ mod session;
 mod socket;
 mod stream;
 mod target;
+mod tx;
+mod unrouted;
 mod verdict;
 mod words;
 mod worker;

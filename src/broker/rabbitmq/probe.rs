@@ -133,7 +133,9 @@ impl Server<'_> {
                 return Ok(());
             }
             Err(e) => match words::reply(&e) {
-                Some((code::NOT_FOUND, text)) => format!("{what} does not exist: {text} (404)"),
+                Some((code::NOT_FOUND, text)) if !words::is_out_of_reach(&text) => {
+                    format!("{what} does not exist: {text} (404)")
+                }
                 Some(_) | None => format!("{what}: {}", words::why(&e)),
             },
         };

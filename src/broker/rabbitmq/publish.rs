@@ -3,15 +3,16 @@
 use super::message::{self, Prepared};
 use super::target::Target;
 use super::{client, worker};
-use crate::model::{Deliver, Delivery, Offer, Outgoing, Problem, Publish, Result};
+use crate::model::{Deliver, Delivery, How, Offer, Outgoing, Problem, Publish, Result};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::{self, UnboundedSender};
 
-/// Messages without a verdict on one channel; each ack for many costs lapin a walk over all of them.
-const WINDOW: usize = 1000;
+/// Messages that are taken without a verdict: many more than are with the broker at once, so that whoever offers them need not
+/// look at the same ones again and again.
+const ROOM: usize = 8000;
 /// Payload that waits for the socket.
-const WINDOW_BYTES: usize = 32 << 20;
+const ROOM_BYTES: usize = 32 << 20;
 /// The worker answers from memory; this only bounds one that hangs.
 const RECALL: Duration = Duration::from_secs(5);
 
@@ -43,6 +44,16 @@ pub(super) struct State {
     pub(super) waiting_bytes: usize,
     /// After the broker closed the channel over one message, which one is found by sending them singly.
     pub(super) singly: usize,
+    /// No more is taken until half of the room is free.
+    full: bool,
+}
+
+impl State {
+    fn has_room(&mut self) -> bool {
+        let share = if self.full { 2 } else { 1 };
+        self.full = self.in_flight >= ROOM / share || self.waiting_bytes >= ROOM_BYTES / share;
+        self.phase == Phase::Up && !self.full
+    }
 }
 
 /// The state, and the last thing that went wrong.
@@ -50,6 +61,8 @@ pub(super) struct Shared {
     state: Mutex<State>,
     last_error: LastError,
     deliver: Deliver,
+    /// How it publishes.
+    pub(super) how: How,
 }
 
 impl Shared {
@@ -65,16 +78,24 @@ impl Shared {
         self.last_error.clear();
     }
 
-    /// Reports one message.
-    pub(super) fn settle(&self, ticket: u64, delivery: Delivery) {
+    /// So many bytes need not wait for the socket any more.
+    pub(super) fn written(&self, bytes: usize) {
+        let mut state = self.state();
+        state.waiting_bytes = state.waiting_bytes.saturating_sub(bytes);
+    }
+
+    /// Reports messages, each with what became of it.
+    pub(super) fn settle(&self, known: impl IntoIterator<Item = (u64, Delivery)>) {
+        let known: Vec<(u64, Delivery)> = known.into_iter().collect();
+        let stored = known.iter().filter(|(_, d)| matches!(d, Delivery::Stored(_))).count();
         {
             let mut state = self.state();
-            state.in_flight = state.in_flight.saturating_sub(1);
-            if matches!(delivery, Delivery::Stored(_)) {
-                state.singly = state.singly.saturating_sub(1);
-            }
+            state.in_flight = state.in_flight.saturating_sub(known.len());
+            state.singly = state.singly.saturating_sub(stored);
         }
-        (self.deliver)(ticket, delivery);
+        for (ticket, delivery) in known {
+            (self.deliver)(ticket, delivery);
+        }
     }
 }
 
@@ -106,7 +127,7 @@ pub(super) struct RabbitPublisher {
 
 impl RabbitPublisher {
     /// Starts to connect, and does not wait for it.
-    pub(super) fn new(target: Target, last_error: LastError, deliver: Deliver) -> Result<RabbitPublisher> {
+    pub(super) fn new(target: Target, how: How, last_error: LastError, deliver: Deliver) -> Result<RabbitPublisher> {
         let threads = client::threads().map_err(|why| Problem::unknown(why.to_string()))?;
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
@@ -114,9 +135,11 @@ impl RabbitPublisher {
                 in_flight: 0,
                 waiting_bytes: 0,
                 singly: 0,
+                full: false,
             }),
             last_error,
             deliver,
+            how,
         });
         let (commands, receiver) = mpsc::unbounded_channel();
         threads.spawn(worker::run(target, Arc::clone(&shared), receiver));
@@ -126,15 +149,13 @@ impl RabbitPublisher {
             prefix: format!("{:016x}", rand::random::<u64>()),
         })
     }
-
-    fn has_room(&self) -> bool {
-        let state = self.shared.state();
-        let window = if state.singly > 0 { 1 } else { WINDOW };
-        state.phase == Phase::Up && state.in_flight < window && state.waiting_bytes < WINDOW_BYTES
-    }
 }
 
 impl Publish for RabbitPublisher {
+    fn has_room(&self) -> bool {
+        self.shared.state().has_room()
+    }
+
     fn offer(&mut self, message: &Outgoing<'_>) -> Offer {
         if !self.has_room() {
             return Offer::Full;

@@ -1,32 +1,35 @@
-//! One connection that publishes: confirms, returns, blocking, and an end that leaves no message without a word.
+//! One connection that publishes, in either of AMQP's two ways of knowing what became of a message.
 
 use super::client::{Client, timed};
+use super::confirms::Confirms;
 use super::message::Prepared;
 use super::publish::{Command, Phase, Shared};
-use super::verdict::{Returned, Said, Sent, Verdicts};
+use super::target::Target;
+use super::tx::Transactions;
+use super::unrouted::Unrouted;
+use super::verdict::{Returned, Verdict};
 use super::words::{self, code};
 use crate::model::{Delivery, Unreached};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use lapin::message::BasicReturnMessage;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{Channel, Confirmation, Event, PublisherConfirm};
+use lapin::{Channel, Event, PublisherConfirm};
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 
-/// Without any confirm for this long, while some are due, the connection counts as dead.
+/// Without any answer for this long, while some are due, the connection counts as dead.
 const SILENCE: Duration = Duration::from_secs(30);
 /// How often it is looked whether the connection still lives.
-const LOOK: Duration = Duration::from_millis(200);
-/// How long lapin may take to say which messages it never wrote, once the socket is cut.
-const LAST_WORDS: Duration = Duration::from_secs(2);
-
-type Write = Pin<Box<dyn Future<Output = lapin::Result<PublisherConfirm>> + Send>>;
+pub(super) const LOOK: Duration = Duration::from_millis(200);
+/// Commands taken at once.
+const BATCH: usize = 512;
 
 /// How a session ended.
 pub(super) enum End {
@@ -39,178 +42,134 @@ pub(super) enum End {
 /// What a lost connection leaves.
 pub(super) struct Lost {
     pub(super) why: String,
-    /// Of everything that was in flight.
+    /// Of everything that was handed to it.
     pub(super) verdicts: Vec<(u64, Delivery)>,
     /// How many messages to send singly, because one of them made the broker close the channel.
     pub(super) suspects: usize,
+    /// Who wants everything back.
+    pub(super) recalled: Vec<std::sync::mpsc::Sender<()>>,
 }
 
 /// Why it is lost, and the broker's reply where it gave one.
-struct Loss {
-    why: String,
-    reply: Option<(u16, String)>,
+pub(super) struct Loss {
+    pub(super) why: String,
+    pub(super) reply: Option<(u16, String)>,
 }
 
 impl Loss {
-    fn of(error: &lapin::Error) -> Loss {
+    pub(super) fn of(error: &lapin::Error) -> Loss {
         Loss {
             why: words::why(error),
             reply: words::reply(error),
         }
     }
 
-    fn words(why: impl Into<String>) -> Loss {
+    pub(super) fn words(why: impl Into<String>) -> Loss {
         Loss {
             why: why.into(),
             reply: None,
         }
     }
+
+    /// Whether one of the messages brought it about.
+    pub(super) fn is_about_a_message(&self) -> bool {
+        let about = [code::ACCESS_REFUSED, code::NOT_FOUND, code::PRECONDITION_FAILED];
+        self.reply.as_ref().is_some_and(|(code, _)| about.contains(code))
+    }
+
+    /// The limit in bytes, when the broker closed the channel over the size of a message ("message size 9 is larger than
+    /// configured max size 8"). It works through a channel in order, so that the first larger one did it: the broker took none
+    /// that follows it.
+    pub(super) fn size_limit(&self) -> Option<usize> {
+        let (_, text) = self
+            .reply
+            .as_ref()
+            .filter(|(code, _)| *code == code::PRECONDITION_FAILED)?;
+        let rest = text.strip_prefix("message size ")?;
+        let (_, limit) = rest.split_once("larger than ")?;
+        limit.rsplit(' ').next()?.parse().ok()
+    }
+
+    /// What became of a message that was alone with the broker: the reply is about it, and it took nothing.
+    pub(super) fn of_one(&self) -> Option<Delivery> {
+        let (reply, text) = self.reply.as_ref()?;
+        match *reply {
+            // Not authorised, or larger than max_message_size: no attempt can succeed.
+            code::ACCESS_REFUSED | code::PRECONDITION_FAILED => Some(Delivery::Refused(format!("{text} ({reply})"))),
+            // The exchange is not there; it can be made.
+            code::NOT_FOUND => Some(Delivery::NotSent(format!("{text} ({reply})"))),
+            _ => None,
+        }
+    }
 }
 
-/// A channel in confirm mode, and what is on its way through it.
-pub(super) struct Session {
-    client: Client,
-    channel: Channel,
-    events: BoxStream<'static, Event>,
-    /// Handed to lapin and not yet in the socket.
-    writing: VecDeque<(Sent, usize, Write)>,
-    /// Written, and not confirmed.
-    confirming: VecDeque<(Sent, PublisherConfirm)>,
-    verdicts: Verdicts,
-    last: u64,
-    /// When something was last confirmed, or was last due.
-    since: Instant,
-    blocked: bool,
-    frame_max: usize,
-    recalled: Vec<std::sync::mpsc::Sender<()>>,
+/// A way of publishing over one connection.
+pub(super) enum Session {
+    /// Each message is confirmed by itself.
+    Confirms(Confirms),
+    /// A group of messages is committed.
+    Transactions(Transactions),
 }
 
 impl Session {
-    /// Opens a channel in confirm mode.
-    pub(super) async fn open(client: Client, limit: Duration) -> Result<Session, Unreached> {
+    /// Opens a channel for one of the two; AMQP allows no channel both.
+    pub(super) async fn open(client: Client, target: &Arc<Target>, shared: &Shared) -> Result<Session, Unreached> {
+        let limit = target.setup;
         let words = |e: lapin::Error| Unreached::new(words::why(&e));
         let events = client.connection.events_listener().boxed();
-        let channel = client.channel(limit).await.map_err(words)?;
-        timed(limit, channel.confirm_select(ConfirmSelectOptions::default()))
-            .await
-            .map_err(words)?;
-        let frame_max = client.connection.configuration().frame_max() as usize;
-        Ok(Session {
+        let channel = Arc::new(client.channel(limit).await.map_err(words)?);
+        let chosen = if shared.how.amqp_tx {
+            timed(limit, channel.tx_select()).await
+        } else {
+            timed(limit, channel.confirm_select(ConfirmSelectOptions::default())).await
+        };
+        chosen.map_err(words)?;
+        let link = Link {
+            frame_max: client.connection.configuration().frame_max() as usize,
             client,
             channel,
             events,
-            writing: VecDeque::new(),
-            confirming: VecDeque::new(),
-            verdicts: Verdicts::default(),
-            last: 0,
-            since: Instant::now(),
             blocked: false,
-            frame_max,
+            since: Instant::now(),
             recalled: Vec::new(),
+        };
+        let unrouted = Unrouted::new(Arc::clone(target));
+        Ok(if shared.how.amqp_tx {
+            Session::Transactions(Transactions::new(link, unrouted))
+        } else {
+            Session::Confirms(Confirms::new(link, unrouted))
         })
     }
 
-    /// Publishes what comes until the connection is lost or nobody publishes any more.
-    pub(super) async fn run(mut self, shared: &Shared, commands: &mut UnboundedReceiver<Command>) -> End {
-        let mut look = tokio::time::interval(LOOK);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let loss = loop {
-            let heard = tokio::select! {
-                command = commands.recv() => match command {
-                    None => return End::Dropped(self.client),
-                    Some(Command::Publish(message)) => self.publish(*message, shared),
-                    Some(Command::Renew) => Ok(()),
-                    Some(Command::Recall(answer)) => {
-                        self.recalled.push(answer);
-                        Err(Loss::words("it was taken back"))
-                    }
-                },
-                confirmed = next_confirm(&mut self.writing, &mut self.confirming, shared) => self.confirmed(confirmed, shared),
-                Some(event) = self.events.next() => self.heard(event, shared),
-                _ = look.tick() => self.look(),
-            };
-            if let Err(loss) = heard {
-                break loss;
-            }
-        };
-        End::Lost(self.end(loss).await)
+    /// Publishes what comes until the connection is lost or nobody publishes any more. What it did not take from the queue was
+    /// not handed to anybody.
+    pub(super) async fn run(
+        self,
+        shared: &Shared,
+        commands: &mut UnboundedReceiver<Command>,
+        queue: &mut VecDeque<Prepared>,
+    ) -> End {
+        match self {
+            Session::Confirms(confirms) => confirms.run(shared, commands, queue).await,
+            Session::Transactions(transactions) => transactions.run(shared, commands, queue).await,
+        }
     }
+}
 
-    /// Hands one message to lapin, in order.
-    fn publish(&mut self, message: Prepared, shared: &Shared) -> Result<(), Loss> {
-        let Prepared {
-            ticket,
-            partition,
-            message_id,
-            exchange,
-            key,
-            properties,
-            payload,
-            header_bytes,
-        } = message;
-        let bytes = payload.len();
-        if self.frame_max > 0 && header_bytes > self.frame_max {
-            let why = format!(
-                "its headers need {header_bytes} bytes, and this broker takes {} in one frame",
-                self.frame_max
-            );
-            written(shared, bytes);
-            shared.settle(ticket, Delivery::Refused(why));
-            return Ok(());
-        }
-        if self.writing.is_empty() && self.confirming.is_empty() {
-            self.since = Instant::now();
-        }
-        self.last += 1;
-        let sent = Sent {
-            ticket,
-            message_id,
-            partition,
-            number: self.last,
-        };
-        let channel = self.channel.clone();
-        let mut write: Write = Box::pin(async move {
-            let options = BasicPublishOptions {
-                mandatory: true,
-                immediate: false,
-            };
-            channel
-                .basic_publish(exchange, key, options, &payload, properties)
-                .await
-        });
-        // The first poll puts it into lapin's queue, which keeps the order; who waits for the rest polls it again.
-        match write.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Pending => self.writing.push_back((sent, bytes, write)),
-            Poll::Ready(outcome) => self
-                .writing
-                .push_back((sent, bytes, Box::pin(std::future::ready(outcome)))),
-        }
-        Ok(())
-    }
+/// What both ways have: the connection, and what is heard of it beside the messages.
+pub(super) struct Link {
+    pub(super) client: Client,
+    pub(super) channel: Arc<Channel>,
+    pub(super) events: BoxStream<'static, Event>,
+    pub(super) blocked: bool,
+    /// When something was last answered, or was last due.
+    pub(super) since: Instant,
+    pub(super) recalled: Vec<std::sync::mpsc::Sender<()>>,
+    frame_max: usize,
+}
 
-    /// One message has its confirm, or never will.
-    fn confirmed(&mut self, confirmed: Confirmed, shared: &Shared) -> Result<(), Loss> {
-        let (sent, confirmation) = match confirmed {
-            Ok(confirmed) => confirmed,
-            Err(error) => return Err(Loss::of(&error)),
-        };
-        self.since = Instant::now();
-        let (said, returned) = read(confirmation);
-        if let Some((ticket, delivery)) = self.verdicts.confirm(sent, &said, returned, self.last) {
-            shared.settle(ticket, delivery);
-        }
-        for (ticket, delivery) in self.verdicts.settled(self.oldest(), self.last) {
-            shared.settle(ticket, delivery);
-        }
-        Ok(())
-    }
-
-    fn oldest(&self) -> Option<u64> {
-        let confirming = self.confirming.front().map(|(sent, _)| sent.number);
-        confirming.or(self.writing.front().map(|(sent, _, _)| sent.number))
-    }
-
-    fn heard(&mut self, event: Event, shared: &Shared) -> Result<(), Loss> {
+impl Link {
+    pub(super) fn heard(&mut self, event: Event, shared: &Shared) -> Result<(), Loss> {
         match event {
             Event::ConnectionBlocked(reason) => {
                 self.blocked = true;
@@ -229,159 +188,174 @@ impl Session {
         Ok(())
     }
 
-    fn look(&mut self) -> Result<(), Loss> {
+    /// Whether it still lives. `due` says whether the broker owes an answer.
+    pub(super) fn look(&mut self, due: bool) -> Result<(), Loss> {
         if !self.channel.status().connected() || !self.client.connection.status().connected() {
             return Err(Loss::words("the connection was closed"));
         }
-        let due = !self.writing.is_empty() || !self.confirming.is_empty();
         if due && !self.blocked && self.since.elapsed() > SILENCE {
-            return Err(Loss::words(format!("no confirm for {} s", SILENCE.as_secs())));
+            return Err(Loss::words(format!("no answer for {} s", SILENCE.as_secs())));
         }
         Ok(())
     }
 
-    /// Ends the connection, then says of each message what is known.
-    async fn end(mut self, loss: Loss) -> Lost {
-        let in_flight = self.writing.len() + self.confirming.len();
-        let only_one = in_flight == 1;
-        // Whatever lapin has not written by now must never be.
-        self.client.cut.now();
-        let mut verdicts = Vec::new();
-        let doubt = |why: &str| Delivery::InDoubt(format!("sent, and not confirmed: {why}"));
-        let end = Instant::now() + LAST_WORDS;
-        let mut unresolved: Option<u64> = None;
-        for (sent, _, write) in std::mem::take(&mut self.writing) {
-            match tokio::time::timeout_at(end, write).await {
-                Ok(Ok(confirm)) => self.confirming.push_back((sent, confirm)),
-                Ok(Err(_)) => verdicts.push((sent.ticket, Delivery::NotSent(loss.why.clone()))),
-                Err(_) => {
-                    unresolved = unresolved.or(Some(sent.number));
-                    verdicts.push((sent.ticket, doubt(&loss.why)));
-                }
+    /// Takes the commands in that came, after the first of them.
+    pub(super) fn take(&mut self, commands: &mut Vec<Command>, queue: &mut VecDeque<Prepared>) -> Result<(), Loss> {
+        for command in commands.drain(..) {
+            match command {
+                Command::Publish(message) => queue.push_back(*message),
+                Command::Renew => {}
+                Command::Recall(answer) => self.recalled.push(answer),
             }
         }
-        for (sent, mut confirm) in std::mem::take(&mut self.confirming) {
-            // What was confirmed before the loss is confirmed.
-            match Pin::new(&mut confirm).poll(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(Ok(confirmation)) => {
-                    let (said, returned) = read(confirmation);
-                    verdicts.extend(self.verdicts.confirm(sent, &said, returned, self.last));
-                }
-                Poll::Ready(Err(_)) | Poll::Pending => {
-                    unresolved = Some(unresolved.map_or(sent.number, |n| n.min(sent.number)));
-                    verdicts.push((sent.ticket, of_one(&loss, only_one).unwrap_or_else(|| doubt(&loss.why))));
-                }
-            }
+        match self.recalled.is_empty() {
+            true => Ok(()),
+            false => Err(Loss::words("it was taken back")),
         }
-        verdicts.extend(self.verdicts.settled(unresolved, self.last));
-        verdicts.extend(self.verdicts.abandon(&format!(
-            "acknowledged, and the connection was lost before it was certain that it was routed: {}",
-            loss.why
-        )));
-        let suspects = if loss.reply.as_ref().is_some_and(|(code, _)| is_about_a_message(*code)) {
-            in_flight
-        } else {
-            0
-        };
-        for answer in self.recalled {
-            let _ = answer.send(());
+    }
+
+    /// Hands one message to lapin. The first poll puts it into lapin's queue, which keeps the order; it ends when it is written.
+    pub(super) fn publish(&self, message: Prepared) -> Write {
+        let Prepared {
+            exchange,
+            key,
+            properties,
+            payload,
+            ..
+        } = message;
+        let channel = Arc::clone(&self.channel);
+        let mut write: Write = Box::pin(async move {
+            let options = BasicPublishOptions {
+                mandatory: true,
+                immediate: false,
+            };
+            channel
+                .basic_publish(exchange, key, options, &payload, properties)
+                .await
+        });
+        match write.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Pending => write,
+            Poll::Ready(outcome) => Box::pin(std::future::ready(outcome)),
         }
-        Lost {
-            why: loss.why,
-            verdicts,
-            suspects,
+    }
+
+    /// Refuses a message whose headers no frame of this connection can carry.
+    pub(super) fn fits(&self, message: &Prepared) -> Result<(), String> {
+        if self.frame_max == 0 || message.header_bytes <= self.frame_max {
+            return Ok(());
         }
+        Err(format!(
+            "its headers need {} bytes, and this broker takes {} in one frame",
+            message.header_bytes, self.frame_max
+        ))
     }
 }
 
-/// Replies that a single message brings about.
-fn is_about_a_message(reply: u16) -> bool {
-    [code::ACCESS_REFUSED, code::NOT_FOUND, code::PRECONDITION_FAILED].contains(&reply)
+/// A message on its way into the socket.
+pub(super) type Write = Pin<Box<dyn Future<Output = lapin::Result<PublisherConfirm>> + Send>>;
+
+/// The next commands, the first of which is waited for; none when the publisher is gone. May be dropped at any moment.
+pub(super) async fn next_commands(commands: &mut UnboundedReceiver<Command>) -> Vec<Command> {
+    let mut taken = Vec::new();
+    commands.recv_many(&mut taken, BATCH).await;
+    taken
 }
 
-/// When exactly one message was in flight, the broker's reply is about it, and it took nothing.
-fn of_one(loss: &Loss, only_one: bool) -> Option<Delivery> {
-    let (reply, text) = loss.reply.as_ref().filter(|_| only_one)?;
-    match *reply {
-        // Not authorised, or larger than max_message_size: no attempt can succeed.
-        code::ACCESS_REFUSED | code::PRECONDITION_FAILED => Some(Delivery::Refused(format!("{text} ({reply})"))),
-        // The exchange is not there; it can be made.
-        code::NOT_FOUND => Some(Delivery::NotSent(format!("{text} ({reply})"))),
-        _ => None,
-    }
-}
-
-type Confirmed = lapin::Result<(Sent, Confirmation)>;
-
-/// The confirm of the oldest message. Meanwhile messages go from the queue to the socket. May be dropped at any moment.
-async fn next_confirm(
-    writing: &mut VecDeque<(Sent, usize, Write)>,
-    confirming: &mut VecDeque<(Sent, PublisherConfirm)>,
+/// What is known of a message, or that it waits for an answer about its queue. In a run that keeps the order, whatever must be sent
+/// again ends the session, so that nothing goes before it.
+pub(super) fn settle(
     shared: &Shared,
-) -> Confirmed {
-    poll_fn(|cx| {
-        while let Some((_, bytes, write)) = writing.front_mut() {
-            match write.as_mut().poll(cx) {
-                Poll::Pending => break,
-                Poll::Ready(outcome) => {
-                    written(shared, *bytes);
-                    let Some((sent, bytes, _)) = writing.pop_front() else {
-                        break;
-                    };
-                    match outcome {
-                        Ok(confirm) => confirming.push_back((sent, confirm)),
-                        Err(error) => {
-                            // The end asks it again, and must hear the same.
-                            let again = Box::pin(std::future::ready(Err(error.clone())));
-                            writing.push_front((sent, bytes, again));
-                            return Poll::Ready(Err(error));
-                        }
-                    }
-                }
-            }
-        }
-        let Some((_, confirm)) = confirming.front_mut() else {
-            return Poll::Pending;
-        };
-        match Pin::new(confirm).poll(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(outcome) => match (outcome, confirming.pop_front()) {
-                (Ok(confirmation), Some((sent, _))) => Poll::Ready(Ok((sent, confirmation))),
-                (Err(error), Some((sent, confirm))) => {
-                    // A confirm that failed stays failed: asked again it says so.
-                    confirming.push_front((sent, confirm));
-                    Poll::Ready(Err(error))
-                }
-                (_, None) => Poll::Pending,
-            },
-        }
-    })
-    .await
+    unrouted: &mut Unrouted,
+    verdicts: impl IntoIterator<Item = (u64, Verdict)>,
+) -> Result<(), Again> {
+    let known = verdicts.into_iter().filter_map(|(ticket, verdict)| match verdict {
+        Verdict::Is(delivery) => Some((ticket, delivery)),
+        Verdict::Returned(returned) => unrouted.add(ticket, returned).map(|delivery| (ticket, delivery)),
+    });
+    deliver(shared, known.collect())
 }
 
-fn written(shared: &Shared, bytes: usize) {
-    let mut state = shared.state();
-    state.waiting_bytes = state.waiting_bytes.saturating_sub(bytes);
-}
+/// Verdicts that a run which keeps the order cannot go on after.
+pub(super) struct Again(pub(super) Vec<(u64, Delivery)>);
 
-/// What a confirm said, and the message that came with it, which need not be its own.
-fn read(confirmation: Confirmation) -> (Said, Option<Returned>) {
-    match confirmation {
-        Confirmation::Ack(returned) => (Said::Ack, returned.and_then(who)),
-        Confirmation::Nack(returned) => (Said::Nack, returned.and_then(who)),
-        Confirmation::NotRequested => (Said::NotRequested, None),
+impl Again {
+    /// Why the session ends.
+    pub(super) fn loss(&self) -> Loss {
+        let why = self.0.iter().find_map(|(_, delivery)| match delivery {
+            Delivery::InDoubt(why) | Delivery::NotSent(why) => Some(why.clone()),
+            Delivery::Stored(_) | Delivery::Refused(_) => None,
+        });
+        Loss::words(why.unwrap_or_default())
     }
 }
 
-fn who(returned: BasicReturnMessage) -> Option<Returned> {
+/// Reports verdicts, or gives them back in a run that keeps the order when one of them must be sent again.
+pub(super) fn deliver(shared: &Shared, known: Vec<(u64, Delivery)>) -> Result<(), Again> {
+    if shared.how.ordered && known.iter().any(comes_back) {
+        return Err(Again(known));
+    }
+    shared.settle(known);
+    Ok(())
+}
+
+/// Whether a message must be sent again.
+pub(super) fn comes_back((_, delivery): &(u64, Delivery)) -> bool {
+    match delivery {
+        Delivery::InDoubt(_) | Delivery::NotSent(_) => true,
+        Delivery::Stored(_) | Delivery::Refused(_) => false,
+    }
+}
+
+/// Whose a returned message is, and what it was for.
+pub(super) fn who(returned: BasicReturnMessage) -> Option<Returned> {
     let message_id = returned.delivery.properties.message_id().as_ref()?.as_str().to_owned();
+    let (exchange, key) = (
+        returned.delivery.exchange.as_str(),
+        returned.delivery.routing_key.as_str(),
+    );
     Some(Returned {
         message_id,
         why: format!(
-            "{} (exchange {:?}, routing key {:?})",
-            returned.reply_text,
-            returned.delivery.exchange.as_str(),
-            returned.delivery.routing_key.as_str()
+            "{} (exchange {exchange:?}, routing key {key:?})",
+            returned.reply_text.as_str()
         ),
+        queue: exchange.is_empty().then(|| key.to_owned()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loss(code: u16, text: &str) -> Loss {
+        Loss {
+            why: "why".to_owned(),
+            reply: Some((code, text.to_owned())),
+        }
+    }
+
+    #[test]
+    fn the_limit_of_a_message_is_read() {
+        let newer = "message size 100001 is larger than configured max size 100000";
+        assert_eq!(loss(406, newer).size_limit(), Some(100_000));
+        assert_eq!(loss(406, "message size 9 larger than max size 8").size_limit(), Some(8));
+        assert_eq!(loss(404, newer).size_limit(), None);
+        for other in [
+            "partial tx completion",
+            "message size",
+            "message size 9 is larger than configured max size",
+        ] {
+            assert_eq!(loss(406, other).size_limit(), None, "{other}");
+        }
+        assert_eq!(Loss::words("gone").size_limit(), None);
+    }
+
+    #[test]
+    fn only_a_reply_that_is_about_a_message_ends_it() {
+        assert!(matches!(loss(403, "refused").of_one(), Some(Delivery::Refused(_))));
+        assert!(matches!(loss(404, "no exchange").of_one(), Some(Delivery::NotSent(_))));
+        assert_eq!(loss(541, "internal error").of_one(), None);
+        assert_eq!(loss(320, "forced").of_one(), None);
+        assert_eq!(Loss::words("gone").of_one(), None);
+    }
 }

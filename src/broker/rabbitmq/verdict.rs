@@ -26,6 +26,17 @@ pub(super) enum Said {
 pub(super) struct Returned {
     pub(super) message_id: String,
     pub(super) why: String,
+    /// The queue that it was for, when it was sent to the default exchange; other exchanges name none.
+    pub(super) queue: Option<String>,
+}
+
+/// What is certain about one message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// What became of it.
+    Is(Delivery),
+    /// No queue took it, so it is nowhere; why none did may have to be asked.
+    Returned(Returned),
 }
 
 /// One message that was handed to lapin.
@@ -52,7 +63,7 @@ pub(super) struct Verdicts {
     held: VecDeque<Held>,
     /// Waiting for what was outstanding after that.
     sure: VecDeque<Held>,
-    returned: HashMap<String, String>,
+    returned: HashMap<String, Returned>,
 }
 
 impl Verdicts {
@@ -63,9 +74,9 @@ impl Verdicts {
         said: &Said,
         returned: Option<Returned>,
         last: u64,
-    ) -> Option<(u64, Delivery)> {
+    ) -> Option<(u64, Verdict)> {
         if let Some(returned) = returned {
-            self.returned.insert(returned.message_id, returned.why);
+            self.returned.insert(returned.message_id.clone(), returned);
         }
         match said {
             Said::Ack => {
@@ -80,27 +91,27 @@ impl Verdicts {
         }
     }
 
-    fn doubt(&mut self, sent: &Sent, why: &str) -> Delivery {
+    fn doubt(&mut self, sent: &Sent, why: &str) -> Verdict {
         self.returned.remove(&sent.message_id);
-        Delivery::InDoubt(why.to_owned())
+        Verdict::Is(Delivery::InDoubt(why.to_owned()))
     }
 
     /// What is certain now. `oldest` is the smallest number whose confirm has not come, `None` when all have; `last` as above.
-    pub(super) fn settled(&mut self, oldest: Option<u64>, last: u64) -> Vec<(u64, Delivery)> {
+    pub(super) fn settled(&mut self, oldest: Option<u64>, last: u64) -> Vec<(u64, Verdict)> {
         let passed = |held: &mut Held| oldest.is_none_or(|oldest| oldest > held.until);
         while let Some(held) = self.held.pop_front_if(passed) {
             self.sure.push_back(Held { until: last, ..held });
         }
         let mut settled = Vec::new();
         while let Some(Held { sent, .. }) = self.sure.pop_front_if(passed) {
-            let delivery = match self.returned.remove(&sent.message_id) {
-                Some(why) => Delivery::Refused(format!("unroutable: {why}")),
-                None => Delivery::Stored(Position {
+            let verdict = match self.returned.remove(&sent.message_id) {
+                Some(returned) => Verdict::Returned(returned),
+                None => Verdict::Is(Delivery::Stored(Position {
                     partition: sent.partition,
                     offset: None,
-                }),
+                })),
             };
-            settled.push((sent.ticket, delivery));
+            settled.push((sent.ticket, verdict));
         }
         if oldest.is_none() {
             // Whatever is left belongs to messages that have their verdict.
@@ -110,14 +121,14 @@ impl Verdicts {
     }
 
     /// Gives up what waits: it is acknowledged, and its return may have been lost with the connection.
-    pub(super) fn abandon(&mut self, why: &str) -> Vec<(u64, Delivery)> {
+    pub(super) fn abandon(&mut self, why: &str) -> Vec<(u64, Verdict)> {
         let mut returned = std::mem::take(&mut self.returned);
         let held = self.sure.drain(..).chain(self.held.drain(..)).map(|Held { sent, .. }| {
-            let delivery = match returned.remove(&sent.message_id) {
-                Some(why) => Delivery::Refused(format!("unroutable: {why}")),
-                None => Delivery::InDoubt(why.to_owned()),
+            let verdict = match returned.remove(&sent.message_id) {
+                Some(returned) => Verdict::Returned(returned),
+                None => Verdict::Is(Delivery::InDoubt(why.to_owned())),
             };
-            (sent.ticket, delivery)
+            (sent.ticket, verdict)
         });
         held.collect()
     }
@@ -142,6 +153,7 @@ mod tests {
         Some(Returned {
             message_id: format!("m{number}"),
             why: "NO_ROUTE".to_owned(),
+            queue: None,
         })
     }
 
@@ -153,8 +165,8 @@ mod tests {
         assert_eq!(verdicts.settled(Some(2), 3), []);
         assert_eq!(verdicts.confirm(sent(2), &Said::Ack, None, 2), None);
         let settled = verdicts.settled(None, 2);
-        assert!(matches!(settled[0], (1, Delivery::Stored(_))));
-        assert!(matches!(settled[1], (2, Delivery::Refused(_))));
+        assert!(matches!(settled[0], (1, Verdict::Is(Delivery::Stored(_)))));
+        assert!(matches!(settled[1], (2, Verdict::Returned(_))));
     }
 
     #[test]
@@ -166,12 +178,12 @@ mod tests {
             verdicts
                 .abandon("lost")
                 .iter()
-                .all(|(_, d)| matches!(d, Delivery::InDoubt(_)))
+                .all(|(_, v)| matches!(v, Verdict::Is(Delivery::InDoubt(_))))
         );
         let (_, nack) = verdicts.confirm(sent(2), &Said::Nack, None, 3).unwrap();
-        assert!(matches!(nack, Delivery::InDoubt(_)));
+        assert!(matches!(nack, Verdict::Is(Delivery::InDoubt(_))));
         let (_, nothing) = verdicts.confirm(sent(3), &Said::NotRequested, None, 3).unwrap();
-        assert!(matches!(nothing, Delivery::InDoubt(_)));
+        assert!(matches!(nothing, Verdict::Is(Delivery::InDoubt(_))));
     }
 
     /// lapin 4.12 as it is: returns wait in a queue, and each confirm that is resolved takes the first of them.
@@ -224,9 +236,9 @@ mod tests {
             }
             verdict.extend(verdicts.settled(None, last));
             prop_assert_eq!(verdict.len() as u64, total);
-            for (number, delivery) in verdict {
-                let refused = matches!(delivery, Delivery::Refused(_));
-                prop_assert_eq!(refused, unroutable[number as usize - 1], "message {}", number);
+            for (number, verdict) in verdict {
+                let returned = matches!(verdict, Verdict::Returned(_));
+                prop_assert_eq!(returned, unroutable[number as usize - 1], "message {}", number);
             }
         }
     }

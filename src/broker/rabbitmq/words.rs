@@ -80,6 +80,16 @@ pub(super) fn io(error: &std::io::Error) -> String {
     }
 }
 
+/// Whether a 404 is about a queue that exists and cannot be used now, rather than about one that is not there.
+///
+/// RabbitMQ answers 404 to both. What is absent is `no queue 'q' in vhost '/'`; a durable queue without its process is `home node
+/// 'n' of durable queue 'q' in vhost '/' is down or inaccessible`, or `queue 'q' in vhost '/' process is stopped by supervisor` or
+/// `… has crashed and failed to restart` (rabbit_amqqueue.erl, `priv_absent`). A long name cuts the end of a text off, so its
+/// beginning decides.
+pub(super) fn is_out_of_reach(text: &str) -> bool {
+    text.starts_with("home node '") || text.starts_with("queue '")
+}
+
 /// RabbitMQ's reply text without the name of the code that is printed beside it.
 fn plain(text: &str) -> String {
     match text.split_once(" - ") {
@@ -92,6 +102,26 @@ fn plain(text: &str) -> String {
 mod tests {
     use super::*;
     use lapin::protocol::{AMQPError, AMQPErrorKind};
+
+    #[test]
+    fn a_queue_that_is_down_is_not_absent() {
+        for down in [
+            "home node 'rabbit@b' of durable queue 'q' in vhost '/' is down or inaccessible",
+            "queue 'q' in vhost '/' process is stopped by supervisor",
+            "queue 'q' in vhost '/' has crashed and failed to restart",
+        ] {
+            assert!(is_out_of_reach(down), "{down}");
+        }
+        for absent in [
+            "no queue 'q' in vhost '/'",
+            "no queue 'home node ' is down or inaccessible' in vhost '/'",
+            "no exchange 'e' in vhost '/'",
+            "Queue 'q' does not exist",
+            "",
+        ] {
+            assert!(!is_out_of_reach(absent), "{absent}");
+        }
+    }
 
     #[test]
     fn the_brokers_words_come_through() {

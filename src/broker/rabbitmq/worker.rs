@@ -1,10 +1,12 @@
 //! The life of a publisher: connect, publish until the connection is lost, report, connect again.
 
 use super::client::Client;
+use super::message::Prepared;
 use super::publish::{Command, Phase, Shared};
-use super::session::{End, Lost, Session};
+use super::session::{self, End, Lost, Session};
 use super::target::Target;
 use crate::model::Delivery;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -18,37 +20,45 @@ const AFTER_REFUSAL: Duration = Duration::from_secs(15);
 
 /// Runs until the publisher is dropped.
 pub(super) async fn run(target: Target, shared: Arc<Shared>, mut commands: UnboundedReceiver<Command>) {
+    let target = Arc::new(target);
+    // Taken, and handed to nobody yet.
+    let mut queue = VecDeque::new();
     loop {
-        let Some(session) = connect(&target, &shared, &mut commands).await else {
+        let Some(session) = connect(&target, &shared, &mut commands, &mut queue).await else {
             return;
         };
-        let lost = match session.run(&shared, &mut commands).await {
+        let lost = match session.run(&shared, &mut commands, &mut queue).await {
             End::Dropped(client) => {
                 client.close().await;
                 return;
             }
             End::Lost(lost) => lost,
         };
-        report(lost, &shared, &mut commands);
-        if !renewed(&shared, &mut commands).await {
+        report(lost, &shared, &mut commands, &mut queue);
+        if !renewed(&shared, &mut commands, &mut queue).await {
             return;
         }
     }
 }
 
 /// Connects until it succeeds; `None` when the publisher is gone.
-async fn connect(target: &Target, shared: &Shared, commands: &mut UnboundedReceiver<Command>) -> Option<Session> {
+async fn connect(
+    target: &Arc<Target>,
+    shared: &Shared,
+    commands: &mut UnboundedReceiver<Command>,
+    queue: &mut VecDeque<Prepared>,
+) -> Option<Session> {
     let mut pause = PAUSE;
     loop {
         let attempt = async {
             let client = Client::login(target, target.setup * target.hosts.len() as u32).await?;
-            Session::open(client, target.setup).await
+            Session::open(client, target, shared).await
         };
         tokio::pin!(attempt);
         let outcome = loop {
             tokio::select! {
                 outcome = &mut attempt => break outcome,
-                command = commands.recv() => answer_idle(command?, shared),
+                command = commands.recv() => answer_idle(command?, shared, queue),
             }
         };
         let wait = match outcome {
@@ -69,20 +79,23 @@ async fn connect(target: &Target, shared: &Shared, commands: &mut UnboundedRecei
         loop {
             tokio::select! {
                 () = tokio::time::sleep_until(until) => break,
-                command = commands.recv() => answer_idle(command?, shared),
+                command = commands.recv() => answer_idle(command?, shared, queue),
             }
         }
     }
 }
 
-/// A command while nothing can be in flight.
-fn answer_idle(command: Command, shared: &Shared) {
+/// A command while nothing is with the broker.
+fn answer_idle(command: Command, shared: &Shared, queue: &mut VecDeque<Prepared>) {
+    let lost = || Delivery::NotSent("the connection was lost".to_owned());
     match command {
         Command::Publish(message) => {
-            shared.state().waiting_bytes = 0;
-            shared.settle(message.ticket, Delivery::NotSent("the connection was lost".to_owned()));
+            shared.written(message.payload.len());
+            shared.settle([(message.ticket, lost())]);
         }
         Command::Recall(answer) => {
+            shared.written(queue.iter().map(|message| message.payload.len()).sum());
+            shared.settle(queue.drain(..).map(|message| (message.ticket, lost())));
             let _ = answer.send(());
         }
         Command::Renew => {}
@@ -90,47 +103,49 @@ fn answer_idle(command: Command, shared: &Shared) {
 }
 
 /// Reports everything that a lost connection leaves, and says whether somebody must ask for a new one.
-fn report(lost: Lost, shared: &Shared, commands: &mut UnboundedReceiver<Command>) {
+///
+/// What waits in the queue follows what must be sent again, so it is given back with it. Otherwise the next connection takes it.
+fn report(lost: Lost, shared: &Shared, commands: &mut UnboundedReceiver<Command>, queue: &mut VecDeque<Prepared>) {
     let Lost {
         why,
         mut verdicts,
         suspects,
+        mut recalled,
     } = lost;
     shared.failed(why.clone());
-    let mut answers = Vec::new();
     {
-        // From here on nothing is taken, so the queue holds all that was.
+        // From here on nothing is taken, so the commands hold all that was.
         let mut state = shared.state();
         state.phase = Phase::Broken;
-        state.waiting_bytes = 0;
         state.singly = state.singly.max(suspects);
         while let Ok(command) = commands.try_recv() {
             match command {
-                Command::Publish(message) => verdicts.push((message.ticket, Delivery::NotSent(why.clone()))),
-                Command::Recall(answer) => answers.push(answer),
+                Command::Publish(message) => queue.push_back(*message),
+                Command::Recall(answer) => recalled.push(answer),
                 Command::Renew => {}
             }
         }
-        let comes_back =
-            |(_, delivery): &(u64, Delivery)| matches!(delivery, Delivery::InDoubt(_) | Delivery::NotSent(_));
-        if !verdicts.iter().any(comes_back) {
+        if !recalled.is_empty() || verdicts.iter().any(session::comes_back) {
+            let not_sent = |message: Prepared| (message.ticket, Delivery::NotSent(why.clone()));
+            verdicts.extend(queue.drain(..).map(not_sent));
+        }
+        if !verdicts.iter().any(session::comes_back) {
             // Nobody waits for anything, so nobody would ask.
             state.phase = Phase::Connecting;
         }
+        state.waiting_bytes = queue.iter().map(|message| message.payload.len()).sum();
     }
-    for (ticket, delivery) in verdicts {
-        shared.settle(ticket, delivery);
-    }
-    for answer in answers {
+    shared.settle(verdicts);
+    for answer in recalled {
         let _ = answer.send(());
     }
 }
 
 /// Waits until a new connection is wanted; `false` when the publisher is gone.
-async fn renewed(shared: &Shared, commands: &mut UnboundedReceiver<Command>) -> bool {
+async fn renewed(shared: &Shared, commands: &mut UnboundedReceiver<Command>, queue: &mut VecDeque<Prepared>) -> bool {
     while shared.state().phase == Phase::Broken {
         match commands.recv().await {
-            Some(command) => answer_idle(command, shared),
+            Some(command) => answer_idle(command, shared, queue),
             None => return false,
         }
     }

@@ -167,6 +167,7 @@ impl Pump<'_> {
             latency: self.times.latency(),
             why: self.why,
             troubles: self.troubles,
+            note: self.endpoint.note(),
             spool_is_there,
             outcome: Outcome::combine(outcomes),
         }

@@ -150,6 +150,7 @@ impl Pump<'_> {
                 self.denied =
                     Some(problem.next("ask whoever runs the broker for the right to look at it and to write to it"));
             }
+            Ok(Topology::Unfit(problem)) => self.denied = Some(problem),
         }
     }
 

@@ -15,8 +15,10 @@ const STRANDED: usize = 100_000;
 
 impl Pump<'_> {
     pub(super) fn may_hand_over(&mut self) -> bool {
-        let room =
-            self.publisher.is_some() && self.stopping.is_none() && self.rewind.is_none() && self.flights.has_room();
+        let room = self.publisher.as_ref().is_some_and(|p| p.has_room())
+            && self.stopping.is_none()
+            && self.rewind.is_none()
+            && self.flights.has_room();
         room && !self.is_held_back()
     }
 

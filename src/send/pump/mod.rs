@@ -113,6 +113,8 @@ pub struct Report {
     pub why: Option<String>,
     /// What broke on the way, for stderr; each is a sentence with its next step.
     pub troubles: Vec<Problem>,
+    /// What "stored" means less than it could, in the words of the broker's client.
+    pub note: Option<String>,
     /// Whether the spool is still where it was; if not, what waited in it is gone.
     pub spool_is_there: bool,
     /// The exit.
