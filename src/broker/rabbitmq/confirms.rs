@@ -66,10 +66,6 @@ impl Confirms {
             self.send(shared, queue);
             let heard = tokio::select! {
                 biased;
-                _ = look.tick() => {
-                    let due = !self.writing.is_empty() || !self.confirming.is_empty();
-                    self.link.look(due)
-                }
                 Some(event) = self.link.events.next() => self.link.heard(event, shared),
                 (confirmed, failed) = next_confirms(&mut self.writing, &mut self.confirming, shared) => {
                     let known = self.confirmed(confirmed, shared);
@@ -81,6 +77,10 @@ impl Confirms {
                         return End::Dropped(self.link.client);
                     }
                     self.link.take(&mut taken, queue)
+                }
+                _ = look.tick() => {
+                    let due = !self.writing.is_empty() || !self.confirming.is_empty();
+                    self.link.look(due)
                 }
             };
             if let Err(loss) = heard {

@@ -132,6 +132,7 @@ impl Session {
             blocked: false,
             since: Instant::now(),
             recalled: Vec::new(),
+            closed: false,
         };
         let unrouted = Unrouted::new(Arc::clone(target));
         Ok(if shared.how.amqp_tx {
@@ -165,6 +166,8 @@ pub(super) struct Link {
     /// When something was last answered, or was last due.
     pub(super) since: Instant,
     pub(super) recalled: Vec<std::sync::mpsc::Sender<()>>,
+    /// Whether it was found closed at the last look.
+    closed: bool,
     frame_max: usize,
 }
 
@@ -190,7 +193,9 @@ impl Link {
 
     /// Whether it still lives. `due` says whether the broker owes an answer.
     pub(super) fn look(&mut self, due: bool) -> Result<(), Loss> {
-        if !self.channel.status().connected() || !self.client.connection.status().connected() {
+        let closed = !self.channel.status().connected() || !self.client.connection.status().connected();
+        // Why it was closed comes as an event, a moment later; only when none comes nothing more is known.
+        if std::mem::replace(&mut self.closed, closed) && closed {
             return Err(Loss::words("the connection was closed"));
         }
         if due && !self.blocked && self.since.elapsed() > SILENCE {

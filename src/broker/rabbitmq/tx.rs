@@ -236,7 +236,6 @@ impl Transactions {
     ) -> Result<(), Stop> {
         let heard = tokio::select! {
             biased;
-            _ = self.look.tick() => self.link.look(due),
             Some(event) = self.link.events.next() => self.link.heard(event, shared),
             answered = self.unrouted.answered() => {
                 session::deliver(shared, answered).map_err(|again| self.ended(again))
@@ -247,6 +246,7 @@ impl Transactions {
                 }
                 self.link.take(&mut taken, queue)
             }
+            _ = self.look.tick() => self.link.look(due),
         };
         heard.map_err(Stop::Lost)
     }
