@@ -27,6 +27,7 @@ pub(super) fn run(
     // A queue is published to by its name alone; the bar belongs to the lane.
     let topic = at.topic.strip_prefix('|').unwrap_or(at.topic);
     let (lanes, unknown) = match endpoint.topology(options.connect_timeout) {
+        Ok(Topology::Unfit(problem)) => return Err(problem),
         Ok(Topology::Known(lanes)) => (Some(lanes), None),
         Ok(Topology::NoSuchTopic) => {
             return Err(Problem::usage(format!("{topic} does not exist on {}", at.broker))

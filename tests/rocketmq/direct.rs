@@ -234,7 +234,10 @@ fn a_topic_is_made_when_that_is_asked_and_only_once() {
     };
     let lanes = |topology: Topology| match topology {
         Topology::Known(Lanes::Named(lanes)) => lanes.len(),
-        other @ (Topology::Known(Lanes::Partitions(_)) | Topology::NoSuchTopic | Topology::Denied(_)) => {
+        other @ (Topology::Known(Lanes::Partitions(_))
+        | Topology::NoSuchTopic
+        | Topology::Denied(_)
+        | Topology::Unfit(_)) => {
             panic!("{other:?}")
         }
     };
