@@ -74,22 +74,44 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l management -d 'Ra
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s t -l topic -d 'The topic (Kafka, RocketMQ) or queue (RabbitMQ); it is never created by accident' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s e -l exchange -d 'The exchange to publish to (RabbitMQ)' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s r -l routing-key -d 'The routing key to publish with (RabbitMQ)' -r
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s k -l key -d 'The key of every message' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l input -d 'How the input becomes messages' -r -f -a "lines\t'One message a line'
+jsonl\t'One JSON record a line, as query-key writes them: key, value, headers, tag'
+csv\t'CSV whose first line names the columns'
+files\t'Each FILE is one message'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l only-failed -d 'Send again those lines of FILE that were refused or rejected, by the receipts of an earlier run' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s k -l key -d 'The key of every message that has none of its own' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s K -l key-delimiter -d 'Split each line into key and value at the first DELIM' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s D -l delimiter -d 'Messages end with this text instead of the end of a line; \\n, \\r, \\t, \\0, \\xNN and \\\\ are understood' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l key-column -d 'CSV: the column that is the key' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l value-column -d 'CSV: the column that is the payload; by default the whole row is, as a JSON object' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l header-columns -d 'CSV: columns that become headers' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l key-from -d 'Files: what the key of each is' -r -f -a "name\t'Its name, without the directory'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l template -d 'Make messages for a test instead of reading any: {seq}, {uuid}, {now}, {rand:N} and {key} are filled in' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l count -d 'How many messages are made of --template' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l key-template -d 'The keys of the messages made of --template' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s H -l header -d 'A header of every message (can be repeated)' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l tag -d 'The tag of every message that has none of its own (RocketMQ)' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l idempotency-key -d 'Send a message once, however often it is given: key, header:NAME, json:/POINTER or column:NAME says what it is known by' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l dedupe-window -d 'How long an idempotency key is remembered' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l rate -d 'No more messages than this: 500, 500/s, 30/m' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l max-message-bytes -d 'Reject messages longer than this' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s p -l partition -d 'The partition (Kafka) or queue id (RocketMQ); by default it is chosen by key as Kafka\'s Java client does' -r
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l receipts -d 'Write what became of each message, one JSON object a line; - is standard output' -r -F
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l spool -d 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user\'s state directory that no other process uses' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l connect-timeout -d 'How long the broker may take to answer for the first time' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l delivery-timeout -d 'How long to go on without any message being confirmed' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l grace -d 'How long the first Ctrl-C waits for what is in flight' -r
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l max-message-bytes -d 'Reject lines longer than this' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l receipts -d 'Write what became of each message, one JSON object a line; - is standard output' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l spool -d 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user\'s state directory that no other process uses' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l spool-limit -d 'Accept nothing more once the spool\'s file would grow beyond this; k, M and G are powers of 1024' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
 json\t'One JSON object a line'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l resume -d 'Go on after the last accepted line of FILE'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s 0 -l null -d 'Messages end with a NUL, as those of find -print0'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l keep-partition -d 'JSONL: send each record to the partition that it names'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l strict -d 'Stop reading at the first line that cannot be read, instead of rejecting it and going on'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l dry-run -d 'Read and judge the input and look at the topic, but send and store nothing'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l no-spool -d 'Send without a spool: what is not confirmed when this ends is not kept'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l no-progress -d 'Show no progress bar and no progress lines'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'

@@ -103,9 +103,11 @@ pub fn survey(
             told(rejected.line, Fate::Rejected, &rejected.reason);
         }
         for line in &chunk.lines {
-            if let Some(id) = id(line)
-                && (seen.next().unwrap_or(false) | !ids.insert(hasher.hash_one(id)))
-            {
+            let (id, was_seen) = match id(line) {
+                Some(id) => (Some(id), seen.next().unwrap_or(false)),
+                None => (None, false),
+            };
+            if was_seen {
                 found.repeated += 1;
                 continue;
             }
@@ -120,6 +122,11 @@ pub fn survey(
                     Fate::Rejected,
                     &format!("there is no partition {wish}; there are {}", places.words()),
                 );
+                continue;
+            }
+            // Of those that would be accepted in this run the first counts.
+            if id.is_some_and(|id| !ids.insert(hasher.hash_one(id))) {
+                found.repeated += 1;
                 continue;
             }
             let size = (key.map_or(0, <[u8]>::len) + line.value.len()) as u64;

@@ -41,7 +41,7 @@ fn a_flag_with_a_slip_is_guessed() {
 
       tip: a similar argument exists: '--receipts'
 
-    Usage: mqsafe send --broker <URL> --topic <TOPIC> --receipts <FILE> [FILE]
+    Usage: mqsafe send --broker <URL> --topic <TOPIC> --receipts <FILE> [FILE]...
 
     For more information, try '--help'.
     ");

@@ -20,8 +20,8 @@ use std::path::PathBuf;
     after_help = "Examples:\n  echo hello | mqsafe send -b kafka://localhost:9092 -t orders -k 123\n  \
 mqsafe send -b localhost:9092 -t orders -K : --receipts receipts.jsonl orders.txt\n  \
 mqsafe send -b localhost:9092 -t orders --resume orders.txt   # go on after a crash\n  \
-mqsafe query-key -b localhost:9092 -t orders --format jsonl 123 | mqsafe send -b localhost:9092 -t again --input jsonl\n  \
-mqsafe send -b localhost:9092 -t orders --input csv --key-column id --idempotency-key key --spool ./spool orders.csv\n  \
+mqsafe send -b localhost:9092 -t orders --input jsonl records.jsonl\n  \
+mqsafe send -b localhost:9092 -t orders --input csv --key-column id orders.csv\n  \
 mqsafe send -b localhost:9092 -t orders --only-failed receipts.jsonl orders.txt\n  \
 mqsafe send -b amqps://shop@rabbit/sales -e orders -r paid -X sasl.password=env:PASSWORD orders.txt"
 )]

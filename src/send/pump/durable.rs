@@ -61,6 +61,7 @@ impl Pump<'_> {
         let repeated = self.repeated(chunk, now_ms)?;
         let mut new = Vec::with_capacity(chunk.lines.len());
         let (mut ids, mut away, mut repeated_lines) = (Vec::new(), Vec::new(), Vec::new());
+        let mut here = HashSet::new();
         for (i, line) in chunk.lines.iter().enumerate() {
             if let Some(at) = repeated.get(i).copied().flatten() {
                 repeated_lines.push((line.number, at));
@@ -86,6 +87,11 @@ impl Pump<'_> {
                 continue;
             }
             if let Some(id) = extra.and_then(|extra| extra.id.as_ref()) {
+                // One chunk may hold the same id twice; the first that is accepted is the one that counts.
+                if self.options.dedupe_window.is_some() && !here.insert(chunk.bytes(id)) {
+                    repeated_lines.push((line.number, now_ms));
+                    continue;
+                }
                 ids.push((new.len(), chunk.bytes(id)));
             }
             let value = (!extra.is_some_and(|extra| extra.tombstone)).then(|| &chunk.data[line.value.clone()]);
@@ -180,15 +186,7 @@ impl Pump<'_> {
                 .map(|id| chunk.bytes(id))
         };
         let ids: Vec<&[u8]> = chunk.lines.iter().map(|line| id(line).unwrap_or_default()).collect();
-        let mut seen = self.spool.seen(&self.target, &ids, milliseconds(window), now_ms)?;
-        // One chunk may hold the same id twice; the first is the one that counts.
-        let mut here = HashSet::new();
-        for (seen, id) in seen.iter_mut().zip(ids) {
-            if seen.is_none() && !id.is_empty() && !here.insert(id) {
-                *seen = Some(now_ms);
-            }
-        }
-        Ok(seen)
+        self.spool.seen(&self.target, &ids, milliseconds(window), now_ms)
     }
 
     /// Where a new message goes: to its lane, unless the topic is unknown or older messages still wait for theirs.
