@@ -43,8 +43,10 @@ impl Mock {
             "--spool",
             "spool",
         ]);
-        send.args(["--receipts", "receipts", "--delivery-timeout", "1s"])
-            .args(arguments);
+        send.args(["--receipts", "receipts"]).args(arguments);
+        if !arguments.contains(&"--delivery-timeout") {
+            send.args(["--delivery-timeout", "1s"]);
+        }
         send.write_stdin(input).output().unwrap()
     }
 }
