@@ -74,44 +74,24 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l management -d 'Ra
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s t -l topic -d 'The topic (Kafka, RocketMQ) or queue (RabbitMQ); it is never created by accident' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s e -l exchange -d 'The exchange to publish to (RabbitMQ)' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s r -l routing-key -d 'The routing key to publish with (RabbitMQ)' -r
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l input -d 'How the input becomes messages' -r -f -a "lines\t'One message a line'
-jsonl\t'One JSON record a line, as query-key writes them: key, value, headers, tag'
-csv\t'CSV whose first line names the columns'
-files\t'Each FILE is one message'"
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l only-failed -d 'Send again those lines of FILE that were refused or rejected, by the receipts of an earlier run' -r -F
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s k -l key -d 'The key of every message that has none of its own' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s k -l key -d 'The key of every message' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s K -l key-delimiter -d 'Split each line into key and value at the first DELIM' -r
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s D -l delimiter -d 'Messages end with this text instead of the end of a line; \\n, \\r, \\t, \\0, \\xNN and \\\\ are understood' -r
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l key-column -d 'CSV: the column that is the key' -r
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l value-column -d 'CSV: the column that is the payload; by default the whole row is, as a JSON object' -r
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l header-columns -d 'CSV: columns that become headers' -r
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l key-from -d 'Files: what the key of each is' -r -f -a "name\t'Its name, without the directory'"
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l template -d 'Make messages for a test instead of reading any: {seq}, {uuid}, {now}, {rand:N} and {key} are filled in' -r
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l count -d 'How many messages are made of --template' -r
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l key-template -d 'The keys of the messages made of --template' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s H -l header -d 'A header of every message (can be repeated)' -r
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l tag -d 'The tag of every message that has none of its own (RocketMQ)' -r
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l idempotency-key -d 'Send a message once, however often it is given: key, header:NAME, json:/POINTER or column:NAME says what it is known by' -r
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l dedupe-window -d 'How long an idempotency key is remembered' -r
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l rate -d 'No more messages than this: 500, 500/s, 30/m' -r
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l max-message-bytes -d 'Reject messages longer than this' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l max-message-bytes -d 'Reject lines longer than this' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s p -l partition -d 'The partition (Kafka) or queue id (RocketMQ); by default it is chosen by key as Kafka\'s Java client does' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l connect-timeout -d 'How long the broker may take to answer for the first time' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l delivery-timeout -d 'How long to go on without any message being confirmed' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l grace -d 'How long the first Ctrl-C waits for what is in flight' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l max-attempts -d 'Give a message up, as failed, after so many attempts at a broker that was there; by default it is never given up' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l await-consumed -d 'Keep each message after its confirmation until `spool ack` reports it as consumed, and call it overdue after this time' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l receipts -d 'Write what became of each message, one JSON object a line; - is standard output' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l spool -d 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user\'s state directory that no other process uses' -r -F
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l spool-limit -d 'Accept nothing more once the spool\'s file would grow beyond this; k, M and G are powers of 1024' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
 json\t'One JSON object a line'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l resume -d 'Go on after the last accepted line of FILE'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s 0 -l null -d 'Messages end with a NUL, as those of find -print0'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l keep-partition -d 'JSONL: send each record to the partition that it names'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l strict -d 'Stop reading at the first line that cannot be read, instead of rejecting it and going on'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l dry-run -d 'Read and judge the input and look at the topic, but send and store nothing'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l no-spool -d 'Send without a spool: what is not confirmed when this ends is not kept'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l no-progress -d 'Show no progress bar and no progress lines'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
@@ -162,17 +142,79 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -l no-progress -d 
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -s v -l verbose -d 'More about what is done; up to three times'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from flush stats" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from flush stats" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
 json\t'One JSON object a line'"
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from flush stats" -l no-progress -d 'Show no progress bar and no progress lines'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from flush stats" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from flush stats" -s v -l verbose -d 'More about what is done; up to three times'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from flush stats" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from flush stats" -f -a "flush" -d 'Deliver everything that waits'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from flush stats" -f -a "stats" -d 'Say how much waits, failed and was confirmed'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -l no-progress -d 'Show no progress bar and no progress lines'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -s v -l verbose -d 'More about what is done; up to three times'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -f -a "ls" -d 'List what is kept, a line a message, and the journal of what was confirmed'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -f -a "list" -d 'List what is kept, a line a message, and the journal of what was confirmed'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -f -a "show" -d 'Show everything of one message'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -f -a "flush" -d 'Deliver everything that waits'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -f -a "retry" -d 'Send again what failed, what nobody consumed, or what waits for a lane that is gone'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -f -a "drop" -d 'Forget messages for good'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -f -a "export" -d 'Write messages as JSON lines that `send --input jsonl` takes; nothing is removed'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -f -a "ack" -d 'Note what consumers report as consumed or failed'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -f -a "fsck" -d 'Check a spool: exit 0 when it is in order, 1 when something is wrong, 3 when it cannot be read'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -f -a "stats" -d 'Say how much waits, failed and was confirmed'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ls" -l spool -d 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user\'s state directory that no other process uses' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ls" -l state -d 'Only these; by default whatever is kept with its body' -r -f -a "pending\t'Waits for its confirmation'
+failed\t'Refused for good, or given up'
+confirmed\t'Confirmed: runs of numbers for each lane'
+awaiting\t'Confirmed, and not yet reported as consumed'
+all\t'All of them'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ls" -s t -l topic -d 'Only messages to this topic, queue or exchange' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ls" -s k -l key -d 'Only messages with this key' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ls" -l limit -d 'At most so many lines; by default 1000 for people and all for programs' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ls" -l format -d 'How it is written' -r -f -a "human\t'A table'
+json\t'One JSON object'
+jsonl\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ls" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ls" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
+json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ls" -l no-progress -d 'Show no progress bar and no progress lines'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'More about what is done; up to three times'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from list" -l spool -d 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user\'s state directory that no other process uses' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from list" -l state -d 'Only these; by default whatever is kept with its body' -r -f -a "pending\t'Waits for its confirmation'
+failed\t'Refused for good, or given up'
+confirmed\t'Confirmed: runs of numbers for each lane'
+awaiting\t'Confirmed, and not yet reported as consumed'
+all\t'All of them'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from list" -s t -l topic -d 'Only messages to this topic, queue or exchange' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from list" -s k -l key -d 'Only messages with this key' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from list" -l limit -d 'At most so many lines; by default 1000 for people and all for programs' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from list" -l format -d 'How it is written' -r -f -a "human\t'A table'
+json\t'One JSON object'
+jsonl\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from list" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from list" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
+json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from list" -l no-progress -d 'Show no progress bar and no progress lines'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from list" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from list" -s v -l verbose -d 'More about what is done; up to three times'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from show" -l spool -d 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user\'s state directory that no other process uses' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from show" -l format -d 'How it is written' -r -f -a "human\t'A table'
+json\t'One JSON object'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from show" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from show" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
+json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from show" -l no-progress -d 'Show no progress bar and no progress lines'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from show" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from show" -s v -l verbose -d 'More about what is done; up to three times'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l spool -d 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user\'s state directory that no other process uses' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -s X -d 'A client property (can be repeated); secrets as KEY=@FILE or KEY=env:NAME' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -s F -l config -d 'Client properties from a file of a Java client, librdkafka or kcat' -r -F
@@ -181,18 +223,87 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_sub
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l connect-timeout -d 'How long the broker may take to answer for the first time' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l delivery-timeout -d 'How long to go on without any message being confirmed' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l grace -d 'How long the first Ctrl-C waits for what is in flight' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l max-attempts -d 'Give a message up, as failed, after so many attempts at a broker that was there; by default it is never given up' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l every -d 'How long --watch rests between two rounds' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l on-failed -d 'Run PROGRAM, with what stands after --, for each message that fails, with its JSON record on standard input' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
 json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l watch -d 'Go on, and deliver what waits every now and then, until stopped by Ctrl-C or TERM'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l no-progress -d 'Show no progress bar and no progress lines'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -s v -l verbose -d 'More about what is done; up to three times'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from retry" -l lane -d 'Of what waits, the messages of this lane, as `ls` names it (can be repeated)' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from retry" -l spool -d 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user\'s state directory that no other process uses' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from retry" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from retry" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
+json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from retry" -l all-failed -d 'Every message that failed for good'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from retry" -l unconsumed -d 'Every stored message that was not consumed in time, or whose consumer failed'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from retry" -l relane -d 'Give a new lane and number; without ID or --lane to what waits for lanes that the broker no longer has'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from retry" -l force -d 'Also for messages that may be stored, although a duplicate under another number is possible then'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from retry" -l no-progress -d 'Show no progress bar and no progress lines'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from retry" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from retry" -s v -l verbose -d 'More about what is done; up to three times'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from retry" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from drop" -l spool -d 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user\'s state directory that no other process uses' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from drop" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from drop" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
+json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from drop" -l all-failed -d 'Every message that failed for good'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from drop" -l force -d 'Also messages that still wait, or whose consumption is awaited'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from drop" -l yes -d 'Do not ask'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from drop" -l no-progress -d 'Show no progress bar and no progress lines'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from drop" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from drop" -s v -l verbose -d 'More about what is done; up to three times'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from drop" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from export" -l state -d 'Only these; by default what waits and what failed' -r -f -a "pending\t'Waits for its confirmation'
+failed\t'Refused for good, or given up'
+awaiting\t'Confirmed, and not yet reported as consumed'
+all\t'All of them'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from export" -s o -l output -d 'A file that is not there yet; - is standard output' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from export" -l spool -d 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user\'s state directory that no other process uses' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from export" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from export" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
+json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from export" -l no-progress -d 'Show no progress bar and no progress lines'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from export" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from export" -s v -l verbose -d 'More about what is done; up to three times'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -l from -d 'The reports, one a line; - is standard input' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -l spool -d 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user\'s state directory that no other process uses' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
+json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -l no-progress -d 'Show no progress bar and no progress lines'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -s v -l verbose -d 'More about what is done; up to three times'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from fsck" -l spool -d 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user\'s state directory that no other process uses' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from fsck" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from fsck" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
+json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from fsck" -l repair -d 'Let the database mend its file, after a copy of it was made beside it'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from fsck" -l no-progress -d 'Show no progress bar and no progress lines'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from fsck" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from fsck" -s v -l verbose -d 'More about what is done; up to three times'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from fsck" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from stats" -l spool -d 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user\'s state directory that no other process uses' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from stats" -l format -d 'How it is written' -r -f -a "human\t'A table'
-json\t'One JSON object (mqsafe.spool/1)'"
+json\t'One JSON object'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from stats" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"

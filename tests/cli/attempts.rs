@@ -43,8 +43,10 @@ impl Mock {
             "--spool",
             "spool",
         ]);
-        send.args(["--receipts", "receipts", "--delivery-timeout", "1s"])
-            .args(arguments);
+        send.args(["--receipts", "receipts"]).args(arguments);
+        if !arguments.contains(&"--delivery-timeout") {
+            send.args(["--delivery-timeout", "1s"]);
+        }
         send.write_stdin(input).output().unwrap()
     }
 }
@@ -146,7 +148,7 @@ fn attempts_that_are_used_up_are_told_and_can_be_tried_again() {
 fn what_may_be_stored_fails_without_its_number_becoming_void() {
     let (user, mock) = (User::new(), Mock::start());
     mock.refuses(PERHAPS);
-    let sent = mock.send(&user, &["--max-attempts", "1"], "a\n");
+    let sent = mock.send(&user, &["--max-attempts", "1", "--delivery-timeout", "3s"], "a\n");
     assert_eq!(code(&sent), 1, "{}", err(&sent));
     let receipts = lines(&std::fs::read_to_string(user.path("receipts")).unwrap());
     assert_eq!(
@@ -174,6 +176,45 @@ fn what_may_be_stored_fails_without_its_number_becoming_void() {
     mock.takes_again();
     assert_eq!(code(&spool(&user, &["flush"])), 0);
     assert_eq!(user.spool("spool"), [0, 0, 1]);
+}
+
+/// What was certainly not sent is no longer certain once it was handed over again: a kill then leaves it in doubt.
+#[test]
+fn a_kill_in_the_middle_of_an_attempt_leaves_it_in_doubt() {
+    let (user, mock) = (User::new(), Mock::start());
+    mock.refuses(NOT_NOW);
+    assert_eq!(code(&mock.send(&user, &[], "a\n")), 4);
+    assert_eq!(listed(&user)[0]["in_doubt"], false);
+    let mut flush = user.process();
+    flush.args(["spool", "flush", "--spool", "spool", "--delivery-timeout", "60s"]);
+    let mut flush = super::stop::Running::start(flush);
+    // Long enough to be told about the topic and to have handed it over.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    flush.signal("KILL");
+    flush.end();
+    let line = &listed(&user)[0];
+    assert_eq!(
+        (&line["in_doubt"], &line["attempts"]),
+        (&true.into(), &1.into()),
+        "{line}"
+    );
+    // One that may be stored is never voided by whoever refuses it later.
+    mock.refuses(RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    let flushed = spool(&user, &["flush"]);
+    assert_eq!(code(&flushed), 1, "{}", err(&flushed));
+    let failed = &listed(&user)[0];
+    assert_eq!(
+        (&failed["state"], &failed["number_void"]),
+        (&"failed".into(), &false.into()),
+        "{failed}"
+    );
+    assert!(
+        failed["reason"]
+            .as_str()
+            .unwrap()
+            .ends_with("an earlier attempt may have stored it"),
+        "{failed}"
+    );
 }
 
 /// A broker that is not there takes no attempts: an outage of a night fails nothing.
