@@ -123,8 +123,10 @@ fn what_goes_together_keeps_its_order_its_keys_and_its_tags() {
     assert!(times.len() < 500, "{} requests for {COUNT} messages", times.len());
 
     for n in [0, 2500, COUNT - 1] {
-        let found = case.indexed(&case.topic, &format!("k{n}"));
-        assert!(found.contains(&format!("body {n}")), "{n}: {found}");
+        eventually("the index knows it", || {
+            let found = case.indexed(&case.topic, &format!("k{n}"));
+            found.contains(&format!("body {n}"))
+        });
     }
     assert_eq!(case.indexed(&case.topic, "k5000"), "");
     let pulled = case.call(
