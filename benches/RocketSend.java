@@ -18,6 +18,9 @@ public class RocketSend {
         DefaultMQProducer producer = new DefaultMQProducer("benchmark");
         producer.setNamesrvAddr(args[0]);
         producer.setCompressMsgBodyOverHowmuch(Integer.MAX_VALUE);
+        // As patient as mqsafe: on a busy machine the defaults (3 s) end in failures.
+        producer.setSendMsgTimeout(15_000);
+        producer.setMqClientApiTimeout(15_000);
         producer.start();
         AtomicInteger next = new AtomicInteger(), stored = new AtomicInteger(), failed = new AtomicInteger();
         long began = System.nanoTime();

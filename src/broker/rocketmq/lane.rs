@@ -283,3 +283,7 @@ async fn work(shared: Arc<Shared>) {
         shared.settle(jobs, together);
     }
 }
+
+#[cfg(test)]
+#[path = "lane_tests.rs"]
+mod tests;
