@@ -4,6 +4,8 @@
 //! Everything reaches the loop as an [`Event`], so there is nothing to lock and every order of events is one order.
 
 mod event;
+#[cfg(test)]
+mod fault_tests;
 mod flight;
 mod input;
 mod observe;

@@ -9,6 +9,8 @@
 
 mod change;
 mod dir;
+#[cfg(test)]
+pub(crate) mod disk;
 mod error;
 mod read;
 mod schema;
@@ -34,6 +36,18 @@ pub struct Spool {
     next_id: u64,
     /// Which file this is, as opposed to a copy of it; empty for a store in memory.
     identity: String,
+    /// What a test may do to a store.
+    #[cfg(test)]
+    testing: Testing,
+}
+
+#[cfg(test)]
+#[derive(Default)]
+pub(crate) struct Testing {
+    /// Where the store of a test lies.
+    disk: Option<disk::Disk>,
+    /// Planted: commits that accept something are not synced.
+    pub(crate) unsynced: bool,
 }
 
 impl Spool {
@@ -55,6 +69,8 @@ impl Spool {
             next_id: 0,
             identity: dir::identity(&path)?,
             dir: Some(dir),
+            #[cfg(test)]
+            testing: Testing::default(),
         };
         spool.prepare()?;
         Ok(spool)
@@ -75,6 +91,26 @@ impl Spool {
             next_id: 0,
             identity: String::new(),
             dir: None,
+            #[cfg(test)]
+            testing: Testing::default(),
+        };
+        spool.prepare()?;
+        Ok(spool)
+    }
+
+    /// A store on the disk of a test.
+    #[cfg(test)]
+    pub(crate) fn on(disk: &disk::Disk) -> Result<Spool, SpoolError> {
+        let mut spool = Spool {
+            db: Some(on(disk.clone())?),
+            id: String::new(),
+            next_id: 0,
+            identity: String::new(),
+            dir: None,
+            testing: Testing {
+                disk: Some(disk.clone()),
+                unsynced: false,
+            },
         };
         spool.prepare()?;
         Ok(spool)
@@ -82,6 +118,10 @@ impl Spool {
 
     /// Whether what is accepted survives this process.
     pub fn is_durable(&self) -> bool {
+        #[cfg(test)]
+        if self.testing.disk.is_some() {
+            return true;
+        }
         self.dir.is_some()
     }
 
@@ -101,6 +141,12 @@ impl Spool {
     /// # Errors
     /// [`SpoolError`] as for [`Spool::open`]; the store then stays closed.
     pub fn reopen(&mut self) -> Result<(), SpoolError> {
+        #[cfg(test)]
+        if let Some(disk) = self.testing.disk.clone() {
+            self.db = None;
+            self.db = Some(on(disk)?);
+            return self.prepare();
+        }
         let Some(dir) = &self.dir else {
             return Err(SpoolError::Closed);
         };
@@ -173,6 +219,8 @@ fn make(path: &Path) -> Result<(), SpoolError> {
         next_id: 0,
         identity: dir::identity(&aside)?,
         dir: None,
+        #[cfg(test)]
+        testing: Testing::default(),
     };
     spool.prepare()?;
     drop(spool);
@@ -188,5 +236,15 @@ fn create(path: &Path) -> Result<Database, SpoolError> {
     Ok(db)
 }
 
+#[cfg(test)]
+fn on(disk: disk::Disk) -> Result<Database, SpoolError> {
+    let db = Database::builder()
+        .set_cache_size(CACHE_BYTES)
+        .create_with_backend(disk);
+    db.map_err(|e| SpoolError::database(None, e))
+}
+
+#[cfg(test)]
+pub(crate) mod crash_tests;
 #[cfg(test)]
 mod tests;

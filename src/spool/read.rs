@@ -68,7 +68,7 @@ pub struct Pending {
 }
 
 impl Pending {
-    fn from_body(id: u64, body: Body<'_>) -> Pending {
+    pub(super) fn from_body(id: u64, body: Body<'_>) -> Pending {
         let (partition, seq, accepted_ms, line, producer, voids, key, value, headers, tag) = body;
         Pending {
             id,
