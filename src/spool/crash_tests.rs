@@ -158,7 +158,7 @@ impl Search<'_> {
         self.seen.nested.fetch_add(u64::from(depth > 1), Ordering::Relaxed);
         let disk = Disk::holding(image.clone());
         let (spool, held) = recover(&disk, may_hold)?;
-        let again = depth < DEEPEST && self.rng.random_ratio(1, if depth == 1 { 24 } else { 60 });
+        let again = depth < DEEPEST && self.rng.random_ratio(1, if depth == 1 { 80 } else { 60 });
         if !again {
             // The machine is switched off: what closing would do costs time and shows nothing new.
             disk.cut();

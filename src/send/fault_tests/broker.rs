@@ -179,7 +179,9 @@ impl Client {
                     if broker.state().rng.random_range(0..4) >= share {
                         continue;
                     }
-                    let Some((stamp, delivery)) = flying.by_ticket.remove(&ticket) else { continue };
+                    let Some((stamp, delivery)) = flying.by_ticket.remove(&ticket) else {
+                        continue;
+                    };
                     say(&broker, &*deliver, ticket, stamp, delivery);
                 }
             }
@@ -249,7 +251,9 @@ impl Publish for Client {
             note(&self.broker, message.stamp.to_owned(), &delivery);
             return Offer::Settled(delivery);
         }
-        flying.by_ticket.insert(message.ticket, (message.stamp.to_owned(), delivery));
+        flying
+            .by_ticket
+            .insert(message.ticket, (message.stamp.to_owned(), delivery));
         Offer::Taken
     }
 

@@ -36,11 +36,52 @@ impl Pump<'_> {
     pub(super) fn accept_chunks(&mut self) {
         while self.may_accept() {
             let Some(chunk) = self.chunks.pop_front() else { break };
+            let before = self.spool.next_id();
             let accepted = self.accept(&chunk);
             self.credit.give();
             if let Err(e) = accepted {
                 self.store_failed(e);
+                if self.landed(&chunk, before) {
+                    self.was_read(&chunk);
+                }
             }
+        }
+    }
+
+    /// Whether a chunk whose commit failed is in the store all the same. Then nobody reads its lines again, and those that are
+    /// no messages must be told now. If the store cannot say so they are told too: better twice than never.
+    fn landed(&self, chunk: &Chunk, next_id_before: u64) -> bool {
+        match &chunk.progress {
+            _ if self.abandoned => true,
+            Some(progress) => {
+                let known = self.spool.input(&self.target, &progress.path);
+                known.map_or(true, |known| known.as_ref() == Some(progress))
+            }
+            None => chunk.lines.is_empty() || self.spool.next_id() > next_id_before,
+        }
+    }
+
+    /// What was read and is no message is told, and the input is that far.
+    fn was_read(&mut self, chunk: &Chunk) {
+        let read = chunk
+            .lines
+            .last()
+            .map(|l| l.number)
+            .into_iter()
+            .chain(chunk.rejected.last().map(|r| r.line));
+        self.lines = read.fold(self.lines, u64::max);
+        for rejected in &chunk.rejected {
+            self.own.count(Fate::Rejected, 1);
+            self.observer.receipt(&Receipt {
+                line: rejected.line,
+                id: None,
+                fate: Fate::Rejected,
+                partition: None,
+                offset: None,
+                attempts: 0,
+                latency_ms: 0,
+                reason: Some(&rejected.reason),
+            });
         }
     }
 
@@ -88,28 +129,9 @@ impl Pump<'_> {
             }
         };
         hooks::mark(Phase::Synced, new.len() as u64);
-        let read = chunk
-            .lines
-            .last()
-            .map(|l| l.number)
-            .into_iter()
-            .chain(chunk.rejected.last().map(|r| r.line));
-        self.lines = read.fold(self.lines, u64::max);
         self.accepted += new.len() as u64;
         self.was_settled(&settled);
-        for rejected in &chunk.rejected {
-            self.own.count(Fate::Rejected, 1);
-            self.observer.receipt(&Receipt {
-                line: rejected.line,
-                id: None,
-                fate: Fate::Rejected,
-                partition: None,
-                offset: None,
-                attempts: 0,
-                latency_ms: 0,
-                reason: Some(&rejected.reason),
-            });
-        }
+        self.was_read(chunk);
         self.send_directly(&new, &got, now_ms);
         Ok(())
     }
