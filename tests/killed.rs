@@ -23,8 +23,11 @@ mod broker;
 mod cluster;
 #[path = "killed/faults.rs"]
 mod faults;
+#[allow(dead_code, reason = "the Kafka tests use the rest of it")]
 #[path = "kafka/judge.rs"]
 mod judge;
+#[path = "support/proxy.rs"]
+mod proxy;
 #[path = "killed/series.rs"]
 mod series;
 #[path = "killed/tool.rs"]

@@ -239,7 +239,7 @@ impl Broker for Rabbit {
     }
 
     fn lines_a_run(&self) -> usize {
-        400
+        120
     }
 }
 

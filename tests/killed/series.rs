@@ -5,6 +5,7 @@ use crate::support;
 use crate::tool::{self, Case, counters};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use std::sync::RwLock;
 use std::time::{Duration, Instant};
 
 /// Prints past the capture of the test runner: these figures belong to the output of every run, also of a good one.
@@ -14,7 +15,15 @@ macro_rules! said {
         let _ = writeln!(std::io::stderr().lock(), $($words)*);
     }};
 }
+
 pub(crate) use said;
+
+static QUIET: RwLock<()> = RwLock::new(());
+
+/// Read by those that only use the brokers, written by those that disturb them.
+pub(crate) fn quiet() -> &'static RwLock<()> {
+    &QUIET
+}
 
 /// The phases in the order of the counters that `MQSAFE_TEST_PHASES` holds.
 const PHASES: [&str; 5] = ["read", "synced", "sent", "acknowledged", "committed"];
@@ -78,9 +87,11 @@ fn series(broker: &dyn Broker, plan: &Plan, rng: &mut StdRng) -> Series {
         }
         let when: f64 = rng.random();
         std::thread::sleep(WINDOW.mul_f64(when * when * when));
-        if running.kill() {
+        let killed = running.kill();
+        let done = running.wait();
+        // It may end by itself just before the signal comes.
+        if killed && done.code == -9 {
             kills += 1;
-            running.wait().expect(-9);
             let counters = counters(&case.phases());
             series.before += u32::from(counters[0] == 0);
             for (count, stood) in series.histogram.iter_mut().zip(standing(counters, stats.pending)) {
@@ -91,7 +102,6 @@ fn series(broker: &dyn Broker, plan: &Plan, rng: &mut StdRng) -> Series {
             stats = after;
         } else {
             // It had come to its end before.
-            let done = running.wait();
             series.faults.extend(case.judge_run(&done, stats));
             series.late += 1;
             stats = case.stats();
@@ -106,7 +116,7 @@ fn series(broker: &dyn Broker, plan: &Plan, rng: &mut StdRng) -> Series {
 }
 
 /// A killed run says nothing, but it left marks outside: what had passed a mark is in the store.
-fn judge_kill(before: tool::Stats, after: tool::Stats, counters: [u64; 5]) -> Vec<String> {
+pub(crate) fn judge_kill(before: tool::Stats, after: tool::Stats, counters: [u64; 5]) -> Vec<String> {
     let [read, synced, _, acknowledged, committed] = counters;
     let laws = [
         (
@@ -143,6 +153,7 @@ pub(crate) fn seed() -> u64 {
 
 /// Runs something on all brokers that are up, side by side; each says what was wrong.
 pub(crate) fn on_each(test: &str, run: impl Fn(&dyn Broker, StdRng) -> Vec<String> + Sync) {
+    let _quiet = quiet().read().unwrap_or_else(|e| e.into_inner());
     let (brokers, seed, run) = (broker::all(test), seed(), &run);
     let wrong: Vec<String> = std::thread::scope(|scope| {
         let running: Vec<_> = brokers
