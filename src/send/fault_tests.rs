@@ -419,7 +419,7 @@ impl<'a> Case<'a> {
             .map(|m| (m.line, m))
             .collect();
         for t in of(Fate::InDoubt).chain(of(Fate::Spooled)) {
-            let kept = waiting.get(&t.line).is_some();
+            let kept = waiting.contains_key(&t.line);
             law!(kept, "line {} is told as {}, and is not pending", t.line, t.fate.word());
         }
         for t in of(Fate::Stored).chain(of(Fate::Refused)) {

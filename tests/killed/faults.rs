@@ -48,6 +48,8 @@ fn rounds_during(
         while !disturbing.is_finished() || rounds == 0 {
             faults.extend(round(case, stats, "3s", rng));
             rounds += 1;
+            // Servers that start need the machine too.
+            std::thread::sleep(Duration::from_millis(300));
         }
         disturbing.join().unwrap();
     });
@@ -243,6 +245,7 @@ fn servers_killed_stopped_and_moved_cost_nothing() {
         let _healed = Healed("rocketmq");
         let case = Case::new(&broker);
         let mut all = common("rocketmq", "master");
+        // Then the master has a message and does not say that it is safe.
         all.push((
             "its slave silent",
             Box::new(|| {
@@ -266,12 +269,16 @@ fn servers_killed_stopped_and_moved_cost_nothing() {
     assert_eq!(faults, [] as [String; 0]);
 }
 
-/// Killed and started again; silent for a while.
+/// Killed and started again; in the long series also silent for a while, which a test of all connections does in any case.
 fn common(broker: &'static str, node: &'static str) -> Vec<Disturbance<'static>> {
-    vec![
+    let mut all: Vec<Disturbance<'static>> = vec![
         (
             "killed",
             Box::new(move || {
+                if broker == "rabbitmq" {
+                    // A queue that was just made is not on the disk yet, and a kill may take it: that is no message lost.
+                    std::thread::sleep(Duration::from_secs(5));
+                }
                 script("kill", &[broker, node]);
                 pause();
                 script("restart", &[broker, node]);
@@ -285,5 +292,9 @@ fn common(broker: &'static str, node: &'static str) -> Vec<Disturbance<'static>>
                 script("cont", &[broker, node]);
             }),
         ),
-    ]
+    ];
+    if !support::full() {
+        all.truncate(1);
+    }
+    all
 }
