@@ -341,7 +341,7 @@ fn printed(said: &str) -> Option<Vec<Seen>> {
         .filter(|l| l.starts_with("MSGID:"))
         .filter_map(seen)
         .collect();
-    (queues.len() == ROCKET_QUEUES && all.len() as u64 == queues.iter().sum()).then_some(all)
+    (queues.len() == ROCKET_QUEUES && all.len() as u64 == queues.iter().sum::<u64>()).then_some(all)
 }
 
 #[test]
