@@ -252,6 +252,10 @@ impl<'a> Case<'a> {
         let input = Some((source, how));
         let pump = Pump::new(&mut spool, target.clone(), endpoint, options, input, &mut ear, events);
         let ran = pump.and_then(Pump::run);
+        if self.rng.random() {
+            // The power fails before the store is closed.
+            self.disk.cut();
+        }
         drop(spool);
         let disk_failed = self.disk.failed() > faults_before;
         self.counts
