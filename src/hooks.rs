@@ -65,3 +65,18 @@ mod marks {
 }
 
 pub(crate) use marks::{mark, publish_first};
+
+/// The seed of a random test: the one that `MQSAFE_TEST_SEED` gives, to replay a failure, or any.
+#[cfg(test)]
+pub(crate) fn test_seed() -> u64 {
+    let given = std::env::var("MQSAFE_TEST_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    given.unwrap_or_else(|| u64::from(rand::random::<u32>()))
+}
+
+/// Whether the long series were asked for (`tests/run --full`).
+#[cfg(test)]
+pub(crate) fn test_full() -> bool {
+    std::env::var_os("MQSAFE_FULL").is_some()
+}

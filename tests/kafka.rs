@@ -22,8 +22,6 @@ mod history;
 mod input;
 #[path = "kafka/judge.rs"]
 mod judge;
-#[path = "kafka/killed.rs"]
-mod killed;
 #[path = "kafka/ledger.rs"]
 mod ledger;
 #[path = "kafka/memory.rs"]

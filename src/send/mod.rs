@@ -5,6 +5,8 @@
 
 mod ensure;
 mod event;
+#[cfg(test)]
+mod fault_tests;
 mod flight;
 mod input;
 mod latency;

@@ -154,6 +154,11 @@ impl Spool {
             txn.set_quick_repair(false);
             txn.set_durability(redb::Durability::None)?;
         }
+        #[cfg(test)]
+        if self.testing.unsynced && !change.accept.is_empty() {
+            txn.set_quick_repair(false);
+            txn.set_durability(redb::Durability::None)?;
+        }
         let mut lanes = Lanes::new(target);
         let mut got = Vec::with_capacity(change.accept.len() + change.place.len());
         let next_id = accept(&txn, target, change, self.next_id, &mut lanes, &mut got)?;

@@ -11,6 +11,8 @@ mod change;
 mod check;
 mod consumed;
 mod dir;
+#[cfg(test)]
+pub(crate) mod disk;
 mod error;
 mod follow;
 mod growth;
@@ -53,6 +55,18 @@ pub struct Spool {
     /// How large its file may become.
     growth: growth::Growth,
     seen: seen::Seen,
+    /// What a test may do to a store.
+    #[cfg(test)]
+    testing: Testing,
+}
+
+#[cfg(test)]
+#[derive(Default)]
+pub(crate) struct Testing {
+    /// Where the store of a test lies.
+    disk: Option<disk::Disk>,
+    /// Planted: commits that accept something are not synced.
+    pub(crate) unsynced: bool,
 }
 
 impl Spool {
@@ -77,6 +91,8 @@ impl Spool {
             dir: Some(dir),
             growth,
             seen: seen::Seen::default(),
+            #[cfg(test)]
+            testing: Testing::default(),
         };
         spool.prepare()?;
         Ok(spool)
@@ -99,6 +115,28 @@ impl Spool {
             dir: None,
             growth: growth::Growth::default(),
             seen: seen::Seen::default(),
+            #[cfg(test)]
+            testing: Testing::default(),
+        };
+        spool.prepare()?;
+        Ok(spool)
+    }
+
+    /// A store on the disk of a test.
+    #[cfg(test)]
+    pub(crate) fn on(disk: &disk::Disk) -> Result<Spool, SpoolError> {
+        let mut spool = Spool {
+            db: Some(on(disk.clone())?),
+            id: String::new(),
+            next_id: 0,
+            identity: String::new(),
+            dir: None,
+            growth: growth::Growth::default(),
+            seen: seen::Seen::default(),
+            testing: Testing {
+                disk: Some(disk.clone()),
+                unsynced: false,
+            },
         };
         spool.prepare()?;
         Ok(spool)
@@ -106,6 +144,10 @@ impl Spool {
 
     /// Whether what is accepted survives this process.
     pub fn is_durable(&self) -> bool {
+        #[cfg(test)]
+        if self.testing.disk.is_some() {
+            return true;
+        }
         self.dir.is_some()
     }
 
@@ -131,6 +173,12 @@ impl Spool {
     /// # Errors
     /// [`SpoolError`] as for [`Spool::open`]; the store then stays closed.
     pub fn reopen(&mut self) -> Result<(), SpoolError> {
+        #[cfg(test)]
+        if let Some(disk) = self.testing.disk.clone() {
+            self.db = None;
+            self.db = Some(on(disk)?);
+            return self.prepare();
+        }
         let Some(dir) = &self.dir else {
             return Err(SpoolError::Closed);
         };
@@ -206,6 +254,8 @@ fn make(path: &Path) -> Result<(), SpoolError> {
         dir: None,
         growth,
         seen: seen::Seen::default(),
+        #[cfg(test)]
+        testing: Testing::default(),
     };
     spool.prepare()?;
     drop(spool);
@@ -226,7 +276,17 @@ fn create(path: &Path, growth: &growth::Growth) -> Result<Database, SpoolError> 
 }
 
 #[cfg(test)]
+fn on(disk: disk::Disk) -> Result<Database, SpoolError> {
+    let db = Database::builder()
+        .set_cache_size(CACHE_BYTES)
+        .create_with_backend(disk);
+    db.map_err(|e| SpoolError::database(None, e))
+}
+
+#[cfg(test)]
 mod check_tests;
+#[cfg(test)]
+pub(crate) mod crash_tests;
 #[cfg(test)]
 mod journal_tests;
 #[cfg(test)]

@@ -261,16 +261,6 @@ impl Running {
         assert!(sent.success(), "SIG{name} could not be sent");
     }
 
-    /// SIGKILL; says whether it still ran.
-    #[cfg(feature = "test-hooks")]
-    pub(crate) fn kill(&mut self) -> bool {
-        if self.is_over() {
-            return false;
-        }
-        self.child.kill().unwrap();
-        true
-    }
-
     pub(crate) fn wait(&mut self) -> Done {
         use std::os::unix::process::ExitStatusExt;
         let start = Instant::now();

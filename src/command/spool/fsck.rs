@@ -29,8 +29,8 @@ pub(super) fn run(args: &SpoolFsckArgs, ui: &Ui) -> Result<Outcome> {
         }
     }
     ui.summary(&format!(
-        "{} spools: {faults} faults; pending {}, failed {}, confirmed {}",
-        paths.len(),
+        "{}: {faults} faults; pending {}, failed {}, confirmed {}",
+        count(paths.len() as u64, "spool"),
         held.pending,
         held.failed,
         held.confirmed

@@ -8,7 +8,7 @@ use crate::cli::{
 use crate::model::{Outcome, Problem, Result};
 use crate::spool::{Kept, Run, Target, Which};
 use crate::ui::emit::spool as emit;
-use crate::ui::{Table, Ui};
+use crate::ui::{Table, Ui, count};
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::ops::ControlFlow;
@@ -167,8 +167,11 @@ impl<'a> List<'a> {
             0 => String::new(),
             n => format!(", {n} more (--limit {})", self.listed + n),
         };
-        self.ui
-            .summary(&format!("{stores} spools: {} listed{more}", self.listed));
+        self.ui.summary(&format!(
+            "{}: {} listed{more}",
+            count(stores as u64, "spool"),
+            self.listed
+        ));
         Ok(())
     }
 }

@@ -41,11 +41,43 @@ impl Pump<'_> {
     pub(super) fn accept_chunks(&mut self) {
         while self.may_accept() {
             let Some(chunk) = self.chunks.pop_front() else { break };
+            let before = self.spool.next_id();
             let accepted = self.accept(&chunk);
             self.credit.give();
             if let Err(e) = accepted {
                 self.store_failed(e);
+                if self.landed(&chunk, before) {
+                    self.was_read(&chunk);
+                }
             }
+        }
+    }
+
+    /// Whether a chunk whose commit failed is in the store all the same. Then nobody reads its lines again, and those that are
+    /// no messages must be told now. If the store cannot say so they are told too: better twice than never.
+    fn landed(&self, chunk: &Chunk, next_id_before: u64) -> bool {
+        match &chunk.progress {
+            _ if self.abandoned => true,
+            Some(progress) => {
+                let known = self.spool.input(&self.target, &progress.path);
+                known.map_or(true, |known| known.as_ref() == Some(progress))
+            }
+            None => chunk.lines.is_empty() || self.spool.next_id() > next_id_before,
+        }
+    }
+
+    /// What was read and is no message is told, and the input is that far.
+    fn was_read(&mut self, chunk: &Chunk) {
+        let read = chunk
+            .lines
+            .last()
+            .map(|l| l.number)
+            .into_iter()
+            .chain(chunk.rejected.last().map(|r| r.line));
+        self.lines = read.fold(self.lines, u64::max);
+        self.read_to = chunk.read_to.or(self.read_to);
+        for rejected in &chunk.rejected {
+            self.not_accepted(rejected.line, Fate::Rejected, &rejected.reason);
         }
     }
 
@@ -132,20 +164,13 @@ impl Pump<'_> {
             }
         };
         hooks::mark(Phase::Synced, new.len() as u64);
-        let read = chunk
-            .lines
-            .last()
-            .map(|l| l.number)
-            .into_iter()
-            .chain(chunk.rejected.last().map(|r| r.line));
-        self.lines = read.fold(self.lines, u64::max);
-        self.read_to = chunk.read_to.or(self.read_to);
         match self.options.hold {
             None => self.accepted += new.len() as u64,
             Some(_) => self.held += new.len() as u64,
         }
         self.was_settled(&settled);
-        for rejected in chunk.rejected.iter().chain(&away) {
+        self.was_read(chunk);
+        for rejected in &away {
             self.not_accepted(rejected.line, Fate::Rejected, &rejected.reason);
         }
         for (line, at) in repeated_lines {
@@ -382,7 +407,11 @@ impl Pump<'_> {
         let before = self.spool.next_id();
         match self.spool.reopen() {
             // A commit may land although it reported a failure; then its messages were accepted.
-            Ok(()) => self.accepted += self.spool.next_id() - before,
+            Ok(()) if self.options.hold.is_some() => self.held += self.spool.next_id() - before,
+            Ok(()) => {
+                let landed = self.spool.pending(&self.target, before, usize::MAX, usize::MAX);
+                self.accepted += landed.map_or(0, |landed| landed.len() as u64);
+            }
             Err(e) => {
                 let problem = Problem::unknown("the spool cannot be opened again").because(e);
                 self.troubles.push(problem.with_outcome(Outcome::Spooled));
