@@ -31,8 +31,8 @@ impl<'a> Followers<'a> {
             Ok(spool.target(&broker, &place)?)
         };
         let after = &args.after;
-        let dead_letter = after.dead_letter.as_deref().map(|text| target(text)).transpose()?;
-        let check = after.check_topic.as_deref().map(|text| target(text)).transpose()?;
+        let dead_letter = after.dead_letter.as_deref().map(&mut target).transpose()?;
+        let check = after.check_topic.as_deref().map(target).transpose()?;
         Ok(Followers {
             connection,
             dead_letter,

@@ -7,7 +7,7 @@
 
 mod broker;
 
-use super::{Events, InputOptions, Observer, Options, Partitioner, Pump, Receipt, Report, Source, State};
+use super::{Events, Form, Input, InputOptions, Observer, Options, Partitioner, Pump, Receipt, Report, Source, State};
 use crate::hooks;
 use crate::model::{Fate, Outcome, Signal, Stamp, Tally, Voids};
 use crate::send::Event;
@@ -208,14 +208,14 @@ impl<'a> Case<'a> {
     }
 
     fn options(&mut self) -> Options {
+        let (connect, delivery, grace) = (400, 900, 300);
         Options {
             partitioner: Partitioner::by_key(self.rng.random()),
-            key: None,
-            headers: Vec::new().into(),
-            tag: None,
-            connect_timeout: Duration::from_millis(400),
-            delivery_timeout: Duration::from_millis(900),
-            grace: Duration::from_millis(300),
+            ..Options::to_deliver(
+                Duration::from_millis(connect),
+                Duration::from_millis(delivery),
+                Duration::from_millis(grace),
+            )
         }
     }
 
@@ -239,17 +239,22 @@ impl<'a> Case<'a> {
         };
         let held_before = Model::of(&spool).map_err(|e| e.to_string())?;
         let resumed_at = before.as_ref().map_or(0, |p| p.lines);
-        let source = Source::file(&self.file, before).map_err(|e| format!("it cannot be resumed: {e}"))?;
-        let how = InputOptions {
+        let form = Form::Text {
+            end: b"\n".to_vec(),
             key_delimiter: Some(b":".to_vec()),
+        };
+        let source = Source::file(&self.file, &form, before).map_err(|e| format!("it cannot be resumed: {e}"))?;
+        let how = InputOptions {
+            form,
             max_line_bytes: 1 << 20,
+            ..InputOptions::default()
         };
         let (events, mut ear, options) = (Events::default(), Ear::default(), self.options());
         if self.rng.random_ratio(1, 6) {
             self.interrupt(&events);
         }
         let endpoint = Arc::new(self.broker.clone());
-        let input = Some((source, how));
+        let input = Some(Input::new(source, how).map_err(|e| e.to_string())?);
         let pump = Pump::new(&mut spool, target.clone(), endpoint, options, input, &mut ear, events);
         let ran = pump.and_then(Pump::run);
         if self.rng.random() {

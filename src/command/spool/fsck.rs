@@ -4,7 +4,7 @@ use super::{paths, stores};
 use crate::cli::SpoolFsckArgs;
 use crate::model::{Outcome, Problem, Result};
 use crate::spool::{self, Checked, SpoolError, Stats, StoreDir};
-use crate::ui::{Ui, escape};
+use crate::ui::{Ui, count, escape};
 use std::io::ErrorKind;
 use std::path::Path;
 

@@ -180,6 +180,7 @@ fn do_commit(spool: &mut Spool, commit: &Commit, before: &Model) -> Vec<super::s
             producer: message.map_or("gone", |m| m.producer.as_str()).into(),
             partition: message.and_then(|m| m.partition).unwrap_or(0),
             seq: message.map_or(1, |m| m.seq),
+            attempts: 1,
             verdict: verdict.clone(),
         }
     };
@@ -190,6 +191,7 @@ fn do_commit(spool: &mut Spool, commit: &Commit, before: &Model) -> Vec<super::s
         settle: &settle,
         input: commit.input.as_ref(),
         now_ms: commit.now_ms,
+        ..Change::default()
     };
     spool.commit(&target, &change).unwrap()
 }

@@ -77,7 +77,7 @@ impl Model {
         let txn = db.begin_read()?;
         for row in txn.open_table(schema::FAILED)?.iter()? {
             let (key, row) = row?;
-            let ((target, id), (reason, body)) = (key.value(), row.value());
+            let ((target, id), (reason, _, _, _, body)) = (key.value(), row.value());
             self.failed
                 .insert((target, id), (reason.to_owned(), Pending::from_body(id, body)));
         }
@@ -170,6 +170,7 @@ impl Model {
                 value: new.value.clone(),
                 headers: new.headers.clone(),
                 tag: new.tag.clone(),
+                await_ms: 0,
             };
             self.next_id += 1;
             match new.place {
@@ -197,9 +198,11 @@ impl Model {
                     let is_new = self.confirmed.entry(lane).or_default().insert(message.seq);
                     assert!(is_new, "the model gave number {} twice", message.seq);
                 }
-                Verdict::Failed(reason) => {
+                Verdict::Failed(reason) | Verdict::GivenUp(reason) => {
                     let (_, voids) = self.lanes.get_mut(&lane).unwrap();
-                    voids.add(message.seq);
+                    if matches!(verdict, Verdict::Failed(_)) {
+                        voids.add(message.seq);
+                    }
                     voids.merge(&Voids::parse(message.voids.as_bytes()).unwrap());
                     self.failed.insert((no, *id), (reason.clone(), message));
                 }
