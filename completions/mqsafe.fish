@@ -74,24 +74,54 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l management -d 'Ra
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s t -l topic -d 'The topic (Kafka, RocketMQ) or queue (RabbitMQ); it is never created by accident' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s e -l exchange -d 'The exchange to publish to (RabbitMQ)' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s r -l routing-key -d 'The routing key to publish with (RabbitMQ)' -r
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s k -l key -d 'The key of every message' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l input -d 'How the input becomes messages' -r -f -a "lines\t'One message a line'
+jsonl\t'One JSON record a line, as query-key writes them: key, value, headers, tag'
+csv\t'CSV whose first line names the columns'
+files\t'Each FILE is one message'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l only-failed -d 'Send again those lines of FILE that were refused or rejected, by the receipts of an earlier run' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s k -l key -d 'The key of every message that has none of its own' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s K -l key-delimiter -d 'Split each line into key and value at the first DELIM' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s D -l delimiter -d 'Messages end with this text instead of the end of a line; \\n, \\r, \\t, \\0, \\xNN and \\\\ are understood' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l key-column -d 'CSV: the column that is the key' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l value-column -d 'CSV: the column that is the payload; by default the whole row is, as a JSON object' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l header-columns -d 'CSV: columns that become headers' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l key-from -d 'Files: what the key of each is' -r -f -a "name\t'Its name, without the directory'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l template -d 'Make messages for a test instead of reading any: {seq}, {uuid}, {now}, {rand:N} and {key} are filled in' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l count -d 'How many messages are made of --template' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l key-template -d 'The keys of the messages made of --template' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s H -l header -d 'A header of every message (can be repeated)' -r
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l max-message-bytes -d 'Reject lines longer than this' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l tag -d 'The tag of every message that has none of its own (RocketMQ)' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l idempotency-key -d 'Send a message once, however often it is given: key, header:NAME, json:/POINTER or column:NAME says what it is known by' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l dedupe-window -d 'How long an idempotency key is remembered' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l rate -d 'No more messages than this: 500, 500/s, 30/m' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l max-message-bytes -d 'Reject messages longer than this' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s p -l partition -d 'The partition (Kafka) or queue id (RocketMQ); by default it is chosen by key as Kafka\'s Java client does' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l connect-timeout -d 'How long the broker may take to answer for the first time' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l delivery-timeout -d 'How long to go on without any message being confirmed' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l grace -d 'How long the first Ctrl-C waits for what is in flight' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l max-attempts -d 'Give a message up, as failed, after so many attempts at a broker that was there; by default it is never given up' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l await-consumed -d 'Keep each message after its confirmation until `spool ack` reports it as consumed, and call it overdue after this time' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l dead-letter -d 'Where a copy of each message goes that failed for good, with the reason in its headers: a topic, a queue, or EXCHANGE|KEY' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l check-topic -d 'Where a check of each stored message goes, for a service that asks whether it was consumed: a topic, a queue, or EXCHANGE|KEY' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l check-after -d 'How long after a message was stored its check is sent, by `spool flush`' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l receipts -d 'Write what became of each message, one JSON object a line; - is standard output' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l spool -d 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user\'s state directory that no other process uses' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l spool-limit -d 'Accept nothing more once the spool\'s file would grow beyond this; k, M and G are powers of 1024' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
 json\t'One JSON object a line'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l resume -d 'Go on after the last accepted line of FILE'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s 0 -l null -d 'Messages end with a NUL, as those of find -print0'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l keep-partition -d 'JSONL: send each record to the partition that it names'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l strict -d 'Stop reading at the first line that cannot be read, instead of rejecting it and going on'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l dry-run -d 'Read and judge the input and look at the topic, but send and store nothing'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l allow-transient -d 'Publish also to a queue or exchange that does not survive a restart of the broker; that is looked at with --management'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l ordered -d 'Send one message after the other, so that no resend overtakes. Each costs a round trip and the broker\'s write to its disk: some hundred messages a second instead of some ten thousand. The other brokers\' lanes keep their order anyway'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l tx -d 'Publish in AMQP transactions, up to 500 messages each, instead of with confirms. Slow: nothing is sent while a commit is awaited, and a commit that is lost leaves all its messages in doubt'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l exec -d 'Run the program after -- once everything is in the spool, and publish only when it ends with exit 0'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l ensure -d 'Read back each acknowledged message and compare it (Kafka, RocketMQ, RabbitMQ streams)'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l no-spool -d 'Send without a spool: what is not confirmed when this ends is not kept'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l no-progress -d 'Show no progress bar and no progress lines'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
@@ -142,25 +172,26 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -l no-progress -d 
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -s v -l verbose -d 'More about what is done; up to three times'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack decide fsck stats" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack decide fsck stats" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
 json\t'One JSON object a line'"
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -l no-progress -d 'Show no progress bar and no progress lines'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -s v -l verbose -d 'More about what is done; up to three times'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -f -a "ls" -d 'List what is kept, a line a message, and the journal of what was confirmed'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -f -a "list" -d 'List what is kept, a line a message, and the journal of what was confirmed'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -f -a "show" -d 'Show everything of one message'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -f -a "flush" -d 'Deliver everything that waits'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -f -a "retry" -d 'Send again what failed, what nobody consumed, or what waits for a lane that is gone'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -f -a "drop" -d 'Forget messages for good'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -f -a "export" -d 'Write messages as JSON lines that `send --input jsonl` takes; nothing is removed'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -f -a "ack" -d 'Note what consumers report as consumed or failed'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -f -a "fsck" -d 'Check a spool: exit 0 when it is in order, 1 when something is wrong, 3 when it cannot be read'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack fsck stats" -f -a "stats" -d 'Say how much waits, failed and was confirmed'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack decide fsck stats" -l no-progress -d 'Show no progress bar and no progress lines'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack decide fsck stats" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack decide fsck stats" -s v -l verbose -d 'More about what is done; up to three times'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack decide fsck stats" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack decide fsck stats" -f -a "ls" -d 'List what is kept, a line a message, and the journal of what was confirmed'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack decide fsck stats" -f -a "list" -d 'List what is kept, a line a message, and the journal of what was confirmed'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack decide fsck stats" -f -a "show" -d 'Show everything of one message'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack decide fsck stats" -f -a "flush" -d 'Deliver everything that waits'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack decide fsck stats" -f -a "retry" -d 'Send again what failed, what nobody consumed, or what waits for a lane that is gone'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack decide fsck stats" -f -a "drop" -d 'Forget messages for good'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack decide fsck stats" -f -a "export" -d 'Write messages as JSON lines that `send --input jsonl` takes; nothing is removed'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack decide fsck stats" -f -a "ack" -d 'Note what consumers report as consumed or failed'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack decide fsck stats" -f -a "decide" -d 'Say how the local action of `send --exec` ended, when the run that started it could not'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack decide fsck stats" -f -a "fsck" -d 'Check a spool: exit 0 when it is in order, 1 when something is wrong, 3 when it cannot be read'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and not __fish_seen_subcommand_from ls list show flush retry drop export ack decide fsck stats" -f -a "stats" -d 'Say how much waits, failed and was confirmed'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ls" -l spool -d 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user\'s state directory that no other process uses' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ls" -l state -d 'Only these; by default whatever is kept with its body' -r -f -a "pending\t'Waits for its confirmation'
 failed\t'Refused for good, or given up'
@@ -290,6 +321,17 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_sub
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -s v -l verbose -d 'More about what is done; up to three times'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from decide" -l spool -d 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user\'s state directory that no other process uses' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from decide" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from decide" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
+json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from decide" -l check -d 'Ask the program after --, which finds the name of the action in MQSAFE_EXEC_ID'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from decide" -l no-progress -d 'Show no progress bar and no progress lines'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from decide" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from decide" -s v -l verbose -d 'More about what is done; up to three times'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from decide" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from fsck" -l spool -d 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user\'s state directory that no other process uses' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from fsck" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'

@@ -40,8 +40,9 @@ fn a_flag_with_a_slip_is_guessed() {
     error: unexpected argument '--receipt' found
 
       tip: a similar argument exists: '--receipts'
+      tip: to pass '--receipt' as a value, use '-- --receipt'
 
-    Usage: mqsafe send --broker <URL> --topic <TOPIC> --receipts <FILE> [FILE]...
+    Usage: mqsafe send --broker <URL> --topic <TOPIC> --receipts <FILE> [FILE]... [-- <PROGRAM ARGS>...]
 
     For more information, try '--help'.
     ");

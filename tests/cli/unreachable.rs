@@ -28,7 +28,10 @@ fn send_keeps_everything_in_the_spool() {
     let expected = serde_json::json!({
         "schema": "mqsafe.send/1", "accepted": 3, "stored": 0, "refused": 0, "in_doubt": 0, "spooled": 3, "rejected": 0,
     });
-    assert_eq!(last, expected);
+    // Fields may be added, and none of these may be missing or another.
+    for (name, value) in expected.as_object().unwrap() {
+        assert_eq!(&last[name], value, "{name}");
+    }
 }
 
 #[test]

@@ -21,7 +21,8 @@ pub(crate) struct Model {
     /// By producer and lane: the next number, and the numbers given up since the last message.
     pub(crate) lanes: BTreeMap<(String, String), (u64, Voids)>,
     pub(crate) pending: BTreeMap<(u32, u64), Pending>,
-    pub(crate) failed: BTreeMap<(u32, u64), (String, Pending)>,
+    /// Why, the message, and whether its number is void.
+    pub(crate) failed: BTreeMap<(u32, u64), (String, Pending, bool)>,
     /// By producer and lane.
     pub(crate) confirmed: BTreeMap<(String, String), BTreeSet<u64>>,
     pub(crate) inputs: BTreeMap<(u32, Vec<u8>), InputProgress>,
@@ -77,9 +78,9 @@ impl Model {
         let txn = db.begin_read()?;
         for row in txn.open_table(schema::FAILED)?.iter()? {
             let (key, row) = row?;
-            let ((target, id), (reason, _, _, _, body)) = (key.value(), row.value());
+            let ((target, id), (reason, void, _, _, body)) = (key.value(), row.value());
             self.failed
-                .insert((target, id), (reason.to_owned(), Pending::from_body(id, body)));
+                .insert((target, id), (reason.to_owned(), Pending::from_body(id, body), void));
         }
         for row in txn.open_table(schema::LANES)?.iter()? {
             let (key, row) = row?;
@@ -200,11 +201,12 @@ impl Model {
                 }
                 Verdict::Failed(reason) | Verdict::GivenUp(reason) => {
                     let (_, voids) = self.lanes.get_mut(&lane).unwrap();
-                    if matches!(verdict, Verdict::Failed(_)) {
+                    let void = matches!(verdict, Verdict::Failed(_));
+                    if void {
                         voids.add(message.seq);
                     }
                     voids.merge(&Voids::parse(message.voids.as_bytes()).unwrap());
-                    self.failed.insert((no, *id), (reason.clone(), message));
+                    self.failed.insert((no, *id), (reason.clone(), message, void));
                 }
             }
         }
