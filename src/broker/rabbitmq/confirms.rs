@@ -87,6 +87,7 @@ impl Confirms {
                 break loss;
             }
         };
+        let loss = self.link.reason(loss).await;
         End::Lost(self.end(loss).await)
     }
 

@@ -26,6 +26,8 @@ use tokio::time::Instant;
 
 /// Without any answer for this long, while some are due, the connection counts as dead.
 const SILENCE: Duration = Duration::from_secs(30);
+/// How long the reason of a loss may come after it.
+const REASON: Duration = Duration::from_millis(250);
 /// How often it is looked whether the connection still lives.
 pub(super) const LOOK: Duration = Duration::from_millis(200);
 /// Commands taken at once.
@@ -202,6 +204,24 @@ impl Link {
             return Err(Loss::words(format!("no answer for {} s", SILENCE.as_secs())));
         }
         Ok(())
+    }
+
+    /// What the broker said when it closed the channel. It comes as an event, perhaps a moment after the messages on the channel
+    /// have failed without a reason of their own.
+    pub(super) async fn reason(&mut self, loss: Loss) -> Loss {
+        if loss.reply.is_some() || !self.recalled.is_empty() {
+            return loss;
+        }
+        let end = Instant::now() + REASON;
+        while let Ok(Some(event)) = tokio::time::timeout_at(end, self.events.next()).await {
+            if let Event::Error(error) = event {
+                let told = Loss::of(&error);
+                if told.reply.is_some() {
+                    return told;
+                }
+            }
+        }
+        loss
     }
 
     /// Takes the commands in that came, after the first of them.

@@ -121,6 +121,7 @@ impl Transactions {
                 }
                 Err(Stop::Dropped) => break Stop::Dropped,
                 Err(Stop::Lost(loss)) => {
+                    let loss = self.link.reason(loss).await;
                     let sizes: Vec<usize> = members.iter().map(|member| member.bytes).collect();
                     let blamed = blamed(&loss, &sizes);
                     if loss.is_about_a_message() && !is_partial(&loss) && blamed.is_none() {
