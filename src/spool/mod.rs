@@ -10,6 +10,7 @@
 mod change;
 mod dir;
 mod error;
+mod memory;
 mod read;
 mod schema;
 
@@ -18,6 +19,7 @@ pub use dir::{SpoolRoot, StoreDir};
 pub use error::SpoolError;
 pub use read::{Pending, Stats, Target, Waiting};
 
+use memory::Memory;
 use redb::{Database, ReadableDatabase};
 use std::path::{Path, PathBuf};
 
@@ -32,6 +34,8 @@ pub struct Spool {
     /// The name that this store signs stamps with, for its first broker.
     id: String,
     next_id: u64,
+    /// What waits, in a store without a spool; the database then holds only names.
+    memory: Option<Memory>,
     /// Which file this is, as opposed to a copy of it; empty for a store in memory.
     identity: String,
 }
@@ -53,6 +57,7 @@ impl Spool {
             db: Some(create(&path)?),
             id: String::new(),
             next_id: 0,
+            memory: None,
             identity: dir::identity(&path)?,
             dir: Some(dir),
         };
@@ -60,7 +65,18 @@ impl Spool {
         Ok(spool)
     }
 
-    /// A store that lives in memory and dies with the process, for `--no-spool`.
+    /// No store: what waits is held in memory while it waits, for `--no-spool`. What has ended leaves no trace.
+    ///
+    /// # Errors
+    /// As [`Spool::in_memory`].
+    pub fn without() -> Result<Spool, SpoolError> {
+        Ok(Spool {
+            memory: Some(Memory::default()),
+            ..Spool::in_memory()?
+        })
+    }
+
+    /// A store that lives in memory and dies with the process.
     ///
     /// # Errors
     /// [`SpoolError`] when memory cannot be had.
@@ -73,6 +89,7 @@ impl Spool {
             db: Some(db),
             id: String::new(),
             next_id: 0,
+            memory: None,
             identity: String::new(),
             dir: None,
         };
@@ -171,6 +188,7 @@ fn make(path: &Path) -> Result<(), SpoolError> {
         db: Some(db),
         id: String::new(),
         next_id: 0,
+        memory: None,
         identity: dir::identity(&aside)?,
         dir: None,
     };
