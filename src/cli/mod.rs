@@ -24,7 +24,7 @@ pub use {
     broker::{BrokerArgs, SettingArgs},
     context::{ContextAction, ContextCommand, ContextFormat, Tool},
     query_key::{QueryFormat, QueryKeyArgs},
-    send::{InputArgs, PublishArgs, SendArgs, SpoolArgs, WaitArgs},
+    send::{AcksArg, InputArgs, PartitionerArg, PublishArgs, SendArgs, SpoolArgs, WaitArgs},
     spool::{SpoolAction, SpoolCommand, StatsFormat},
     verify::{Deny, VerifyArgs, VerifyFormat},
 };

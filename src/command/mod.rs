@@ -9,6 +9,8 @@ mod generate;
 #[cfg(feature = "broker")]
 mod home;
 #[cfg(feature = "broker")]
+mod how;
+#[cfg(feature = "broker")]
 mod query_key;
 #[cfg(feature = "broker")]
 mod receipts;

@@ -1,11 +1,11 @@
 //! `mqsafe send`: lines to confirmed messages.
 
 use super::receipts::Receipts;
-use super::{resolve, resume, stop};
+use super::{how, resolve, resume, stop};
 use crate::broker;
 use crate::cli::SendArgs;
-use crate::model::{Endpoint, Fate, How, Outcome, Problem, Result, Tally};
-use crate::send::{Event, Events, InputOptions, Observer, Options, Partitioner, Pump, Receipt, Report, Source, State};
+use crate::model::{Endpoint, Fate, Outcome, Problem, Result, Tally};
+use crate::send::{Event, Events, InputOptions, Observer, Options, Pump, Receipt, Report, Source, State};
 use crate::spool::{Spool, Target};
 use crate::ui::emit::receipt;
 use crate::ui::{Progress, Ui};
@@ -30,7 +30,8 @@ pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
     }
     // Everything is looked at before anything is done, so that a mistake costs nothing.
     let broker = connection.url.to_string();
-    let endpoint = broker::endpoint(&connection, &topic, How::default())?;
+    let how = how::how(connection.url.kind(), &args)?;
+    let endpoint = broker::endpoint(&connection, &topic, how)?;
     let headers = headers(&args.input.headers)?;
     let delimiter = args
         .input
@@ -57,7 +58,7 @@ pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
         None => None,
     };
     let mut spool = match (args.no_spool, args.input.resume) {
-        (true, _) => Spool::in_memory()?,
+        (true, _) => Spool::without()?,
         (false, true) => resume::open_spool(
             resolve::named_spool(&args.spool).as_deref(),
             &broker,
@@ -73,10 +74,7 @@ pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
     };
     let receipts = receipts.map(|r| r.begin(args.input.resume)).transpose()?;
     let options = Options {
-        partitioner: args
-            .publish
-            .partition
-            .map_or_else(|| Partitioner::by_key(rand::random()), Partitioner::Fixed),
+        partitioner: how::partitioner(&args.publish),
         key: args.input.key.as_ref().map(|k| k.as_os_str().as_bytes().into()),
         headers: headers.into(),
         tag: None,
@@ -89,14 +87,19 @@ pub(super) fn run(args: SendArgs, ui: &Ui) -> Result<Outcome> {
         max_line_bytes: args.input.max_message_bytes as usize,
     };
     let mut teller = Teller::new(ui, receipts);
-    let report = pump(
+    let pumped = pump(
         &mut spool,
         &target,
-        endpoint,
+        Arc::clone(&endpoint),
         options,
         Some((source, input)),
         &mut teller,
-    )?;
+    );
+    if let Some(made) = endpoint.made() {
+        ui.say(&made);
+    }
+    let mut report = pumped?;
+    report.warning = how.acks.warning();
     let receipts = teller.finish(Some(&report.own));
     let at = spool.path().map(|p| p.display().to_string());
     tell(ui, &report, &target, at.as_deref(), teller.started.elapsed());
@@ -287,9 +290,10 @@ pub(super) fn tell(ui: &Ui, report: &Report, target: &Target, spool: Option<&str
     let (seconds, stored) = (took.as_secs_f64(), report.own.stored + report.earlier.stored);
     let rate = if seconds > 0.0 { stored as f64 / seconds } else { 0.0 };
     ui.summary(&format!(
-        "{}: {} ({seconds:.1} s, {rate:.0}/s)",
+        "{}: {} ({seconds:.1} s, {rate:.0}/s){}",
         // A queue is published to by its name alone; the bar belongs to the lane.
         target.topic.strip_prefix('|').unwrap_or(&target.topic),
-        report.own
+        report.own,
+        report.warning.map(|w| format!("; {w}")).unwrap_or_default()
     ));
 }

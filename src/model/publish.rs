@@ -55,6 +55,26 @@ pub enum Acks {
     Zero,
 }
 
+impl Acks {
+    /// As Kafka's `acks` is written.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Acks::All => "all",
+            Acks::One => "1",
+            Acks::Zero => "0",
+        }
+    }
+
+    /// What less than all replicas comes to, for a person; `None` for all.
+    pub const fn warning(self) -> Option<&'static str> {
+        match self {
+            Acks::All => None,
+            Acks::One => Some("acks=1: stored means the leader's page cache"),
+            Acks::Zero => Some("acks=0: nobody was asked whether anything arrived"),
+        }
+    }
+}
+
 /// What a topic that is made is to be like. `None` is the broker's own default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Create {
@@ -84,6 +104,8 @@ pub enum Topology {
     NoSuchTopic,
     /// The broker answered, and this user may not see or write it.
     Denied(String),
+    /// It does not exist, was asked to be made, and cannot be made as asked.
+    CannotMake(String),
 }
 
 /// The lanes of one topic that can be written to now.
@@ -192,6 +214,11 @@ pub trait Publish {
     /// Whether the client is dead and must be renewed before anything is offered again.
     fn must_renew(&self) -> bool;
 
+    /// Whether an acknowledgement is asked for. Without one a message is handed over once, and what is in doubt then stays so.
+    fn is_acknowledged(&self) -> bool {
+        true
+    }
+
     /// Takes everything back that was not delivered yet. Each message is still reported, as not sent or in doubt, before this returns.
     fn recall(&mut self);
 
@@ -207,7 +234,7 @@ pub type Deliver = Box<dyn Fn(u64, Delivery) + Send + Sync>;
 
 /// One topic of one broker, before there is a connection.
 pub trait Endpoint: Send + Sync {
-    /// Asks the broker about the topic. Never creates it.
+    /// Asks the broker about the topic. Creates it only where [`How::create`] asks for that.
     ///
     /// # Errors
     /// The last thing that went wrong, when no broker answered within the time; at once when one refused.
@@ -221,4 +248,9 @@ pub trait Endpoint: Send + Sync {
 
     /// The last thing that went wrong below a publisher, for a person who waits.
     fn last_error(&self) -> Option<String>;
+
+    /// What was made on the broker because it was asked for ([`How::create`]), in words; `None` when nothing was.
+    fn made(&self) -> Option<String> {
+        None
+    }
 }

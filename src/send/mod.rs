@@ -14,5 +14,5 @@ mod pump;
 pub use event::{Event, Events};
 pub use input::{Chunk, InputEnd, InputOptions, Rejected, Source};
 pub use observe::{Observer, Receipt, State};
-pub use partitioner::{Partitioner, murmur2};
+pub use partitioner::{KeyHash, Partitioner, murmur2};
 pub use pump::{Options, Pump, Report};

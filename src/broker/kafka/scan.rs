@@ -62,7 +62,7 @@ impl KafkaScan {
                 return Err(Problem::unknown(format!("topic {topic} does not exist on {broker}"))
                     .next("check its spelling; an absent topic is not an empty one"));
             }
-            Ok(Topology::Denied(why)) => {
+            Ok(Topology::Denied(why) | Topology::CannotMake(why)) => {
                 return Err(Problem::unknown(format!("topic {topic} on {broker} may not be read"))
                     .because(why)
                     .next("ask for READ and DESCRIBE on the topic"));

@@ -5,7 +5,7 @@ mod publish;
 mod wait;
 
 pub use input::InputArgs;
-pub use publish::PublishArgs;
+pub use publish::{AcksArg, PartitionerArg, PublishArgs};
 pub use wait::WaitArgs;
 
 use super::BrokerArgs;

@@ -1,12 +1,13 @@
 //! Making it durable: one commit for what was read and what was settled.
 
+use super::hand_over::lane_of;
 use super::{Pump, SETTLE_EVERY, STALLED, now_ms, size};
 use crate::hooks::{self, Phase};
 use crate::model::{Fate, Outcome, Problem};
 use crate::send::flight::Flight;
 use crate::send::input::Chunk;
 use crate::send::observe::Receipt;
-use crate::spool::{Accepted, Change, NewMessage, Place, Settled, SpoolError, Verdict};
+use crate::spool::{Accepted, Change, NewMessage, Place, SpoolError, Verdict};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,25 +35,28 @@ impl Pump<'_> {
     }
 
     pub(super) fn accept_chunks(&mut self) {
-        while self.may_accept() {
-            let Some(chunk) = self.chunks.pop_front() else { break };
-            let accepted = self.accept(&chunk);
-            self.credit.give();
+        // What was read while the last commit went to the disk goes there in one: a sync costs the same for all.
+        while self.may_accept() && !self.chunks.is_empty() {
+            let chunks: Vec<Chunk> = self.chunks.drain(..).collect();
+            let accepted = self.accept(&chunks);
+            for _ in &chunks {
+                self.credit.give();
+            }
             if let Err(e) = accepted {
                 self.store_failed(e);
             }
         }
     }
 
-    pub(super) fn accept(&mut self, chunk: &Chunk) -> std::result::Result<(), SpoolError> {
+    pub(super) fn accept(&mut self, chunks: &[Chunk]) -> std::result::Result<(), SpoolError> {
         let (own_headers, own_key) = (Arc::clone(&self.options.headers), self.options.key.clone());
         let own_tag = self.options.tag.clone();
         let headers: Vec<(&str, Option<&[u8]>)> = own_headers
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_deref()))
             .collect();
-        let mut new = Vec::with_capacity(chunk.lines.len());
-        for line in &chunk.lines {
+        let mut new = Vec::with_capacity(chunks.iter().map(|c| c.lines.len()).sum());
+        for (chunk, line) in chunks.iter().flat_map(|c| c.lines.iter().map(move |line| (c, line))) {
             let key = line
                 .key
                 .as_ref()
@@ -69,35 +73,25 @@ impl Pump<'_> {
                 tag: own_tag.as_deref(),
             });
         }
-        let settled = std::mem::take(&mut self.settled);
         let now_ms = now_ms();
-        let settle: Vec<Settled> = settled.iter().map(|(s, _)| s.clone()).collect();
         let change = Change {
             accept: &new,
             place: &[],
-            settle: &settle,
-            input: chunk.progress.as_ref(),
+            settle: &self.settled,
+            input: chunks.iter().rev().find_map(|c| c.progress.as_ref()),
             now_ms,
         };
-        let got = match self.spool.commit(&self.target, &change) {
-            Ok(got) => got,
-            Err(e) => {
-                // What was settled is still to be written; what was read is not accepted.
-                self.settled = settled;
-                return Err(e);
-            }
-        };
+        // If it fails, what was settled is still to be written, and what was read is not accepted.
+        let got = self.spool.commit(&self.target, &change)?;
         hooks::mark(Phase::Synced, new.len() as u64);
-        let read = chunk
-            .lines
-            .last()
-            .map(|l| l.number)
-            .into_iter()
-            .chain(chunk.rejected.last().map(|r| r.line));
-        self.lines = read.fold(self.lines, u64::max);
+        let last = |chunk: &Chunk| {
+            let (line, rejected) = (chunk.lines.last(), chunk.rejected.last());
+            line.map_or(0, |l| l.number).max(rejected.map_or(0, |r| r.line))
+        };
+        self.lines = chunks.iter().map(last).fold(self.lines, u64::max);
         self.accepted += new.len() as u64;
-        self.was_settled(&settled);
-        for rejected in &chunk.rejected {
+        self.was_settled();
+        for rejected in chunks.iter().flat_map(|c| &c.rejected) {
             self.own.count(Fate::Rejected, 1);
             self.observer.receipt(&Receipt {
                 line: rejected.line,
@@ -144,6 +138,7 @@ impl Pump<'_> {
                 accepted_ms,
                 bytes,
                 attempts,
+                unproven: None,
             };
             if !self.offer(
                 got.id,
@@ -166,45 +161,49 @@ impl Pump<'_> {
         if self.settled.is_empty() || !(now || due || many || idle || self.rewind.is_some()) {
             return;
         }
-        let settled = std::mem::take(&mut self.settled);
-        let settle: Vec<Settled> = settled.iter().map(|(s, _)| s.clone()).collect();
         let change = Change {
-            settle: &settle,
+            settle: &self.settled,
             now_ms: now_ms(),
             ..Change::default()
         };
         let done = self.spool.commit(&self.target, &change).map(drop);
         // A verdict is true whether or not the store could write it down; if not, the message is sent once more some day.
-        self.was_settled(&settled);
+        if done.is_err() {
+            self.unwritten.extend(self.settled.iter().map(|s| s.id));
+        }
+        self.was_settled();
         if let Err(e) = done {
-            self.unwritten.extend(settled.iter().map(|(s, _)| s.id));
             self.store_failed(e);
         }
     }
 
-    pub(super) fn was_settled(&mut self, settled: &[(Settled, Flight)]) {
+    /// Counts and tells what was settled, and forgets it.
+    pub(super) fn was_settled(&mut self) {
         self.settle_since = None;
+        let (mut settled, mut landed) = (std::mem::take(&mut self.settled), std::mem::take(&mut self.landed));
         hooks::mark(
             Phase::Committed,
             settled
                 .iter()
-                .filter(|(s, _)| matches!(s.verdict, Verdict::Confirmed(_)))
+                .filter(|s| matches!(s.verdict, Verdict::Confirmed(_)))
                 .count() as u64,
         );
         let now = now_ms();
-        for (s, flight) in settled {
-            let (fate, offset, reason) = match &s.verdict {
-                Verdict::Confirmed(offset) => (Fate::Stored, *offset, None),
-                Verdict::Failed(why) => (Fate::Refused, None, Some(why.as_str())),
+        for (s, flight) in settled.iter().zip(&landed) {
+            let (fate, offset, reason) = match (&s.verdict, &flight.unproven) {
+                (Verdict::Confirmed(_), Some(why)) => (Fate::InDoubt, None, Some(&**why)),
+                (Verdict::Confirmed(offset), None) => (Fate::Stored, *offset, None),
+                (Verdict::Failed(why), _) => (Fate::Refused, None, Some(why.as_str())),
             };
             if s.id < self.first_own {
                 self.earlier.count(fate, 1);
                 continue;
             }
             self.own.count(fate, 1);
+            let lane = lane_of(&mut self.lanes, &self.target, s.partition);
             self.observer.receipt(&Receipt {
                 line: flight.line,
-                id: Some((&s.producer, self.target.lane(s.partition), s.seq)),
+                id: Some((&s.producer, &lane, s.seq)),
                 fate,
                 partition: Some(s.partition),
                 offset,
@@ -213,6 +212,9 @@ impl Pump<'_> {
                 reason,
             });
         }
+        settled.clear();
+        landed.clear();
+        (self.settled, self.landed) = (settled, landed);
     }
 
     /// The store failed. Nothing more is accepted; what it holds is still delivered, if it can be opened again.

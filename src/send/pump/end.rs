@@ -1,8 +1,8 @@
 //! When a run is over, and what it came to.
 
+use super::hand_over::lane_of;
 use super::{Pump, REFILL_BYTES, REFILL_MESSAGES, Report, STALLED, now_ms};
 use crate::model::{Fate, Outcome, Problem};
-use crate::send::event::Event;
 use crate::send::observe::{Receipt, State};
 use crate::spool::Pending;
 use std::time::Duration;
@@ -108,11 +108,7 @@ impl Pump<'_> {
             if let Some(publisher) = &mut self.publisher {
                 publisher.recall();
             }
-            while let Ok(event) = self.events.receiver.try_recv() {
-                if let Event::Delivered(id, delivery) = event {
-                    self.delivered(id, delivery);
-                }
-            }
+            self.take_deliveries();
         }
         self.commit_settled(true);
         // What the client never reported may be anywhere.
@@ -156,6 +152,7 @@ impl Pump<'_> {
             lines: self.lines,
             why: self.why,
             troubles: self.troubles,
+            warning: None,
             spool_is_there,
             outcome: Outcome::combine(outcomes),
         }
@@ -195,15 +192,16 @@ impl Pump<'_> {
                     continue;
                 }
                 self.own.count(fate, 1);
+                let lane = message.partition.map(|p| lane_of(&mut self.lanes, &self.target, p));
                 let (attempts, reason) = self
                     .tries
                     .get(&message.id)
                     .map_or((0, None), |(n, why)| (*n, Some(why.as_str())));
                 self.observer.receipt(&Receipt {
                     line: message.line,
-                    id: message
-                        .partition
-                        .map(|p| (message.producer.as_str(), self.target.lane(p), message.seq)),
+                    id: lane
+                        .as_deref()
+                        .map(|lane| (message.producer.as_str(), lane, message.seq)),
                     fate,
                     partition: message.partition,
                     offset: None,

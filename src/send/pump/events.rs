@@ -57,7 +57,7 @@ impl Pump<'_> {
                     );
                 }
             }
-            Event::Delivered(id, delivery) => self.delivered(id, delivery),
+            Event::Delivered => self.take_deliveries(),
             Event::Topology(answer) => self.learn(answer),
             Event::Stop(signal) => self.stop(signal),
         }
@@ -109,6 +109,10 @@ impl Pump<'_> {
                 self.denied =
                     Some(problem.next("check its spelling, or create it first; it is never created by accident"));
             }
+            Ok(Topology::CannotMake(why)) => {
+                let problem = Problem::usage(format!("{topic} cannot be made on {broker}")).because(why);
+                self.denied = Some(problem.next("correct --create-topic, or have it made by somebody else"));
+            }
             Ok(Topology::Denied(why)) => {
                 let problem = Problem::usage(format!("{topic} on {broker} may not be written")).because(why);
                 self.denied = Some(problem.next("ask for WRITE and DESCRIBE on the topic"));
@@ -116,17 +120,33 @@ impl Pump<'_> {
         }
     }
 
-    pub(super) fn delivered(&mut self, id: u64, delivery: Delivery) {
-        let Some(flight) = self.flights.land(id) else { return };
+    pub(super) fn take_deliveries(&mut self) {
+        let mut delivered = self.deliveries.take(std::mem::take(&mut self.delivered));
+        let now = Instant::now();
+        for (id, delivery) in delivered.drain(..) {
+            self.delivered(id, delivery, now);
+        }
+        self.delivered = delivered;
+    }
+
+    pub(super) fn delivered(&mut self, id: u64, delivery: Delivery, now: Instant) {
+        let Some(mut flight) = self.flights.land(id) else {
+            return;
+        };
         match delivery {
             Delivery::Stored(position) => {
                 hooks::mark(Phase::Acknowledged, 1);
-                self.settle(id, flight, Verdict::Confirmed(position.offset));
+                self.settle(id, flight, Verdict::Confirmed(position.offset), now);
             }
             // An earlier attempt may have stored it, and a number that may be in the log must not be void.
             Delivery::Refused(why) if self.doubtful.contains(&id) => self.came_back(id, flight.attempts, why),
-            Delivery::Refused(why) => self.settle(id, flight, Verdict::Failed(why)),
+            Delivery::Refused(why) => self.settle(id, flight, Verdict::Failed(why), now),
             Delivery::NotSent(why) => self.came_back(id, flight.attempts, why),
+            // It was handed over once, as was asked for; only its end is written down, in a store that dies with this process.
+            Delivery::InDoubt(why) if self.publisher.as_ref().is_some_and(|p| !p.is_acknowledged()) => {
+                flight.unproven = Some(why.into());
+                self.settle(id, flight, Verdict::Confirmed(None), now);
+            }
             Delivery::InDoubt(why) => {
                 self.doubtful.insert(id);
                 self.came_back(id, flight.attempts, why);
@@ -134,24 +154,25 @@ impl Pump<'_> {
         }
     }
 
-    pub(super) fn settle(&mut self, id: u64, flight: Flight, verdict: Verdict) {
-        let now = Instant::now();
+    pub(super) fn settle(&mut self, id: u64, flight: Flight, verdict: Verdict, now: Instant) {
         self.progress_at = now;
         self.settle_since.get_or_insert(now);
-        self.backoff = backoff();
-        self.doubtful.remove(&id);
-        self.tries.remove(&id);
+        if self.backed_off {
+            (self.backoff, self.backed_off) = (backoff(), false);
+        }
+        if !self.tries.is_empty() {
+            self.doubtful.remove(&id);
+            self.tries.remove(&id);
+        }
         let producer = Arc::clone(&flight.producer);
-        self.settled.push((
-            Settled {
-                id,
-                producer,
-                partition: flight.partition,
-                seq: flight.seq,
-                verdict,
-            },
-            flight,
-        ));
+        self.settled.push(Settled {
+            id,
+            producer,
+            partition: flight.partition,
+            seq: flight.seq,
+            verdict,
+        });
+        self.landed.push(flight);
     }
 
     pub(super) fn came_back(&mut self, id: u64, attempts: u32, why: String) {

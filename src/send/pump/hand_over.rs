@@ -4,10 +4,17 @@ use super::{Pump, REFILL_BYTES, REFILL_MESSAGES, TICK, now_ms};
 use crate::hooks::{self, Phase};
 use crate::model::{Delivery, Offer, Outgoing, Result, Stamp};
 use crate::send::event::Event;
-use crate::send::flight::Flight;
-use crate::spool::{Change, Pending, SpoolError};
+use crate::send::flight::{ByNumber, Flight};
+use crate::spool::{Change, Pending, SpoolError, Target};
+use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// The name of a lane, made once for all its messages.
+pub(super) fn lane_of(lanes: &mut ByNumber<i32, Arc<str>>, target: &Target, partition: i32) -> Arc<str> {
+    let name = lanes.entry(partition).or_insert_with(|| target.lane(partition).into());
+    Arc::clone(name)
+}
 
 impl Pump<'_> {
     pub(super) fn may_hand_over(&self) -> bool {
@@ -16,8 +23,13 @@ impl Pump<'_> {
 
     pub(super) fn hand_over(&mut self) -> Result<()> {
         if self.publisher.is_none() && self.places.is_some() {
-            let sender = self.events.sender.clone();
-            let report = Box::new(move |id, delivery| drop(sender.send(Event::Delivered(id, delivery))));
+            let (sender, deliveries) = (self.events.sender.clone(), self.deliveries.clone());
+            let report = Box::new(move |id, delivery| {
+                if deliveries.add(id, delivery) {
+                    // A pump that is gone has counted already.
+                    let _ = sender.send(Event::Delivered);
+                }
+            });
             self.publisher = Some(self.endpoint.publisher(report)?);
         }
         self.go_back()?;
@@ -104,6 +116,7 @@ impl Pump<'_> {
             accepted_ms: message.accepted_ms,
             bytes: message.size(),
             attempts: self.tries.get(&message.id).map_or(0, |(n, _)| *n) + 1,
+            unproven: None,
         };
         self.offer(
             message.id,
@@ -134,13 +147,15 @@ impl Pump<'_> {
         let Some(publisher) = &mut self.publisher else {
             return false;
         };
-        let lane = self.target.lane(flight.partition);
+        let lane = lane_of(&mut self.lanes, &self.target, flight.partition);
         let stamp = Stamp {
             seq: flight.seq,
             producer: &flight.producer,
             lane: &lane,
-        }
-        .to_string();
+        };
+        self.stamp.clear();
+        // Writing to a text cannot fail.
+        let _ = write!(self.stamp, "{stamp}");
         let message = Outgoing {
             ticket: id,
             partition: flight.partition,
@@ -150,7 +165,7 @@ impl Pump<'_> {
             value,
             headers,
             tag,
-            stamp: &stamp,
+            stamp: &self.stamp,
             voids: (!voids.is_empty()).then_some(voids),
         };
         let offer = publisher.offer(&message);
@@ -167,7 +182,7 @@ impl Pump<'_> {
             }
             Offer::Settled(delivery) => {
                 self.flights.add(id, flight);
-                self.delivered(id, delivery);
+                self.delivered(id, delivery, Instant::now());
             }
         }
         self.cursor = id + 1;
@@ -194,7 +209,10 @@ impl Pump<'_> {
         }
         let now = Instant::now();
         match self.resume_at {
-            None => self.resume_at = Some(now + self.backoff.next().unwrap_or(TICK)),
+            None => {
+                self.resume_at = Some(now + self.backoff.next().unwrap_or(TICK));
+                self.backed_off = true;
+            }
             Some(at) if now < at => {}
             Some(_) => {
                 if must_renew && let Some(publisher) = &mut self.publisher {

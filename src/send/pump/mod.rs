@@ -8,13 +8,13 @@ mod end;
 mod events;
 mod hand_over;
 
-use super::event::{Event, Events};
-use super::flight::{Flight, Flights};
+use super::event::{Deliveries, Event, Events};
+use super::flight::{ByNumber, Flight, Flights};
 use super::input::{self, Chunk, Credit, InputOptions, Source};
 use super::observe::Observer;
 use super::partitioner::Partitioner;
 use super::places::Places;
-use crate::model::{Endpoint, Outcome, Problem, Publish, Result, Signal, Tally, Unreached};
+use crate::model::{Delivery, Endpoint, Outcome, Problem, Publish, Result, Signal, Tally, Unreached};
 use crate::spool::{Settled, Spool, Target};
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -54,6 +54,8 @@ pub struct Report {
     pub why: Option<String>,
     /// What broke on the way, for stderr; each is a sentence with its next step.
     pub troubles: Vec<Problem>,
+    /// What the counts mean less than usual by, when it was asked for.
+    pub warning: Option<&'static str>,
     /// Whether the spool is still where it was; if not, what waited in it is gone.
     pub spool_is_there: bool,
     /// The exit.
@@ -80,6 +82,9 @@ pub struct Pump<'a> {
     options: Options,
     observer: &'a mut dyn Observer,
     events: Events,
+    deliveries: Deliveries,
+    /// Room for the next deliveries.
+    delivered: Vec<(u64, Delivery)>,
 
     places: Option<Places>,
     publisher: Option<Box<dyn Publish>>,
@@ -111,11 +116,19 @@ pub struct Pump<'a> {
     parked: HashMap<i32, u64>,
     resume_at: Option<Instant>,
     backoff: ExponentialBackoff,
+    /// Whether the next pause is longer than the first.
+    backed_off: bool,
     /// Messages that may be stored: an attempt ended in doubt and no later one gave a verdict.
     doubtful: HashSet<u64>,
     /// Attempts and the last reason of messages that came back.
     tries: HashMap<u64, (u32, String)>,
-    settled: Vec<(Settled, Flight)>,
+    settled: Vec<Settled>,
+    /// The flight of each of `settled`.
+    landed: Vec<Flight>,
+    /// The lanes that messages went to, by name.
+    lanes: ByNumber<i32, Arc<str>>,
+    /// Where stamps are written.
+    stamp: String,
     settle_since: Option<Instant>,
 
     /// Messages that earlier runs had left.
@@ -173,6 +186,8 @@ impl<'a> Pump<'a> {
             options,
             observer,
             events,
+            deliveries: Deliveries::default(),
+            delivered: Vec::new(),
             places: None,
             refused: false,
             publisher: None,
@@ -193,9 +208,13 @@ impl<'a> Pump<'a> {
             parked: HashMap::new(),
             resume_at: None,
             backoff: backoff(),
+            backed_off: false,
             doubtful: HashSet::new(),
             tries: HashMap::new(),
             settled: Vec::new(),
+            landed: Vec::new(),
+            lanes: ByNumber::default(),
+            stamp: String::new(),
             settle_since: None,
             left: waiting.count,
             accepted: 0,
@@ -287,7 +306,8 @@ impl<'a> Pump<'a> {
 
     /// Messages of this target that have no verdict yet.
     fn open(&self) -> u64 {
-        let settled = self.own.stored + self.own.refused + self.earlier.stored + self.earlier.refused;
+        // In doubt before the end are only those of which nothing more will be known.
+        let settled = self.own.accepted() + self.earlier.accepted();
         (self.left + self.accepted).saturating_sub(settled)
     }
 
