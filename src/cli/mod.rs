@@ -105,7 +105,7 @@ pub enum Command {
     Audit(AuditArgs),
     /// Did it really get there? Publishes, waits for the confirmation, and never loses what it accepted
     #[cfg(feature = "broker")]
-    Send(SendArgs),
+    Send(Box<SendArgs>),
     /// Where is the message of this key? Finds it, and says whether the whole place was searched
     #[cfg(feature = "broker")]
     QueryKey(QueryKeyArgs),

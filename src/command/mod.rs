@@ -39,7 +39,7 @@ pub fn run(cli: Cli, ui: &Ui) -> Result<Outcome> {
     match cli.command {
         Command::Audit(args) => audit::run(args, ui),
         #[cfg(feature = "broker")]
-        Command::Send(args) => send::run(args, ui),
+        Command::Send(args) => send::run(*args, ui),
         #[cfg(feature = "broker")]
         Command::QueryKey(args) => query_key::run(args, ui),
         #[cfg(feature = "broker")]

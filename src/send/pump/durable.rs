@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// Chunks wait unaccepted this long for the topic to be known, so that they get their lane and number at once.
 const PLACE_PATIENCE: Duration = Duration::from_secs(3);
+/// One commit takes chunks together up to so many bytes.
+const GROUP_BYTES: usize = 4 << 20;
 /// So many verdicts wait for no company.
 const SETTLE_MESSAGES: usize = 4000;
 
@@ -37,7 +39,7 @@ impl Pump<'_> {
     pub(super) fn accept_chunks(&mut self) {
         // What was read while the last commit went to the disk goes there in one: a sync costs the same for all.
         while self.may_accept() && !self.chunks.is_empty() {
-            let chunks: Vec<Chunk> = self.chunks.drain(..).collect();
+            let chunks = self.next_group();
             let accepted = self.accept(&chunks);
             for _ in &chunks {
                 self.credit.give();
@@ -46,6 +48,18 @@ impl Pump<'_> {
                 self.store_failed(e);
             }
         }
+    }
+
+    /// What waits, up to the bound of one commit; at least one chunk.
+    fn next_group(&mut self) -> Vec<Chunk> {
+        let mut bytes = 0;
+        let fits = |chunk: &&Chunk| {
+            let is_first = bytes == 0;
+            bytes += chunk.data.len() + 1;
+            is_first || bytes <= GROUP_BYTES
+        };
+        let count = self.chunks.iter().take_while(fits).count();
+        self.chunks.drain(..count).collect()
     }
 
     pub(super) fn accept(&mut self, chunks: &[Chunk]) -> std::result::Result<(), SpoolError> {

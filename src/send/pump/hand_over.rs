@@ -130,6 +130,10 @@ impl Pump<'_> {
     }
 
     /// Offers one message; `false` when the client is full.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of a message, of which the two callers hold different kinds"
+    )]
     pub(super) fn offer(
         &mut self,
         id: u64,
