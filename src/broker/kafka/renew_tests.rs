@@ -248,7 +248,6 @@ fn an_answer_that_kills_the_client_or_bumps_its_epoch_costs_nothing() {
         mock.create_topic("orders", PARTITIONS).unwrap();
         let (renewed, again) = run(&mock, answers);
         let twice = twice(&read(&mock));
-        println!("{answers:?}: client replaced {renewed} times, {again} sent again, {twice} there twice");
         assert!(
             twice as u64 <= again,
             "{answers:?}: {twice} are there twice, and only {again} were sent again"
