@@ -47,6 +47,14 @@ mod marks {
         static PLANTED: OnceLock<bool> = OnceLock::new();
         *PLANTED.get_or_init(|| std::env::var_os("MQSAFE_TEST_PUBLISH_FIRST").is_some())
     }
+
+    /// The planted fault: the broker's client fails for good when it is offered this many messages for the first time.
+    pub(crate) fn client_dies() -> bool {
+        static AT: OnceLock<Option<u64>> = OnceLock::new();
+        static OFFERED: AtomicU64 = AtomicU64::new(0);
+        let at = AT.get_or_init(|| std::env::var("MQSAFE_TEST_CLIENT_DIES_AT").ok()?.parse().ok());
+        at.is_some_and(|at| OFFERED.fetch_add(1, Ordering::SeqCst) + 1 == at)
+    }
 }
 
 #[cfg(not(feature = "test-hooks"))]
@@ -62,9 +70,14 @@ mod marks {
     pub(crate) fn publish_first() -> bool {
         false
     }
+
+    #[inline(always)]
+    pub(crate) fn client_dies() -> bool {
+        false
+    }
 }
 
-pub(crate) use marks::{mark, publish_first};
+pub(crate) use marks::{client_dies, mark, publish_first};
 
 /// The seed of a random test: the one that `MQSAFE_TEST_SEED` gives, to replay a failure, or any.
 #[cfg(test)]

@@ -28,6 +28,8 @@ mod ledger;
 mod memory;
 #[path = "kafka/outage.rs"]
 mod outage;
+#[path = "kafka/publish.rs"]
+mod publish;
 #[path = "kafka/resume.rs"]
 mod resume;
 #[path = "kafka/spool.rs"]

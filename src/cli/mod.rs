@@ -24,7 +24,10 @@ pub use {
     broker::{BrokerArgs, SettingArgs},
     context::{ContextAction, ContextCommand, ContextFormat, Tool},
     query_key::{QueryFormat, QueryKeyArgs},
-    send::{AfterArgs, InputArgs, InputForm, KeyFromName, PublishArgs, SendArgs, SpoolArgs, WaitArgs},
+    send::{
+        AcksArg, AfterArgs, InputArgs, InputForm, KeyFromName, PartitionerArg, PublishArgs, SendArgs, SpoolArgs,
+        WaitArgs,
+    },
     spool::{
         Decision, SpoolAckArgs, SpoolAction, SpoolBodyState, SpoolCommand, SpoolDecideArgs, SpoolDropArgs,
         SpoolExportArgs, SpoolFlushArgs, SpoolFsckArgs, SpoolListFormat, SpoolLsArgs, SpoolRetryArgs, SpoolShowArgs,

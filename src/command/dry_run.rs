@@ -28,6 +28,9 @@ pub(super) fn run(
     let topic = at.topic.strip_prefix('|').unwrap_or(at.topic);
     let (lanes, unknown) = match endpoint.topology(options.connect_timeout) {
         Ok(Topology::Unfit(problem)) => return Err(problem),
+        Ok(Topology::CannotMake(why)) => {
+            return Err(Problem::usage(format!("{topic} cannot be made on {}", at.broker)).because(why));
+        }
         Ok(Topology::Known(lanes)) => (Some(lanes), None),
         Ok(Topology::NoSuchTopic) => {
             return Err(Problem::usage(format!("{topic} does not exist on {}", at.broker))

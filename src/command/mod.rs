@@ -17,6 +17,8 @@ mod generate;
 #[cfg(feature = "broker")]
 mod home;
 #[cfg(feature = "broker")]
+mod how;
+#[cfg(feature = "broker")]
 mod input;
 #[cfg(feature = "broker")]
 mod only_failed;

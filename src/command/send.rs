@@ -4,14 +4,12 @@ use super::exec::{self, Action};
 use super::followers::Followers;
 use super::input::{self, From, Plan};
 use super::receipts::Receipts;
-use super::{dry_run, ensure, only_failed, resolve, resume, stdin, stop};
+use super::{dry_run, ensure, how, only_failed, resolve, resume, stdin, stop};
 use crate::broker;
-use crate::cli::{PublishArgs, SendArgs};
+use crate::cli::SendArgs;
 use crate::connect::BrokerKind;
-use crate::model::{Endpoint, Fate, How, Outcome, Outgoing, Problem, Result, Tally};
-use crate::send::{
-    Ensure, Event, Events, Input, Latency, Observer, Options, Partitioner, Pump, Receipt, Report, State,
-};
+use crate::model::{Endpoint, Fate, Outcome, Outgoing, Problem, Result, Tally};
+use crate::send::{Ensure, Event, Events, Input, Latency, Observer, Options, Pump, Receipt, Report, State};
 use crate::spool::{Spool, Target};
 use crate::ui::emit::receipt;
 use crate::ui::{Progress, Ui, count};
@@ -54,7 +52,8 @@ pub(super) fn run(args: &SendArgs, ui: &Ui) -> Result<Outcome> {
         .map(|text| input::bytes("--spool-limit", text));
     let limit = limit.transpose()?;
     let broker = connection.url.to_string();
-    let endpoint = broker::endpoint(&connection, &topic, how(&args.publish))?;
+    let how = how::how(connection.url.kind(), args)?;
+    let endpoint = broker::endpoint(&connection, &topic, how)?;
     if matches!(plan.from, From::Stdin) {
         stdin::must_be_open()?;
     }
@@ -72,10 +71,7 @@ pub(super) fn run(args: &SendArgs, ui: &Ui) -> Result<Outcome> {
         false => Some(Input::new(plan.source()?, plan.options.clone())?),
     };
     let mut options = Options {
-        partitioner: args
-            .publish
-            .partition
-            .map_or_else(|| Partitioner::by_key(rand::random()), Partitioner::Fixed),
+        partitioner: how::partitioner(&args.publish),
         key: args.input.key.as_ref().map(|k| k.as_os_str().as_bytes().into()),
         headers: headers.into(),
         tag: args.input.tag.as_deref().map(Into::into),
@@ -152,12 +148,24 @@ pub(super) fn run(args: &SendArgs, ui: &Ui) -> Result<Outcome> {
     let followers = Followers::new(args, &connection, &mut spool)?;
     followers.join(&mut options);
     let report = match &action {
-        None => pump(&mut spool, &target, endpoint, options, Some(input), &mut teller)?,
+        None => pump(
+            &mut spool,
+            &target,
+            Arc::clone(&endpoint),
+            options,
+            Some(input),
+            &mut teller,
+        ),
         Some(action) => {
             let place = (&mut spool, &target);
-            exec::deliver(action, place, endpoint, options, input, &mut teller, ui)?
+            exec::deliver(action, place, Arc::clone(&endpoint), options, input, &mut teller, ui)
         }
     };
+    if let Some(made) = endpoint.made() {
+        ui.say(&made);
+    }
+    let mut report = report?;
+    report.note = report.note.or(how.acks.warning().map(str::to_owned));
     let took = teller.started.elapsed();
     let told_receipts = teller.finish(Some(&receipt::Summary {
         tally: &report.own,
@@ -208,16 +216,6 @@ fn same_file(one: &Option<PathBuf>, other: &Option<PathBuf>) -> bool {
 fn rate(report: &Report, took: Duration) -> f64 {
     let (seconds, stored) = (took.as_secs_f64(), report.own.stored + report.earlier.stored);
     if seconds > 0.0 { stored as f64 / seconds } else { 0.0 }
-}
-
-/// How it is published, of what was typed.
-fn how(args: &PublishArgs) -> How {
-    How {
-        allow_transient: args.allow_transient,
-        amqp_tx: args.tx,
-        ordered: args.ordered,
-        ..How::default()
-    }
 }
 
 fn told(ui: &Ui, problem: Problem) -> Outcome {

@@ -55,6 +55,26 @@ pub enum Acks {
     Zero,
 }
 
+impl Acks {
+    /// As Kafka's `acks` is written.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Acks::All => "all",
+            Acks::One => "1",
+            Acks::Zero => "0",
+        }
+    }
+
+    /// What less than all replicas comes to, for a person; `None` for all.
+    pub const fn warning(self) -> Option<&'static str> {
+        match self {
+            Acks::All => None,
+            Acks::One => Some("acks=1: stored means the leader's page cache"),
+            Acks::Zero => Some("acks=0: nobody was asked whether anything arrived"),
+        }
+    }
+}
+
 /// What a topic that is made is to be like. `None` is the broker's own default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Create {
@@ -86,6 +106,8 @@ pub enum Topology {
     Denied(String),
     /// The broker answered, and what it said forbids to publish in the way that was asked for: the problem tells all.
     Unfit(Problem),
+    /// It does not exist, was asked to be made, and cannot be made as asked.
+    CannotMake(String),
 }
 
 /// The lanes of one topic that can be written to now.
@@ -199,6 +221,11 @@ pub trait Publish {
     /// Whether the client is dead and must be renewed before anything is offered again.
     fn must_renew(&self) -> bool;
 
+    /// Whether an acknowledgement is asked for. Without one a message is handed over once, and what is in doubt then stays so.
+    fn is_acknowledged(&self) -> bool {
+        true
+    }
+
     /// Takes everything back that was not delivered yet. Each message is still reported, as not sent or in doubt, before this returns.
     fn recall(&mut self);
 
@@ -241,6 +268,11 @@ pub trait Endpoint: Send + Sync {
 
     /// What "stored" means less than it could at this place, as far as the broker was asked; words for the last line of a run.
     fn note(&self) -> Option<String> {
+        None
+    }
+
+    /// What was made on the broker because it was asked for ([`How::create`]), in words; `None` when nothing was.
+    fn made(&self) -> Option<String> {
         None
     }
 }

@@ -15,6 +15,8 @@ pub(super) struct Flight {
     pub(super) attempts: u32,
     /// When its verdict came; 0 before.
     pub(super) settled_ms: i64,
+    /// Why nothing will ever be known of it, when no acknowledgement was asked for.
+    pub(super) unproven: Option<Box<str>>,
 }
 
 /// All of them, with their size.

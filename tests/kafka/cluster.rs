@@ -162,6 +162,13 @@ impl Cluster {
         done
     }
 
+    /// `(partitions, replicas in sync of the first)` of a topic; `None` when there is none.
+    pub(crate) fn shape(&self, topic: &str) -> Option<(usize, usize)> {
+        let topics = self.topics();
+        let found = topics.iter().find(|t| t.name == topic)?;
+        Some((found.isrs.len(), found.isrs[0]))
+    }
+
     /// The topics that Kafka's own tool lists.
     pub(crate) fn listed_topics(&self) -> Vec<String> {
         let arguments = [

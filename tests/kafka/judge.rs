@@ -51,6 +51,20 @@ pub(crate) fn faults(lines: &[Vec<u8>], seen: &[Seen], told: Told) -> Vec<String
     faults
 }
 
+/// The first line of its partition that was read before an earlier one. Lines are compared as text; those read again do not count.
+#[cfg(feature = "test-hooks")]
+pub(crate) fn first_out_of_order(seen: &[Seen]) -> Option<&Seen> {
+    let mut before: HashMap<&[u8], ()> = HashMap::new();
+    let mut last: HashMap<i32, &[u8]> = HashMap::new();
+    seen.iter().find(|record| {
+        let is_new = before.insert(&record.value, ()).is_none();
+        is_new
+            && last
+                .insert(record.partition, &record.value)
+                .is_some_and(|l| l > record.value.as_slice())
+    })
+}
+
 /// Lines of the input, each unlike all others, without their ends.
 pub(crate) fn lines(from: usize, count: usize, bytes: usize) -> Vec<Vec<u8>> {
     let line = |n: usize| format!("{:0<bytes$}", format!("{n:08} ")).into_bytes();

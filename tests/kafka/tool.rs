@@ -71,6 +71,12 @@ impl<'a> Case<'a> {
         send
     }
 
+    pub(crate) fn send_without(&self, arguments: &[&str]) -> Command {
+        let mut send = self.on_topic("send");
+        send.arg("--no-spool").args(arguments);
+        send
+    }
+
     pub(crate) fn query(&self, arguments: &[&str]) -> Command {
         let mut query = self.on_topic("query-key");
         query.args(arguments);

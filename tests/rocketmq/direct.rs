@@ -228,6 +228,7 @@ fn a_topic_is_made_when_that_is_asked_and_only_once() {
         other @ (Topology::Known(Lanes::Partitions(_))
         | Topology::NoSuchTopic
         | Topology::Denied(_)
+        | Topology::CannotMake(_)
         | Topology::Unfit(_)) => {
             panic!("{other:?}")
         }

@@ -3,7 +3,7 @@
 use super::oauth::{self, Tokens};
 use super::security;
 use crate::connect::{BrokerUrl, ClientProperties, Connection};
-use crate::model::{Problem, Result};
+use crate::model::{Acks, How, Problem, Result};
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
@@ -85,12 +85,16 @@ impl KafkaTarget {
         config
     }
 
-    /// Publishing with every guarantee that Kafka has. `batch_bytes` keeps a whole batch below the topic's limit, because a
+    /// Publishing with every guarantee that Kafka has, unless `how` asks for less. `batch_bytes` keeps a whole batch below the topic's limit, because a
     /// batch that is too large is refused as a whole.
-    pub(super) fn producer(&self, batch_bytes: u32, one_by_one: bool) -> ClientConfig {
+    pub(super) fn producer(&self, batch_bytes: u32, one_by_one: bool, how: How) -> ClientConfig {
         let mut config = self.base();
-        config.set("acks", "all");
-        config.set("enable.idempotence", "true");
+        config.set("acks", how.acks.word());
+        // Idempotence stands on all replicas. It keeps a lane's order over retries; without it only one request at a time does.
+        config.set("enable.idempotence", (how.acks == Acks::All).to_string());
+        if how.ordered && how.acks != Acks::All {
+            config.set("max.in.flight.requests.per.connection", "1");
+        }
         // The client retries for ever and in order; the deadlines are the pump's, because the spool keeps the message.
         config.set("message.timeout.ms", "0");
         config.set("queue.buffering.max.messages", "0");
@@ -157,4 +161,40 @@ pub(super) fn refused(error: &KafkaError, properties: &ClientProperties) -> Prob
     Problem::usage("the Kafka client cannot be made")
         .because(properties.without_secrets(&error.to_string()))
         .next("check the properties; `mqsafe context show --origin` shows where each comes from")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_all_replicas_come_with_idempotence() {
+        let connection = Connection {
+            url: BrokerUrl::parse("kafka://localhost:1").unwrap(),
+            properties: ClientProperties::default(),
+            management: None,
+        };
+        let target = KafkaTarget::new(&connection, "orders").unwrap();
+        let settings = |acks, ordered| {
+            let config = target.producer(
+                1000,
+                false,
+                How {
+                    acks,
+                    ordered,
+                    ..How::default()
+                },
+            );
+            let get = |name: &str| config.get(name).unwrap_or("-").to_owned();
+            [
+                get("acks"),
+                get("enable.idempotence"),
+                get("max.in.flight.requests.per.connection"),
+            ]
+        };
+        assert_eq!(settings(Acks::All, true), ["all", "true", "-"]);
+        assert_eq!(settings(Acks::One, false), ["1", "false", "-"]);
+        assert_eq!(settings(Acks::One, true), ["1", "false", "1"]);
+        assert_eq!(settings(Acks::Zero, false), ["0", "false", "-"]);
+    }
 }

@@ -31,9 +31,9 @@ pub(super) fn judge(status: Persistence, error: Option<RDKafkaErrorCode>, partit
             partition,
             offset: (offset >= 0).then_some(offset),
         }),
-        // With acks=0 this is how "nobody asked" looks; the settings here never ask for that.
+        // With acks=0 this is how "nobody asked" looks.
         (Persistence::Possibly | Persistence::Not, None) => {
-            Delivery::InDoubt("the client reports no error and no acknowledgement".to_owned())
+            Delivery::InDoubt("written to the connection without an error, and not acknowledged".to_owned())
         }
         (Persistence::Persisted | Persistence::Possibly, Some(code)) => Delivery::InDoubt(words(code)),
         (Persistence::Not, Some(code)) => not_sent(code),

@@ -2,6 +2,7 @@
 
 use super::config::{self, KafkaTarget};
 use super::context::{Asking, LastError, Quiet, hear};
+use super::create::{self, Made};
 use super::handshake::{self, Handshake};
 use super::publish::KafkaPublisher;
 use super::raw;
@@ -13,6 +14,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{IsError, KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::BaseProducer;
 use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 /// A batch may hold this much when the topic's limit is not known; librdkafka's own default, below every broker's default.
@@ -23,15 +25,21 @@ const BATCH_OVERHEAD_BYTES: u32 = 1024;
 pub(super) const SETTINGS: Duration = Duration::from_secs(2);
 /// How long other brokers of the list get to answer after one refused: its certificate alone may have expired.
 const OTHERS: Duration = Duration::from_secs(1);
+/// Making a topic may take this long, also where a question may not: a controller writes it down first.
+const MAKING: Duration = Duration::from_secs(15);
 /// How long a topic may stay unknown before that is the answer: a topic made a moment ago is not on every broker yet.
 const PROPAGATION: Duration = Duration::from_secs(2);
 
 /// A Kafka topic to ask about and to publish to.
 pub struct KafkaEndpoint {
     target: KafkaTarget,
-    #[allow(dead_code, reason = "read by what publishes")]
     how: How,
+    /// Whether it is published to, and not only asked about.
+    publishes: bool,
     last_error: LastError,
+    /// What a batch may hold, as soon as the broker has said it.
+    limit: Mutex<Option<Receiver<Option<u32>>>>,
+    made: Mutex<Option<String>>,
     asking: Mutex<Option<BaseConsumer<Asking>>>,
 }
 
@@ -47,12 +55,15 @@ impl KafkaEndpoint {
             let client: std::result::Result<BaseProducer<Quiet>, KafkaError> = config.create_with_context(Quiet);
             client.map(drop).map_err(|e| config::refused(&e, &target.properties))
         };
-        unconnected(target.producer(BATCH_BYTES, false))?;
+        unconnected(target.producer(BATCH_BYTES, false, How::default()))?;
         checked(&target)?;
         Ok(KafkaEndpoint {
             target,
             how: How::default(),
+            publishes: false,
+            limit: Mutex::new(None),
             last_error: LastError::default(),
+            made: Mutex::new(None),
             asking: Mutex::new(None),
         })
     }
@@ -60,13 +71,65 @@ impl KafkaEndpoint {
     /// Publishes in this way from now on.
     #[must_use]
     pub fn publishing(self, how: How) -> KafkaEndpoint {
-        KafkaEndpoint { how, ..self }
+        KafkaEndpoint {
+            how,
+            publishes: true,
+            ..self
+        }
+    }
+
+    /// Makes the topic as it was asked for, and says with how many partitions it is there. Somebody else may have made it meanwhile.
+    fn make(&self, patience: Duration) -> std::result::Result<Topology, Unreached> {
+        let create = self.how.create.unwrap_or_default();
+        let topic = self.target.topic.as_str();
+        let by_us = match create::topic(&self.target, create, patience)? {
+            Made::Yes => true,
+            Made::WasThere => false,
+            Made::Denied(why) => return Ok(Topology::Denied(why)),
+            Made::Cannot(why) => return Ok(Topology::CannotMake(why)),
+        };
+        if by_us {
+            self.say_made(format!("topic {topic} was not there and was made"));
+        }
+        let (partitions, replicas) = create::await_leaders(&self.target, patience)?;
+        if by_us {
+            self.say_made(format!(
+                "topic {topic} was not there and was made: {partitions} partitions, {replicas} replicas"
+            ));
+        }
+        Ok(Topology::Known(Lanes::Partitions(partitions)))
+    }
+
+    /// Asks for the limit of a topic that is there, on a thread of its own: whoever waits for the answer need not wait until the
+    /// client that asked is taken down. Not before the first answer, because each client that is refused is a failed login.
+    fn ask_for_limit(&self) {
+        if !self.publishes {
+            return;
+        }
+        let (sender, receiver) = channel();
+        let target = self.target.clone();
+        let ask = move || {
+            topic_config_to(&target, "max.message.bytes", SETTINGS, |value| {
+                // Whoever asked may have gone on without it.
+                let _ = sender.send(value.and_then(|bytes| bytes.parse().ok()));
+            })
+        };
+        if std::thread::Builder::new().name("limit".to_owned()).spawn(ask).is_ok() {
+            *self.limit.lock().unwrap_or_else(|e| e.into_inner()) = Some(receiver);
+        }
+    }
+
+    fn say_made(&self, words: String) {
+        *self.made.lock().unwrap_or_else(|e| e.into_inner()) = Some(words);
     }
 
     /// What a batch may hold: below the topic's own limit, where the user may read it.
     fn batch_bytes(&self) -> u32 {
-        let limit =
-            topic_config(&self.target, "max.message.bytes", SETTINGS).and_then(|bytes| bytes.parse::<u32>().ok());
+        let asked = self.limit.lock().unwrap_or_else(|e| e.into_inner()).take();
+        let limit = match asked {
+            Some(answer) => answer.recv_timeout(SETTINGS).unwrap_or(None),
+            None => message_limit(&self.target),
+        };
         limit.map_or(BATCH_BYTES, |bytes| {
             bytes.saturating_sub(BATCH_OVERHEAD_BYTES).clamp(1024, BATCH_BYTES)
         })
@@ -80,6 +143,8 @@ impl KafkaEndpoint {
 pub(super) fn checked(target: &KafkaTarget) -> Result<()> {
     for mut config in [target.asking(), target.consumer(false)] {
         config.remove("bootstrap.servers");
+        // Leaving a group takes a tenth of a second, also where nobody ever joined it.
+        config.remove("group.id");
         let client: std::result::Result<BaseConsumer, KafkaError> = config.create();
         client.map(drop).map_err(|e| config::refused(&e, &target.properties))?;
     }
@@ -136,8 +201,14 @@ impl Endpoint for KafkaEndpoint {
                 }
             };
             match answer {
+                Some(Topology::NoSuchTopic) if self.how.create.is_some() => return self.make(timeout.max(MAKING)),
                 Some(Topology::NoSuchTopic) if start.elapsed() < PROPAGATION.min(timeout) => {}
-                Some(known) => return Ok(known),
+                Some(known) => {
+                    if let Topology::Known(_) = known {
+                        self.ask_for_limit();
+                    }
+                    return Ok(known);
+                }
                 // The client would go on asking with what was refused.
                 None if self.last_error.unreached().is_refusal()
                     && (is_alone || start.elapsed() >= OTHERS.min(timeout)) =>
@@ -158,6 +229,7 @@ impl Endpoint for KafkaEndpoint {
         let publisher = KafkaPublisher::new(
             self.target.clone(),
             self.batch_bytes(),
+            self.how,
             self.last_error.clone(),
             deliver,
         )?;
@@ -166,6 +238,10 @@ impl Endpoint for KafkaEndpoint {
 
     fn last_error(&self) -> Option<String> {
         self.last_error.get()
+    }
+
+    fn made(&self) -> Option<String> {
+        self.made.lock().unwrap_or_else(|e| e.into_inner()).clone()
     }
 }
 
@@ -192,16 +268,40 @@ pub(super) fn is_compacted(target: &KafkaTarget, patience: Duration) -> Option<b
 /// The value of a topic setting; `None` when the broker would not say (DESCRIBE_CONFIGS is a right of its own), or not in time:
 /// whoever asks must do without.
 fn topic_config(target: &KafkaTarget, name: &str, patience: Duration) -> Option<String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .ok()?;
+    let mut found = None;
+    topic_config_to(target, name, patience, |value| found = value);
+    found
+}
+
+fn message_limit(target: &KafkaTarget) -> Option<u32> {
+    topic_config(target, "max.message.bytes", SETTINGS)?.parse().ok()
+}
+
+/// The same, told before the client is taken down, which takes a tenth of a second.
+fn topic_config_to(target: &KafkaTarget, name: &str, patience: Duration, tell: impl FnOnce(Option<String>)) {
+    let client = asking_admin(target);
+    tell(
+        client
+            .as_ref()
+            .and_then(|client| described(client, target, name, patience)),
+    );
+}
+
+fn asking_admin(target: &KafkaTarget) -> Option<AdminClient<Asking>> {
     let context = Asking::new(target, LastError::default());
     let admin: AdminClient<Asking> = target.asking().create_with_context(context).ok()?;
     // This kind of client never asks for a token.
     if let Some(tokens) = &target.tokens {
         raw::set_token(admin.inner(), &tokens.get().ok()?).ok()?;
     }
+    Some(admin)
+}
+
+fn described(admin: &AdminClient<Asking>, target: &KafkaTarget, name: &str, patience: Duration) -> Option<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .ok()?;
     // Any broker answers for a topic. Without one named the client waits for the controller, which not every cluster tells of.
     let metadata = admin.inner().fetch_metadata(Some(&target.topic), patience).ok()?;
     let broker = metadata.brokers().first()?.id();

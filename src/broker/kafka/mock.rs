@@ -51,6 +51,12 @@ impl MockKafka {
         self.0.request_errors(RDKafkaApiKey::Produce, &vec![error; requests]);
     }
 
+    /// The next produce requests are answered like this, one after the other.
+    #[cfg(test)]
+    pub(super) fn answer_next(&self, errors: &[RDKafkaRespErr]) {
+        self.0.request_errors(RDKafkaApiKey::Produce, errors);
+    }
+
     /// Cuts all connections and accepts none, or accepts them again.
     ///
     /// # Errors

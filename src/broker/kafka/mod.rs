@@ -3,6 +3,7 @@
 pub mod careless;
 mod config;
 mod context;
+mod create;
 mod delivery;
 mod endpoint;
 mod handshake;
@@ -11,6 +12,8 @@ mod oauth;
 mod probe;
 mod publish;
 mod raw;
+#[cfg(test)]
+mod renew_tests;
 mod scan;
 mod security;
 pub mod testbed;

@@ -3,7 +3,9 @@
 use super::config::{self, KafkaTarget};
 use super::context::{LastError, Publishing};
 use super::delivery;
-use crate::model::{Deliver, Delivery, Offer, Outgoing, Publish, Result, STAMP_HEADER, VOID_HEADER};
+use super::raw;
+use crate::hooks;
+use crate::model::{Acks, Deliver, Delivery, How, Offer, Outgoing, Publish, Result, STAMP_HEADER, VOID_HEADER};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, PurgeConfig, ThreadedProducer};
@@ -14,29 +16,37 @@ use std::time::Duration;
 /// A purge is answered from memory; this only bounds a client that hangs.
 const RECALL: Duration = Duration::from_secs(5);
 
+/// How long a new client is made to hurry; after that it goes its own pace.
+const HURRY: Duration = Duration::from_millis(500);
+/// How long a dead client waits for answers to what is on the wire.
+const ANSWERS: Duration = Duration::from_secs(2);
+
 /// A connection that publishes to one topic.
 pub(super) struct KafkaPublisher {
     target: KafkaTarget,
     batch_bytes: u32,
+    how: How,
     last_error: LastError,
     deliver: Arc<Deliver>,
     too_large: Arc<AtomicBool>,
     one_by_one: bool,
-    producer: ThreadedProducer<Publishing>,
+    producer: Arc<ThreadedProducer<Publishing>>,
 }
 
 impl KafkaPublisher {
     pub(super) fn new(
         target: KafkaTarget,
         batch_bytes: u32,
+        how: How,
         last_error: LastError,
         deliver: Deliver,
     ) -> Result<KafkaPublisher> {
         let (deliver, too_large) = (Arc::new(deliver), Arc::new(AtomicBool::new(false)));
-        let producer = connect(&target, batch_bytes, &last_error, &deliver, &too_large, false)?;
+        let producer = connect(&target, batch_bytes, how, &last_error, &deliver, &too_large, false)?;
         Ok(KafkaPublisher {
             target,
             batch_bytes,
+            how,
             last_error,
             deliver,
             too_large,
@@ -49,11 +59,12 @@ impl KafkaPublisher {
 fn connect(
     target: &KafkaTarget,
     batch_bytes: u32,
+    how: How,
     last_error: &LastError,
     deliver: &Arc<Deliver>,
     too_large: &Arc<AtomicBool>,
     one_by_one: bool,
-) -> Result<ThreadedProducer<Publishing>> {
+) -> Result<Arc<ThreadedProducer<Publishing>>> {
     let context = Publishing {
         last_error: last_error.clone(),
         deliver: Arc::clone(deliver),
@@ -62,14 +73,37 @@ fn connect(
         batch_bytes,
         tokens: target.tokens.clone(),
     };
-    target
-        .producer(batch_bytes, one_by_one)
+    let producer: ThreadedProducer<Publishing> = target
+        .producer(batch_bytes, one_by_one, how)
         .create_with_context(context)
-        .map_err(|e| config::refused(&e, &target.properties))
+        .map_err(|e| config::refused(&e, &target.properties))?;
+    let producer = Arc::new(producer);
+    hurry(&producer, &target.topic);
+    Ok(producer)
+}
+
+/// A new idempotent client asks for its producer id only when a broker is up, and looks for one every half second, or when a broker
+/// has told it about a topic (librdkafka 2.12 `rdkafka_idempotence.c`). So it is made to ask about the topic, twice, because the
+/// first answer may come by the connection to a bootstrap address, which is then given up. Nothing depends on the answers.
+fn hurry(producer: &Arc<ThreadedProducer<Publishing>>, topic: &str) {
+    let (producer, topic) = (Arc::clone(producer), topic.to_owned());
+    let ask = move || {
+        for _ in 0..2 {
+            if let Err(e) = producer.client().fetch_metadata(Some(&topic), HURRY) {
+                tracing::debug!("metadata: {e}");
+            }
+        }
+    };
+    if let Err(e) = std::thread::Builder::new().name("hurry".to_owned()).spawn(ask) {
+        tracing::debug!("a new client takes its time: {e}");
+    }
 }
 
 impl Publish for KafkaPublisher {
     fn offer(&mut self, message: &Outgoing<'_>) -> Offer {
+        if hooks::client_dies() {
+            raw::kill(self.producer.client());
+        }
         let mut headers = OwnedHeaders::new_with_capacity(message.headers.len() + 2);
         for (name, value) in message.headers {
             headers = headers.insert(Header {
@@ -114,7 +148,18 @@ impl Publish for KafkaPublisher {
         self.too_large.load(Ordering::Relaxed) || self.producer.client().fatal_error().is_some()
     }
 
+    fn is_acknowledged(&self) -> bool {
+        self.how.acks != Acks::Zero
+    }
+
     fn recall(&mut self) {
+        if self.must_renew() {
+            // What is on the wire is still answered, also to a client that is dead; what is known then is not sent twice.
+            self.producer.purge(PurgeConfig::default().queue());
+            if let Err(e) = self.producer.flush(ANSWERS) {
+                tracing::info!("not every message on the wire was answered: {e}");
+            }
+        }
         self.producer.purge(PurgeConfig::default().queue().inflight());
         // Each purged message is reported with its own status; an error here only says that the client hangs.
         if let Err(e) = self.producer.flush(RECALL) {
@@ -127,6 +172,7 @@ impl Publish for KafkaPublisher {
         self.producer = connect(
             &self.target,
             self.batch_bytes,
+            self.how,
             &self.last_error,
             &self.deliver,
             &self.too_large,

@@ -3,11 +3,11 @@
 //! The only module with `unsafe`.
 #![allow(unsafe_code)]
 
-use rdkafka::bindings::rd_kafka_oauthbearer_set_token;
 use rdkafka::bindings::{
     rd_kafka_header_get_all, rd_kafka_headers_t, rd_kafka_message_headers, rd_kafka_message_status,
     rd_kafka_msg_status_t, rd_kafka_resp_err_t,
 };
+use rdkafka::bindings::{rd_kafka_oauthbearer_set_token, rd_kafka_test_fatal_error};
 use rdkafka::client::{Client, ClientContext, OAuthToken};
 use rdkafka::message::BorrowedMessage;
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -55,6 +55,14 @@ pub(super) fn headers<'m>(message: &'m BorrowedMessage<'_>) -> Vec<(&'m [u8], Op
         all.push((name, value));
     }
     all
+}
+
+/// Makes a client fail for good, as an answer of a broker that leaves no other way does. Only for tests.
+pub(super) fn kill<C: ClientContext>(client: &Client<C>) {
+    let code = rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+    // SAFETY: the client is live, and the words are NUL-terminated and copied.
+    let error = unsafe { rd_kafka_test_fatal_error(client.native_ptr(), code, c"planted by a test".as_ptr()) };
+    tracing::info!("a fatal error was planted: {error:?}");
 }
 
 /// Gives a client its token for SASL OAUTHBEARER before it asks.

@@ -64,7 +64,7 @@ impl KafkaScan {
             }
             // Only who publishes is told so.
             Ok(Topology::Unfit(problem)) => return Err(problem),
-            Ok(Topology::Denied(why)) => {
+            Ok(Topology::Denied(why) | Topology::CannotMake(why)) => {
                 return Err(Problem::unknown(format!("topic {topic} on {broker} may not be read"))
                     .because(why)
                     .next("ask for READ and DESCRIBE on the topic"));

@@ -247,6 +247,7 @@ impl Pump<'_> {
                 bytes,
                 attempts,
                 settled_ms: 0,
+                unproven: None,
             };
             if !self.offer(
                 got.id,
@@ -350,11 +351,12 @@ impl Pump<'_> {
                 .count() as u64,
         );
         for (s, flight) in settled {
-            let (fate, offset, reason) = match &s.verdict {
-                Verdict::Confirmed(offset) => (Fate::Stored, *offset, None),
-                Verdict::Failed(why) | Verdict::GivenUp(why) => (Fate::Refused, None, Some(why.as_str())),
+            let (fate, offset, reason) = match (&s.verdict, &flight.unproven) {
+                (Verdict::Confirmed(_), Some(why)) => (Fate::InDoubt, None, Some(&**why)),
+                (Verdict::Confirmed(offset), None) => (Fate::Stored, *offset, None),
+                (Verdict::Failed(why) | Verdict::GivenUp(why), _) => (Fate::Refused, None, Some(why.as_str())),
             };
-            if let Some(why) = reason {
+            if let (Some(why), Fate::Refused) = (reason, fate) {
                 self.observer.failed(s.id, why);
             }
             if s.id < self.first_own {

@@ -150,6 +150,10 @@ impl Pump<'_> {
                 self.denied =
                     Some(problem.next("ask whoever runs the broker for the right to look at it and to write to it"));
             }
+            Ok(Topology::CannotMake(why)) => {
+                let problem = Problem::usage(format!("{topic} cannot be made on {broker}")).because(why);
+                self.denied = Some(problem.next("correct --create-topic, or have it made by somebody else"));
+            }
             Ok(Topology::Unfit(problem)) => self.denied = Some(problem),
         }
     }
@@ -187,7 +191,9 @@ impl Pump<'_> {
     }
 
     pub(super) fn delivered(&mut self, id: u64, delivery: Delivery) {
-        let Some(flight) = self.flights.land(id) else { return };
+        let Some(mut flight) = self.flights.land(id) else {
+            return;
+        };
         let in_words = |why: String| self.recall_why.clone().unwrap_or(why);
         match delivery {
             Delivery::Stored(position) => {
@@ -203,6 +209,11 @@ impl Pump<'_> {
             // What the client had to give back at once was not tried.
             Delivery::NotSent(why) if self.recalling => self.came_back(id, flight.attempts - 1, in_words(why)),
             Delivery::NotSent(why) => self.failed_once_more(id, flight, in_words(why)),
+            // It was handed over once, as was asked for; only its end is written down, in a store that dies with this process.
+            Delivery::InDoubt(why) if self.publisher.as_ref().is_some_and(|p| !p.is_acknowledged()) => {
+                flight.unproven = Some(why.into());
+                self.settle(id, flight, Verdict::Confirmed(None));
+            }
             Delivery::InDoubt(why) => {
                 let why = in_words(why);
                 self.doubtful.insert(id);

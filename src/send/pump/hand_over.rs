@@ -147,6 +147,7 @@ impl Pump<'_> {
             bytes: message.size(),
             attempts: self.tried(message.id).map_or(0, |(n, _)| *n).saturating_add(1),
             settled_ms: 0,
+            unproven: None,
         };
         self.offer(
             message.id,

@@ -391,7 +391,9 @@ impl<'a> Pump<'a> {
 
     /// Messages of this target that have no verdict yet.
     fn open(&self) -> u64 {
-        let settled = self.own.stored + self.own.refused + self.earlier.stored + self.earlier.refused;
+        // Until the end only what nobody acknowledges is counted as in doubt.
+        let settled =
+            self.own.stored + self.own.refused + self.own.in_doubt + self.earlier.stored + self.earlier.refused;
         (self.left + self.accepted).saturating_sub(settled)
     }
 

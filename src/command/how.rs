@@ -1,0 +1,45 @@
+//! How a topic is to be published to: from flags to `model::How`, with what cannot be.
+
+use crate::cli::{PartitionerArg, PublishArgs, SendArgs};
+use crate::connect::BrokerKind;
+use crate::model::{Acks, How, Problem, Result};
+use crate::send::{KeyHash, Partitioner};
+
+/// What the flags of `send` ask for.
+///
+/// # Errors
+/// A usage problem for what this kind of broker does not have, and for promises that nothing could keep.
+pub(super) fn how(kind: BrokerKind, args: &SendArgs) -> Result<How> {
+    let acks = Acks::from(args.publish.acks);
+    if acks != Acks::All && kind != BrokerKind::Kafka {
+        return Err(Problem::usage(format!("{} has no --acks", kind.name()))
+            .next("leave it out: what counts as stored there is as strong as the broker has it"));
+    }
+    if acks == Acks::Zero && !args.no_spool {
+        return Err(Problem::usage("--acks 0 cannot be used with a spool")
+            .because("without any acknowledgement nothing could ever leave the spool")
+            .next("add --no-spool to send without any proof, or ask for --acks 1"));
+    }
+    if kind == BrokerKind::RabbitMq && args.publish.partitioner.is_some() {
+        return Err(Problem::usage("RabbitMQ has no --partitioner").next("the routing key decides there: -r"));
+    }
+    Ok(How {
+        acks,
+        create: args.publish.create_topic,
+        allow_transient: args.publish.allow_transient,
+        amqp_tx: args.publish.tx,
+        ordered: args.publish.ordered,
+    })
+}
+
+/// What chooses the partition.
+pub(super) fn partitioner(args: &PublishArgs) -> Partitioner {
+    let hash = match args.partitioner {
+        None => KeyHash::default(),
+        Some(PartitionerArg::Murmur2) => KeyHash::Murmur2,
+        Some(PartitionerArg::Crc32) => KeyHash::Crc32,
+        Some(PartitionerArg::Fnv1a) => KeyHash::Fnv1a,
+    };
+    args.partition
+        .map_or_else(|| Partitioner::by(hash, rand::random()), Partitioner::Fixed)
+}
