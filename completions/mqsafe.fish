@@ -96,6 +96,13 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l dedupe-window -d 
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l rate -d 'No more messages than this: 500, 500/s, 30/m' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l max-message-bytes -d 'Reject messages longer than this' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -s p -l partition -d 'The partition (Kafka) or queue id (RocketMQ); by default it is chosen by key as Kafka\'s Java client does' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l partitioner -d 'As which client the partition is chosen by key: murmur2 as Java\'s, crc32 as librdkafka\'s and kcat\'s, fnv1a as Sarama\'s' -r -f -a "murmur2\t'Kafka\'s Java client'
+crc32\t'librdkafka (consistent_random), kcat'
+fnv1a\t'Sarama (Go)'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l acks -d 'Who must have a message before it counts as stored (Kafka); all in-sync replicas unless less is asked for, and 0 only with --no-spool' -r -f -a "all\t'All in-sync replicas'
+1\t'The leader\'s page cache'
+0\t'Nobody'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l create-topic -d 'Make the topic (or queue) when it is not there, with so many partitions and replicas or the broker\'s own default' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l connect-timeout -d 'How long the broker may take to answer for the first time' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l delivery-timeout -d 'How long to go on without any message being confirmed' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l grace -d 'How long the first Ctrl-C waits for what is in flight' -r
