@@ -150,6 +150,10 @@ pub struct Stats {
     pub awaiting: u64,
     /// Messages that were reported as consumed.
     pub consumed: u64,
+    /// Messages that wait for their time.
+    pub scheduled: u64,
+    /// Messages whose local action has no known outcome.
+    pub undecided: u64,
     /// When the oldest waiting message was accepted, in milliseconds since the Unix epoch.
     pub oldest_ms: Option<i64>,
     /// Size of the database file.
@@ -164,6 +168,8 @@ impl Stats {
             pending: self.pending + other.pending,
             failed: self.failed + other.failed,
             confirmed: self.confirmed + other.confirmed,
+            scheduled: self.scheduled + other.scheduled,
+            undecided: self.undecided + other.undecided,
             awaiting: self.awaiting + other.awaiting,
             consumed: self.consumed + other.consumed,
             oldest_ms: [self.oldest_ms, other.oldest_ms].into_iter().flatten().min(),
@@ -468,6 +474,8 @@ impl Spool {
                     stats.oldest_ms = Some(stats.oldest_ms.map_or(accepted_ms, |o| o.min(accepted_ms)));
                 }
             }
+            stats.scheduled = txn.open_table(schema::SCHEDULED)?.len()?;
+            stats.undecided = txn.open_table(schema::UNDECIDED)?.len()?;
             stats.failed = txn.open_table(schema::FAILED)?.len()?;
             stats.awaiting = txn.open_table(schema::AWAITING)?.len()?;
             for (table, sum) in [

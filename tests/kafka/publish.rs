@@ -187,3 +187,35 @@ fn a_client_that_dies_is_replaced_and_nothing_is_lost_or_out_of_order() {
         );
     }
 }
+
+/// A check follows each stored message, when its time has come and not before.
+#[test]
+fn a_check_follows_what_was_stored() {
+    let Some(cluster) = cluster::shared("a_check_follows_what_was_stored") else {
+        return;
+    };
+    let (case, checks) = (Case::new(&cluster, "checked", 1), Case::new(&cluster, "checks", 1));
+    let mut send = case.send(&["-k", "order-1", "--check-topic", &checks.topic, "--check-after", "3s"]);
+    send.arg(case.file("input", b"one\ntwo\n"));
+    let sent = tool::run(send).expect(0);
+    assert!(sent.stderr.contains("2 checks from "), "{}", sent.stderr);
+    assert_eq!(cluster.read(&checks.topic).len(), 0);
+    let early = case.flush().expect(0);
+    assert!(early.stderr.contains("nothing waits"), "{}", early.stderr);
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    case.flush().expect(0);
+    let asked = cluster.read(&checks.topic);
+    let mut stamps: Vec<String> = asked
+        .iter()
+        .map(|seen| String::from_utf8(seen.value.clone()).unwrap())
+        .collect();
+    stamps.sort();
+    assert_eq!(stamps.len(), 2, "{stamps:?}");
+    for (n, stamp) in stamps.iter().enumerate() {
+        let lane = format!(" {}/0", case.topic);
+        assert!(
+            stamp.starts_with(&format!("{} ", n + 1)) && stamp.ends_with(&lane),
+            "{stamp}"
+        );
+    }
+}

@@ -122,3 +122,48 @@ fn what_cannot_be_is_told_by_the_exit_code() {
     let nobody = ["send", "-e", "amq.direct", "-r", "nobody", "--no-spool"];
     assert_eq!(code(&run(&broker, &broker.password, &nobody, "v\n")), 1);
 }
+
+/// What no queue takes is kept as failed and goes to the dead letters, with its reason and the stamp that it had.
+#[test]
+fn what_failed_for_good_becomes_a_dead_letter() {
+    let Some(broker) = Broker::shared("what_failed_for_good_becomes_a_dead_letter") else {
+        return;
+    };
+    let queue = broker.queue("dead", "quorum", json!({}));
+    let home = TempDir::new().unwrap();
+    let spool = home.path().join("spool");
+    let spool = spool.to_str().unwrap();
+    let send = [
+        "send",
+        "-e",
+        "amq.direct",
+        "-r",
+        "nobody",
+        "-k",
+        "order-1",
+        "--spool",
+        spool,
+    ];
+    let dead = ["--dead-letter", &queue];
+    let sent = run(&broker, &broker.password, &[&send[..], &dead].concat(), "one\ntwo\n");
+    assert_eq!(code(&sent), 1);
+    let said = String::from_utf8_lossy(&sent.stderr).into_owned();
+    assert!(said.contains("accepted 2 = stored 0 + refused 2"), "{said}");
+    assert!(said.contains("left by earlier runs: accepted 2 = stored 2"), "{said}");
+    let letters = broker.take(&queue);
+    let mut values: Vec<&str> = letters.iter().map(|m| m["payload"].as_str().unwrap()).collect();
+    values.sort_unstable();
+    assert_eq!(values, ["one", "two"]);
+    for letter in &letters {
+        let headers = &letter["properties"]["headers"];
+        assert_eq!(headers["mqsafe-key"], "order-1", "{letter}");
+        let origin = headers["mqsafe-origin-id"].as_str().unwrap();
+        assert!(origin.ends_with(" amq.direct|nobody"), "{origin}");
+        let why = headers["mqsafe-failed-reason"].as_str().unwrap();
+        assert!(why.contains("unroutable"), "{why}");
+        assert!(
+            headers["mqsafe-id"].as_str().unwrap().ends_with(&format!("|{queue}")),
+            "{letter}"
+        );
+    }
+}

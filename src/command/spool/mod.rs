@@ -79,14 +79,22 @@ fn stats(paths: &[PathBuf], format: StatsFormat, ui: &Ui) -> Result<Outcome> {
         confirmed,
         awaiting,
         consumed,
+        scheduled,
+        undecided,
         ..
     } = sum;
     let consumption = match awaiting + consumed {
         0 => String::new(),
         _ => format!(", awaiting {awaiting}, consumed {consumed}"),
     };
+    let mut apart = String::new();
+    for (what, n) in [("scheduled", scheduled), ("undecided", undecided)] {
+        if n > 0 {
+            apart.push_str(&format!(", {what} {n}"));
+        }
+    }
     ui.summary(&format!(
-        "{}: pending {pending}, failed {failed}, confirmed {confirmed}{consumption}",
+        "{}: pending {pending}, failed {failed}, confirmed {confirmed}{consumption}{apart}",
         count(paths.len() as u64, "spool")
     ));
     Ok(outcome)

@@ -13,6 +13,8 @@ pub fn json(stats: &Stats) -> Vec<u8> {
         confirmed,
         awaiting,
         consumed,
+        scheduled,
+        undecided,
         oldest_ms,
         bytes,
     } = stats;
@@ -25,5 +27,7 @@ pub fn json(stats: &Stats) -> Vec<u8> {
         "bytes": bytes,
         "awaiting": awaiting,
         "consumed": consumed,
+        "scheduled": scheduled,
+        "undecided": undecided,
     }))
 }
