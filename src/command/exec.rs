@@ -7,8 +7,8 @@
 use super::send::pump;
 use super::stop::Asked;
 use crate::connect;
-use crate::model::{Endpoint, Outcome, Problem, Result};
-use crate::send::{Input, Observer, Options, Report};
+use crate::model::{Endpoint, Fate, Outcome, Problem, Result};
+use crate::send::{Input, Observer, Options, Receipt, Report};
 use crate::spool::{Group, Spool, Target};
 use crate::ui::Ui;
 use std::ffi::OsString;
@@ -114,7 +114,8 @@ pub(super) fn deliver(
         Ok(held) if held.whole => held,
         Ok(mut held) => {
             let why = "its input was not read to the end, so the action was not begun";
-            held.own.refused += spool.decide(target, no, Some(why), now_ms())?.len() as u64;
+            let messages = spool.decide(target, no, Some(why), now_ms())?;
+            settled(&mut held, observer, &messages, Fate::Refused, why);
             held.why.get_or_insert_with(|| why.to_owned());
             held.outcome = held.outcome.and(Outcome::Negative);
             return Ok(held);
@@ -143,7 +144,7 @@ pub(super) fn deliver(
                     .next(format!("mqsafe spool decide {no} commit"))
                     .with_outcome(Outcome::Spooled)
             })?;
-            let own = ids.first().map(|first| (*first, ids.len() as u64));
+            let own = ids.first().map(|(first, _)| (*first, ids.len() as u64));
             let after = Options { own, ..options };
             let mut report = pump(spool, target, endpoint, after, None, observer)?;
             report.lines = held.lines;
@@ -152,13 +153,15 @@ pub(super) fn deliver(
         }
         Ok(Ended::Refused(why)) => {
             let why = format!("rolled back: {why}");
-            held.own.refused += spool.decide(target, no, Some(&why), now_ms())?.len() as u64;
+            let messages = spool.decide(target, no, Some(&why), now_ms())?;
+            settled(&mut held, observer, &messages, Fate::Refused, &why);
             held.why = Some(why);
             held.outcome = held.outcome.and(Outcome::Negative);
             Ok(held)
         }
         Ok(Ended::Unknown(why)) => {
-            held.own.spooled += held.held;
+            let messages = spool.group_messages(target, no)?;
+            settled(&mut held, observer, &messages, Fate::Spooled, &why);
             let at = spool.path().map(|p| p.display().to_string()).unwrap_or_default();
             held.troubles.push(
                 Problem::unknown(format!("whether the action {name} did its work is not known"))
@@ -177,6 +180,23 @@ pub(super) fn deliver(
             spool.decide(target, no, Some(&problem.to_string()), now_ms())?;
             Err(problem)
         }
+    }
+}
+
+/// Counts the messages of an action that are not published, and tells each.
+fn settled(report: &mut Report, observer: &mut dyn Observer, messages: &[(u64, u64)], fate: Fate, why: &str) {
+    report.own.count(fate, messages.len() as u64);
+    for (_, line) in messages {
+        observer.receipt(&Receipt {
+            line: *line,
+            id: None,
+            fate,
+            partition: None,
+            offset: None,
+            attempts: 0,
+            latency_ms: 0,
+            reason: Some(why),
+        });
     }
 }
 

@@ -54,13 +54,13 @@ impl<'a> Followers<'a> {
         let mut outcome = Outcome::Good;
         spool.release_due(jiff::Timestamp::now().as_millisecond())?;
         for target in self.dead_letter.iter().chain(self.check.iter().map(|(to, _)| to)) {
-            if spool.waiting(target)?.count == 0 {
-                continue;
-            }
+            let waiting = spool.waiting(target)?;
+            let Some(first) = waiting.first else { continue };
             let endpoint = broker::endpoint(self.connection, &target.topic, How::default())?;
             let waits = &args.wait;
             let mut options = Options::to_deliver(waits.connect_timeout, waits.delivery_timeout, waits.grace);
             options.max_attempts = waits.max_attempts;
+            options.own = Some((first, waiting.count));
             let at = spool.path().map(|p| p.display().to_string());
             let mut teller = Teller::new(ui, None);
             let run = pump(spool, target, endpoint, options, None, &mut teller);

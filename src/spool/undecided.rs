@@ -66,7 +66,7 @@ impl Spool {
         })
     }
 
-    /// Decides a group: its messages wait from now on, or have failed with this reason. Returns their local numbers.
+    /// Decides a group: its messages wait from now on, or have failed with this reason. Returns the local number of each, and its line of the input.
     ///
     /// # Errors
     /// [`SpoolError`]; it is not decided then, as far as this process may assume.
@@ -76,7 +76,7 @@ impl Spool {
         no: u64,
         rolled_back: Option<&str>,
         now_ms: i64,
-    ) -> Result<Vec<u64>, SpoolError> {
+    ) -> Result<Vec<(u64, u64)>, SpoolError> {
         self.write(|txn| {
             let mut undecided = txn.open_table(schema::UNDECIDED)?;
             let mut messages = Vec::new();
@@ -97,8 +97,26 @@ impl Spool {
                 }
             }
             txn.open_table(schema::GROUPS)?.remove((target.no, no))?;
-            Ok(messages.iter().map(|m| m.id).collect())
+            Ok(messages.iter().map(|m| (m.id, m.line)).collect())
         })
+    }
+
+    /// The messages of a group: the local number of each, and its line of the input.
+    ///
+    /// # Errors
+    /// [`SpoolError`] when the store fails.
+    pub fn group_messages(&self, target: &Target, no: u64) -> Result<Vec<(u64, u64)>, SpoolError> {
+        let read = || -> Result<Vec<(u64, u64)>, redb::Error> {
+            let txn = self.db.as_ref().ok_or(redb::Error::PreviousIo)?.begin_read()?;
+            let table = txn.open_table(schema::UNDECIDED)?;
+            let mut messages = Vec::new();
+            for row in table.range((target.no, no, 0)..=(target.no, no, u64::MAX))? {
+                let (key, body) = row?;
+                messages.push((key.value().2, body.value().3));
+            }
+            Ok(messages)
+        };
+        read().map_err(|e| self.failed(e))
     }
 
     /// Groups without a decision, with the target of each.

@@ -42,7 +42,19 @@ fn what_the_action_did_decides() {
     let name = std::fs::read_to_string(user.path("name")).unwrap();
     assert!(name.len() > 10 && name.contains('-'), "{name}");
 
-    let refused = send(&user, "c\nd\ne\n", &["sh", "-c", "echo no; exit 3"]);
+    let mut refused = user.send();
+    refused.args(["--receipts", "r.jsonl", "--exec", "--", "sh", "-c", "echo no; exit 3"]);
+    let refused = refused.write_stdin("c\nd\ne\n").output().unwrap();
+    let receipts = std::fs::read_to_string(user.path("r.jsonl")).unwrap();
+    let told: Vec<&str> = receipts
+        .lines()
+        .filter(|l| l.contains("\"status\":\"refused\""))
+        .collect();
+    assert_eq!(told.len(), 3, "{receipts}");
+    assert!(
+        told[2].contains("\"line\":3") && told[2].contains("rolled back"),
+        "{receipts}"
+    );
     assert_eq!(code(&refused), 1, "{}", err(&refused));
     assert!(
         err(&refused).contains("rolled back: sh ended with exit 3"),
