@@ -50,7 +50,7 @@ pub(super) fn run(mut scan: Box<dyn Scan>, ensure: Ensure, broker: &str, asked: 
         return Outcome::Good;
     }
     if result.different == 0 && !coverage.is_complete() {
-        return Outcome::Unknown;
+        return asked.outcome(Outcome::Unknown);
     }
     let problem = Problem::unknown(format!(
         "the broker acknowledged messages that it does not have as they were sent: {missing} are not there, {} are different",

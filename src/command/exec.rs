@@ -9,7 +9,7 @@ use super::stop::Asked;
 use crate::connect;
 use crate::model::{Endpoint, Fate, Outcome, Problem, Result};
 use crate::send::{Input, Observer, Options, Receipt, Report};
-use crate::spool::{Group, Spool, Target};
+use crate::spool::{Group, Spool, SpoolError, Target};
 use crate::ui::Ui;
 use std::ffi::OsString;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -125,25 +125,31 @@ pub(super) fn deliver(
             return Err(problem);
         }
     };
+    // The first Ctrl-C waits for the action and publishes nothing more, the second leaves its messages undecided.
+    let asked = Asked::listen()?;
     spool.begin_action(target, no)?;
     ui.say(&format!(
         "{} messages are safe; running {}",
         held.held,
         action.program()
     ));
-    let ended = {
-        // The first Ctrl-C waits for the action, the second leaves its messages undecided.
-        let _asked = Asked::listen()?;
-        action.run(&name)
+    // Whatever it did stays true when it cannot be written down; then the messages are undecided, and safe.
+    let unwritten = |e: SpoolError| {
+        Problem::from(e)
+            .because("how the action ended could not be written down")
+            .next(format!("`mqsafe spool decide {no}` says it to the spool"))
+            .with_outcome(Outcome::Spooled)
     };
-    match ended {
+    match action.run(&name) {
         Ok(Ended::Done) => {
-            let ids = spool.decide(target, no, None, now_ms()).map_err(|e| {
-                Problem::from(e)
-                    .because("the action did its work, and that could not be written down")
-                    .next(format!("mqsafe spool decide {no} commit"))
-                    .with_outcome(Outcome::Spooled)
-            })?;
+            let ids = spool.decide(target, no, None, now_ms()).map_err(unwritten)?;
+            if let Some(signal) = asked.signal() {
+                let why = "it was interrupted";
+                settled(&mut held, observer, &ids, Fate::Spooled, why);
+                held.why = Some(why.to_owned());
+                held.outcome = Outcome::Interrupted(signal).and(held.outcome);
+                return Ok(held);
+            }
             let own = ids.first().map(|(first, _)| (*first, ids.len() as u64));
             let after = Options { own, ..options };
             let mut report = pump(spool, target, endpoint, after, None, observer)?;
@@ -153,10 +159,10 @@ pub(super) fn deliver(
         }
         Ok(Ended::Refused(why)) => {
             let why = format!("rolled back: {why}");
-            let messages = spool.decide(target, no, Some(&why), now_ms())?;
+            let messages = spool.decide(target, no, Some(&why), now_ms()).map_err(unwritten)?;
             settled(&mut held, observer, &messages, Fate::Refused, &why);
             held.why = Some(why);
-            held.outcome = held.outcome.and(Outcome::Negative);
+            held.outcome = asked.outcome(held.outcome.and(Outcome::Negative));
             Ok(held)
         }
         Ok(Ended::Unknown(why)) => {
@@ -172,7 +178,7 @@ pub(super) fn deliver(
                     .with_outcome(Outcome::Spooled),
             );
             held.why = Some(why);
-            held.outcome = held.outcome.and(Outcome::Spooled);
+            held.outcome = asked.outcome(held.outcome.and(Outcome::Spooled));
             Ok(held)
         }
         Err(problem) => {

@@ -5,7 +5,7 @@ use super::send::{Teller, pump, tell};
 use crate::broker;
 use crate::cli::SendArgs;
 use crate::connect::Connection;
-use crate::model::{How, Outcome, Result};
+use crate::model::{How, Outcome, Problem, Result};
 use crate::send::Options;
 use crate::spool::{Spool, Target};
 use crate::ui::emit::time;
@@ -22,10 +22,19 @@ pub(super) struct Followers<'a> {
 impl<'a> Followers<'a> {
     /// # Errors
     /// When a target cannot be one of this broker.
-    pub(super) fn new(args: &SendArgs, connection: &'a Connection, spool: &mut Spool) -> Result<Followers<'a>> {
+    pub(super) fn new(
+        args: &SendArgs,
+        connection: &'a Connection,
+        topic: &str,
+        spool: &mut Spool,
+    ) -> Result<Followers<'a>> {
         let broker = connection.url.to_string();
         let mut target = |text: &str| -> Result<Target> {
             let place = resolve::place_of(connection.url.kind(), text);
+            if place == topic {
+                return Err(Problem::usage(format!("{text} is where the messages go themselves"))
+                    .next("give dead letters and checks a place of their own"));
+            }
             // Looked at now: a dead letter must not find out that its place cannot be one.
             broker::endpoint(connection, &place, How::default())?;
             Ok(spool.target(&broker, &place)?)
@@ -46,36 +55,15 @@ impl<'a> Followers<'a> {
         options.check.clone_from(&self.check);
     }
 
-    /// Delivers what followed and is due.
+    /// Delivers the dead letters; checks are sent by `spool flush`, when their time has come.
     ///
     /// # Errors
     /// When the store fails. A place that is not there is told, and what was to go there stays in the spool.
     pub(super) fn deliver(&self, spool: &mut Spool, args: &SendArgs, ui: &Ui) -> Result<Outcome> {
-        let mut outcome = Outcome::Good;
-        spool.release_due(jiff::Timestamp::now().as_millisecond())?;
-        for target in self.dead_letter.iter().chain(self.check.iter().map(|(to, _)| to)) {
-            let waiting = spool.waiting(target)?;
-            let Some(first) = waiting.first else { continue };
-            let endpoint = broker::endpoint(self.connection, &target.topic, How::default())?;
-            let waits = &args.wait;
-            let mut options = Options::to_deliver(waits.connect_timeout, waits.delivery_timeout, waits.grace);
-            options.max_attempts = waits.max_attempts;
-            options.own = Some((first, waiting.count));
-            let at = spool.path().map(|p| p.display().to_string());
-            let mut teller = Teller::new(ui, None);
-            let run = pump(spool, target, endpoint, options, None, &mut teller);
-            teller.finish(None)?;
-            match run {
-                Ok(report) => {
-                    tell(ui, &report, target, at.as_deref(), teller.started.elapsed());
-                    outcome = outcome.and(report.outcome);
-                }
-                Err(problem) => {
-                    ui.problem(&problem.with_outcome(Outcome::Spooled));
-                    outcome = outcome.and(Outcome::Spooled);
-                }
-            }
-        }
+        let outcome = match &self.dead_letter {
+            Some(target) => self.dead_letters(target, spool, args, ui)?,
+            None => Outcome::Good,
+        };
         let scheduled = spool.scheduled()?;
         if let Some(first_ms) = scheduled.first_ms {
             ui.say(&format!(
@@ -85,5 +73,31 @@ impl<'a> Followers<'a> {
             ));
         }
         Ok(outcome)
+    }
+
+    fn dead_letters(&self, target: &Target, spool: &mut Spool, args: &SendArgs, ui: &Ui) -> Result<Outcome> {
+        let waiting = spool.waiting(target)?;
+        let Some(first) = waiting.first else {
+            return Ok(Outcome::Good);
+        };
+        let endpoint = broker::endpoint(self.connection, &target.topic, How::default())?;
+        let waits = &args.wait;
+        let mut options = Options::to_deliver(waits.connect_timeout, waits.delivery_timeout, waits.grace);
+        options.max_attempts = waits.max_attempts;
+        options.own = Some((first, waiting.count));
+        let at = spool.path().map(|p| p.display().to_string());
+        let mut teller = Teller::new(ui, None);
+        let run = pump(spool, target, endpoint, options, None, &mut teller);
+        teller.finish(None)?;
+        match run {
+            Ok(report) => {
+                tell(ui, &report, target, at.as_deref(), teller.started.elapsed());
+                Ok(report.outcome)
+            }
+            Err(problem) => {
+                ui.problem(&problem.with_outcome(Outcome::Spooled));
+                Ok(Outcome::Spooled)
+            }
+        }
     }
 }

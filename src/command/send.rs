@@ -136,6 +136,9 @@ pub(super) fn run(args: &SendArgs, ui: &Ui) -> Result<Outcome> {
             Input::new(source, plan.options.clone())?
         }
     };
+    let undecided = exec::look_after(&mut spool, ui)?;
+    let followers = Followers::new(args, &connection, &topic, &mut spool)?;
+    followers.join(&mut options);
     // Receipts that are read as well as written go on, as those of a file that is resumed do.
     let goes_on = args.input.resume || (again.is_some() && same_file(&args.receipts, &args.input.only_failed));
     let receipts = receipts.map(|r| r.begin(goes_on)).transpose()?;
@@ -144,9 +147,6 @@ pub(super) fn run(args: &SendArgs, ui: &Ui) -> Result<Outcome> {
     if let From::Files(paths, _) = &plan.from {
         teller.files.clone_from(paths);
     }
-    let undecided = exec::look_after(&mut spool, ui)?;
-    let followers = Followers::new(args, &connection, &mut spool)?;
-    followers.join(&mut options);
     let report = match &action {
         None => pump(
             &mut spool,
@@ -176,11 +176,26 @@ pub(super) fn run(args: &SendArgs, ui: &Ui) -> Result<Outcome> {
         rate: rate(&report, took),
     }));
     let at = spool.path().map(|p| p.display().to_string());
+    // Whoever interrupts waits for nothing that comes after; dead letters stay in the spool.
+    let interrupted = matches!(report.outcome, Outcome::Interrupted(_));
     let ensured = match (scan, teller.ensure.take()) {
-        (Some(scan), Some(read_back)) => ensure::run(scan, read_back, &broker, &stop::Asked::listen()?, ui),
+        (Some(_), Some(_)) if interrupted => {
+            ui.say("nothing was read back: it was interrupted");
+            Outcome::Good
+        }
+        (Some(scan), Some(read_back)) => match stop::Asked::listen() {
+            Ok(asked) => ensure::run(scan, read_back, &broker, &asked, ui),
+            Err(problem) => told(ui, problem.with_outcome(Outcome::Unknown)),
+        },
         (_, _) => Outcome::Good,
     };
-    let followed = followers.deliver(&mut spool, args, ui)?;
+    let followed = if interrupted {
+        Outcome::Good
+    } else {
+        // The counts of the run are told whatever becomes of this.
+        let followed = followers.deliver(&mut spool, args, ui);
+        followed.unwrap_or_else(|problem| told(ui, problem.with_outcome(Outcome::Spooled)))
+    };
     tell(ui, &report, &target, at.as_deref(), took);
     Ok(report
         .outcome

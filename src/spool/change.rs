@@ -199,7 +199,15 @@ fn accept(
         return Ok(first_id);
     }
     if let Some(group) = change.hold {
-        return undecided::hold(txn, target, group, change.accept, first_id, change.now_ms);
+        return undecided::hold(
+            txn,
+            target,
+            group,
+            change.accept,
+            first_id,
+            change.await_ms,
+            change.now_ms,
+        );
     }
     let mut pending = txn.open_table(schema::PENDING)?;
     let mut id = first_id;

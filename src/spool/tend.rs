@@ -206,11 +206,11 @@ impl<'t> Tending<'t> {
         Ok(Some((message, failure)))
     }
 
-    /// The same message again. It may be stored, so its number stays what it is.
+    /// The same message again. One with a number may be stored, so that stays what it is.
     fn as_it_was(&mut self, message: &Pending, reason: &str) -> Result<(), redb::Error> {
         let at = (self.target.no, message.id);
         self.pending.insert(at, message.body())?;
-        self.retries.insert(at, (0, 0, true, reason))?;
+        self.retries.insert(at, (0, 0, message.seq > 0, reason))?;
         Ok(())
     }
 

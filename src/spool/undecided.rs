@@ -158,6 +158,7 @@ pub(super) fn hold(
     no: u64,
     new: &[NewMessage<'_>],
     first_id: u64,
+    await_ms: u64,
     now_ms: i64,
 ) -> Result<u64, redb::Error> {
     let mut undecided = txn.open_table(schema::UNDECIDED)?;
@@ -179,7 +180,7 @@ pub(super) fn hold(
             m.value,
             headers,
             m.tag,
-            0,
+            await_ms,
         );
         undecided.insert((target.no, no, id), body)?;
         id += 1;

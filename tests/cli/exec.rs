@@ -199,3 +199,91 @@ fn a_bad_input_ends_before_the_action() {
         );
     }
 }
+
+#[test]
+fn an_interrupt_lets_the_action_end_and_publishes_nothing() {
+    let user = User::new();
+    let mut send = Command::new(BINARY);
+    send.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+    send.env("HOME", user.path("")).current_dir(user.path(""));
+    send.args([
+        "--no-progress",
+        "send",
+        "-b",
+        NOBODY,
+        "-t",
+        "orders",
+        "--spool",
+        "spool",
+        "--connect-timeout",
+        "300ms",
+    ]);
+    send.args(["--exec", "--", "sh", "-c", "touch begun; sleep 1; touch ended"]);
+    send.stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = send.spawn().unwrap();
+    running.stdin.take().unwrap().write_all(b"one\ntwo\n").unwrap();
+    let began = Instant::now();
+    while !user.path("begun").exists() {
+        assert!(began.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let sent = Command::new("kill").arg("-INT").arg(running.id().to_string()).status();
+    assert!(sent.unwrap().success());
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(code(&output), 130, "{}", err(&output));
+    assert!(user.path("ended").exists(), "the action was cut off");
+    assert!(
+        last_line(&output).contains("accepted 2 = stored 0 + refused 0 + in doubt 0 + spooled 2"),
+        "{}",
+        err(&output)
+    );
+    // It did its work, so its messages wait like all others.
+    assert_eq!(user.spool("spool"), [2, 0, 0]);
+    assert_eq!(code(&decide(&user, &[])), 0);
+}
+
+#[test]
+fn what_was_rolled_back_can_be_sent_all_the_same() {
+    let user = User::new();
+    assert_eq!(code(&send(&user, "a\n", &["false"])), 1);
+    let mut retry = user.mqsafe();
+    let retried = retry
+        .args(["spool", "retry", "--all-failed", "--spool", "spool"])
+        .output()
+        .unwrap();
+    assert_eq!(code(&retried), 0, "{}", err(&retried));
+    let mut list = user.mqsafe();
+    let listed = list
+        .args(["spool", "ls", "--spool", "spool", "--format", "jsonl"])
+        .output()
+        .unwrap();
+    let row: serde_json::Value = serde_json::from_str(out(&listed).lines().next().unwrap()).unwrap();
+    // It never had a number, so it is certainly not stored.
+    assert_eq!(
+        (&row["state"], &row["in_doubt"]),
+        (&"pending".into(), &false.into()),
+        "{row}"
+    );
+}
+
+#[test]
+fn dead_letters_need_a_place_of_their_own() {
+    let user = User::new();
+    user.file("r.jsonl", "earlier\n");
+    for flag in ["--dead-letter", "--check-topic"] {
+        let mut send = user.send();
+        let output = send
+            .args([flag, "orders", "--receipts", "r.jsonl"])
+            .write_stdin("a\n")
+            .output()
+            .unwrap();
+        assert_eq!(code(&output), 2, "{}", err(&output));
+        assert!(
+            err(&output).contains("where the messages go themselves"),
+            "{}",
+            err(&output)
+        );
+    }
+    // Nothing was done, so nothing of the receipts is gone either.
+    assert_eq!(std::fs::read_to_string(user.path("r.jsonl")).unwrap(), "earlier\n");
+}
