@@ -10,7 +10,7 @@ use crate::connect;
 use crate::model::{Endpoint, Fate, Outcome, Problem, Result};
 use crate::send::{Input, Observer, Options, Receipt, Report};
 use crate::spool::{Group, Spool, SpoolError, Target};
-use crate::ui::Ui;
+use crate::ui::{Ui, count};
 use std::ffi::OsString;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus, Stdio};
@@ -129,8 +129,8 @@ pub(super) fn deliver(
     let asked = Asked::listen()?;
     spool.begin_action(target, no)?;
     ui.say(&format!(
-        "{} messages are safe; running {}",
-        held.held,
+        "{} stored; running {}",
+        count(held.held, "message"),
         action.program()
     ));
     // Whatever it did stays true when it cannot be written down; then the messages are undecided, and safe.
@@ -220,10 +220,11 @@ pub(super) fn look_after(spool: &mut Spool, ui: &Ui) -> Result<Outcome> {
             continue;
         }
         let why = format!("the run ended before the action {name} began");
-        let count = spool.decide(&target, group.no, Some(&why), now_ms())?.len();
-        if count > 0 {
+        let failed = spool.decide(&target, group.no, Some(&why), now_ms())?.len();
+        if failed > 0 {
             ui.warn(&format!(
-                "{count} messages to {} failed: {why} ({}); `mqsafe spool retry --all-failed` sends them all the same",
+                "{} to {} failed: {why} ({}); `mqsafe spool retry --all-failed` sends them all the same",
+                count(failed as u64, "message"),
                 target.words(),
                 group.words
             ));
@@ -234,8 +235,8 @@ pub(super) fn look_after(spool: &mut Spool, ui: &Ui) -> Result<Outcome> {
 
 fn tell(target: &Target, group: &Group, name: &str, ui: &Ui) {
     ui.warn(&format!(
-        "{} messages to {} wait for a decision: whether `{}` did its work as {name} is not known",
-        group.messages,
+        "no decision yet for {} to {}: whether `{}` did its work as {name} is not known",
+        count(group.messages, "message"),
         target.words(),
         group.words
     ));

@@ -456,7 +456,12 @@ pub(super) fn tell(ui: &Ui, report: &Report, target: &Target, spool: Option<&str
         }
     }
     if report.own.refused + report.earlier.refused > 0 && spool.is_some() {
-        ui.say("refused messages are kept as failed in the spool; `verify` calls their numbers a gap until a later message of their lane has carried the news");
+        // What belonged to an action that was rolled back never had a number.
+        let numbers = match report.held {
+            0 => "; `verify` calls their numbers a gap until a later message of their lane has carried the news",
+            _ => "",
+        };
+        ui.say(&format!("refused messages are kept as failed in the spool{numbers}"));
     }
     if report.earlier != Tally::default() {
         ui.say(&format!("left by earlier runs: {}", report.earlier));

@@ -94,7 +94,7 @@ fn an_action_that_was_killed_is_decided_by_whoever_knows() {
         assert!(id.starts_with("spool/"), "{row}");
         // Whoever delivers meanwhile leaves them alone, and says that they are there.
         let flushed = flush(&user);
-        assert!(err(&flushed).contains("wait for a decision"), "{}", err(&flushed));
+        assert!(err(&flushed).contains("no decision yet"), "{}", err(&flushed));
         let decided = decide(&user, &[&[id.as_str()], words].concat());
         assert_eq!(code(&decided), exit, "{words:?}: {}", err(&decided));
         assert_eq!(user.spool("spool"), spool, "{words:?}: {}", err(&decided));
@@ -166,7 +166,7 @@ fn a_kill_before_or_during_the_action_is_told_apart() {
     let flushed = flush(&user);
     assert_eq!(code(&flushed), 4, "{}", err(&flushed));
     assert!(
-        err(&flushed).contains("1 messages to topic orders wait for a decision"),
+        err(&flushed).contains("no decision yet for 1 message to topic orders"),
         "{}",
         err(&flushed)
     );
