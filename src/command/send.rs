@@ -120,7 +120,7 @@ pub(super) fn run(args: &SendArgs, ui: &Ui) -> Result<Outcome> {
         .map(|path| Receipts::open(path, &inputs))
         .transpose()?;
     let mut spool = match (args.no_spool, args.input.resume) {
-        (true, _) => Spool::in_memory()?,
+        (true, _) => Spool::without()?,
         (false, true) => resume::open_spool(named.as_deref(), &broker, &topic, plan.regular_file("--resume")?)?,
         (false, false) => resolve::open_spool(named.as_deref())?,
     };

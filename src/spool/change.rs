@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// One message carries at most this much text of numbers given up before it.
-const VOID_BYTES: usize = 200;
+pub(super) const VOID_BYTES: usize = 200;
 
 /// Where a message goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,6 +139,11 @@ impl Spool {
     /// [`SpoolError`]; nothing of the change happened as far as this process may assume, and the store must be
     /// [reopened](Spool::reopen) before it is used again.
     pub fn commit(&mut self, target: &Target, change: &Change<'_>) -> Result<Vec<Accepted>, SpoolError> {
+        if let Some(memory) = &mut self.memory {
+            let (got, next_id) = memory.commit(change, self.next_id);
+            self.next_id = next_id;
+            return Ok(got);
+        }
         let _limited = (!change.accept.is_empty()).then(|| self.growth.limited());
         let (got, next_id) = self.try_commit(target, change).map_err(|e| self.failed(e))?;
         self.next_id = next_id;

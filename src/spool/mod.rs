@@ -17,6 +17,7 @@ mod error;
 mod follow;
 mod growth;
 mod kept;
+mod memory;
 mod overlay;
 mod read;
 mod schema;
@@ -36,6 +37,7 @@ pub use seen::Remember;
 pub use tend::{Again, Dropped, Retried};
 pub use undecided::Group;
 
+use memory::Memory;
 use redb::{Database, ReadableDatabase};
 use std::path::{Path, PathBuf};
 
@@ -50,6 +52,8 @@ pub struct Spool {
     /// The name that this store signs stamps with, for its first broker.
     id: String,
     next_id: u64,
+    /// What waits, in a store without a spool; the database then holds only names.
+    memory: Option<Memory>,
     /// Which file this is, as opposed to a copy of it; empty for a store in memory.
     identity: String,
     /// How large its file may become.
@@ -87,6 +91,7 @@ impl Spool {
             db: Some(create(&path, &growth)?),
             id: String::new(),
             next_id: 0,
+            memory: None,
             identity: dir::identity(&path)?,
             dir: Some(dir),
             growth,
@@ -98,7 +103,19 @@ impl Spool {
         Ok(spool)
     }
 
-    /// A store that lives in memory and dies with the process, for `--no-spool`.
+    /// No store: what waits is held in memory while it waits, for `--no-spool`, and what has ended leaves no trace. It holds the
+    /// messages of one target, without groups, followers, awaited consumption or remembered ids.
+    ///
+    /// # Errors
+    /// As [`Spool::in_memory`].
+    pub fn without() -> Result<Spool, SpoolError> {
+        Ok(Spool {
+            memory: Some(Memory::default()),
+            ..Spool::in_memory()?
+        })
+    }
+
+    /// A store that lives in memory and dies with the process, for `--no-spool` with what only a store can do.
     ///
     /// # Errors
     /// [`SpoolError`] when memory cannot be had.
@@ -111,6 +128,7 @@ impl Spool {
             db: Some(db),
             id: String::new(),
             next_id: 0,
+            memory: None,
             identity: String::new(),
             dir: None,
             growth: growth::Growth::default(),
@@ -129,6 +147,7 @@ impl Spool {
             db: Some(on(disk.clone())?),
             id: String::new(),
             next_id: 0,
+            memory: None,
             identity: String::new(),
             dir: None,
             growth: growth::Growth::default(),
@@ -250,6 +269,7 @@ fn make(path: &Path) -> Result<(), SpoolError> {
         db: Some(db),
         id: String::new(),
         next_id: 0,
+        memory: None,
         identity: dir::identity(&aside)?,
         dir: None,
         growth,

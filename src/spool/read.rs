@@ -281,6 +281,9 @@ impl Spool {
         messages: usize,
         bytes: usize,
     ) -> Result<Vec<Pending>, SpoolError> {
+        if let Some(memory) = &self.memory {
+            return Ok(memory.pending(target, from, messages, bytes));
+        }
         let read = || -> Result<Vec<Pending>, redb::Error> {
             let txn = self.db.as_ref().ok_or(redb::Error::PreviousIo)?.begin_read()?;
             let mut found = Vec::new();
@@ -307,6 +310,9 @@ impl Spool {
     /// # Errors
     /// [`SpoolError`] when the store fails.
     pub fn waiting(&self, target: &Target) -> Result<Waiting, SpoolError> {
+        if let Some(memory) = &self.memory {
+            return Ok(memory.waiting());
+        }
         let read = || -> Result<Waiting, redb::Error> {
             let txn = self.db.as_ref().ok_or(redb::Error::PreviousIo)?.begin_read()?;
             let table = txn.open_table(schema::PENDING)?;

@@ -1,12 +1,13 @@
 //! Making it durable: one commit for what was read and what was settled.
 
+use super::hand_over::name_of;
 use super::{Pump, SETTLE_EVERY, STALLED, millis, now_ms, size};
 use crate::hooks::{self, Phase};
 use crate::model::{Fate, Outcome, Problem};
 use crate::send::flight::Flight;
 use crate::send::input::{Chunk, Line, Rejected};
 use crate::send::observe::Receipt;
-use crate::spool::{Accepted, Change, NewMessage, Place, Remember, Retry, Settled, SpoolError, Verdict};
+use crate::spool::{Accepted, Change, NewMessage, Place, Remember, Retry, SpoolError, Verdict};
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -137,13 +138,11 @@ impl Pump<'_> {
                 tag: tag.or(own_tag.as_deref()),
             });
         }
-        let settled = std::mem::take(&mut self.settled);
-        let settle: Vec<Settled> = settled.iter().map(|(s, _)| s.clone()).collect();
         let retry = self.unsaved_states(now_ms);
         let window_ms = self.options.dedupe_window.map_or(0, milliseconds);
         let change = Change {
             accept: &new,
-            settle: &settle,
+            settle: &self.settled,
             retry: &retry,
             hold: self.options.hold,
             follow: self.options.follow(),
@@ -155,20 +154,14 @@ impl Pump<'_> {
         };
         let got = self.spool.commit(&self.target, &change);
         self.were_saved(&retry);
-        let got = match got {
-            Ok(got) => got,
-            Err(e) => {
-                // What was settled is still to be written; what was read is not accepted.
-                self.settled = settled;
-                return Err(e);
-            }
-        };
+        // If it failed, what was settled is still to be written, and what was read is not accepted.
+        let got = got?;
         hooks::mark(Phase::Synced, new.len() as u64);
         match self.options.hold {
             None => self.accepted += new.len() as u64,
             Some(_) => self.held += new.len() as u64,
         }
-        self.was_settled(&settled);
+        self.was_settled();
         self.was_read(chunk);
         for rejected in &away {
             self.not_accepted(rejected.line, Fate::Rejected, &rejected.reason);
@@ -276,12 +269,10 @@ impl Pump<'_> {
         if !wanted {
             return;
         }
-        let settled = std::mem::take(&mut self.settled);
-        let settle: Vec<Settled> = settled.iter().map(|(s, _)| s.clone()).collect();
         let now_ms = now_ms();
         let retry = self.unsaved_states(now_ms);
         let change = Change {
-            settle: &settle,
+            settle: &self.settled,
             retry: &retry,
             follow: self.options.follow(),
             now_ms,
@@ -290,9 +281,11 @@ impl Pump<'_> {
         let done = self.spool.commit(&self.target, &change).map(drop);
         self.were_saved(&retry);
         // A verdict is true whether or not the store could write it down; if not, the message is sent once more some day.
-        self.was_settled(&settled);
+        if done.is_err() {
+            self.unwritten.extend(self.settled.iter().map(|s| s.id));
+        }
+        self.was_settled();
         if let Err(e) = done {
-            self.unwritten.extend(settled.iter().map(|(s, _)| s.id));
             self.store_failed(e);
         }
     }
@@ -341,16 +334,18 @@ impl Pump<'_> {
         again.iter().map(state).collect()
     }
 
-    pub(super) fn was_settled(&mut self, settled: &[(Settled, Flight)]) {
+    /// Counts and tells what was settled, and forgets it.
+    pub(super) fn was_settled(&mut self) {
         self.settle_since = None;
+        let (mut settled, mut landed) = (std::mem::take(&mut self.settled), std::mem::take(&mut self.landed));
         hooks::mark(
             Phase::Committed,
             settled
                 .iter()
-                .filter(|(s, _)| matches!(s.verdict, Verdict::Confirmed(_)))
+                .filter(|s| matches!(s.verdict, Verdict::Confirmed(_)))
                 .count() as u64,
         );
-        for (s, flight) in settled {
+        for (s, flight) in settled.iter().zip(&landed) {
             let (fate, offset, reason) = match (&s.verdict, &flight.unproven) {
                 (Verdict::Confirmed(_), Some(why)) => (Fate::InDoubt, None, Some(&**why)),
                 (Verdict::Confirmed(offset), None) => (Fate::Stored, *offset, None),
@@ -368,9 +363,10 @@ impl Pump<'_> {
             if fate == Fate::Stored {
                 self.times.add(latency_ms);
             }
+            let lane = name_of(&mut self.names, &self.target, s.partition);
             self.observer.receipt(&Receipt {
                 line: flight.line,
-                id: Some((&s.producer, self.target.lane(s.partition), s.seq)),
+                id: Some((&s.producer, &lane, s.seq)),
                 fate,
                 partition: Some(s.partition),
                 offset,
@@ -379,6 +375,9 @@ impl Pump<'_> {
                 reason,
             });
         }
+        settled.clear();
+        landed.clear();
+        (self.settled, self.landed) = (settled, landed);
     }
 
     /// The store failed. Nothing more is accepted; what it holds is still delivered, if it can be opened again.
