@@ -1,6 +1,7 @@
 //! One durable change: what was accepted, what was settled, how far the input was read, all in one synced transaction.
 
 use super::follow::{Follow, Followers};
+use super::queue::Queue;
 use super::schema::{self, Body, Headers, RetryRow, RunRow};
 use super::undecided;
 use super::{Pending, Remember, Spool, SpoolError, Target};
@@ -214,35 +215,41 @@ fn accept(
             change.now_ms,
         );
     }
-    let mut pending = txn.open_table(schema::PENDING)?;
-    let mut id = first_id;
+    let mut taken = Vec::with_capacity(change.accept.len());
     for m in change.accept {
-        let (partition, seq, voids) = match m.place {
+        taken.push(match m.place {
             Place::Now(partition) => {
                 let (seq, voids) = lanes.take(txn, &target.producer, partition)?;
                 (partition, seq, voids)
             }
             Place::Later(wish) => (wish.unwrap_or(-1), 0, String::new()),
-        };
+        });
+    }
+    let mut bodies = Vec::with_capacity(change.accept.len());
+    for (m, (partition, seq, voids)) in change.accept.iter().zip(&taken) {
         let headers: Headers<'_> = m.headers.to_vec();
         let body: Body<'_> = (
-            partition,
-            seq,
+            *partition,
+            *seq,
             change.now_ms,
             m.line,
             &target.producer,
-            &voids,
+            voids,
             m.key,
             m.value,
             headers,
             m.tag,
             change.await_ms,
         );
-        pending.insert((target.no, id), body)?;
-        got.push(Accepted { id, seq, voids });
-        id += 1;
+        bodies.push(body);
     }
-    Ok(id)
+    let mut queue = Queue::open(txn)?;
+    queue.accept(target.no, first_id, &bodies)?;
+    queue.store()?;
+    drop(bodies);
+    let accepted = |(id, (_, seq, voids))| Accepted { id, seq, voids };
+    got.extend((first_id..).zip(taken).map(accepted));
+    Ok(first_id + change.accept.len() as u64)
 }
 
 /// Gives pending messages their lane and number. They were accepted while the topic was not known.
@@ -256,21 +263,20 @@ fn place(
     if wanted.is_empty() {
         return Ok(());
     }
-    let mut pending = txn.open_table(schema::PENDING)?;
+    let mut queue = Queue::open(txn)?;
     for &(id, partition) in wanted {
-        let Some(old) = pending.remove((target.no, id))? else {
+        let Some(spot) = queue.find((target.no, id))? else {
             continue;
         };
-        let mut message = Pending::from_body(id, old.value());
-        drop(old);
+        let mut message = queue.read(spot, |body| Ok(Pending::from_body(id, body)))?;
         // The lane belongs to the name that the store has now, which is not the one of a store that was copied meanwhile.
         let (seq, voids) = lanes.take(txn, &target.producer, partition)?;
         message.producer.clone_from(&target.producer);
         (message.partition, message.seq, message.voids) = (Some(partition), seq, voids.clone());
-        pending.insert((target.no, id), message.body())?;
+        queue.insert((target.no, id), &message.body())?;
         got.push(Accepted { id, seq, voids });
     }
-    Ok(())
+    queue.store()
 }
 
 fn settle(
@@ -284,13 +290,13 @@ fn settle(
         return Ok(next_id);
     }
     let mut followers = Followers::default();
-    let mut pending = txn.open_table(schema::PENDING)?;
+    let mut queue = Queue::open(txn)?;
     let mut retries = txn.open_table(schema::RETRIES)?;
     // Almost always nothing came back, and then nothing has to be looked for.
     let came_back = retries.len()? > 0;
     let mut runs: HashMap<(&str, i32), Vec<(u64, i64)>> = HashMap::new();
     for s in change.settle {
-        let Some(body) = pending.remove((target.no, s.id))? else {
+        let Some(spot) = queue.find((target.no, s.id))? else {
             continue;
         };
         if came_back {
@@ -298,12 +304,18 @@ fn settle(
         }
         let (why, void) = match &s.verdict {
             Verdict::Confirmed(offset) => {
-                let body = body.value();
-                followers.stored(&change.follow, s.id, body.clone());
-                if body.10 > 0 {
-                    let at = (target.no, s.id);
-                    await_consumption(txn, at, &target.lane(s.partition), body, *offset, change.now_ms)?;
+                // Of almost all messages nothing else is wanted, and then they are not read.
+                if spot.may_await || change.follow.check.is_some() {
+                    queue.read(spot, |body| {
+                        followers.stored(&change.follow, s.id, body.clone());
+                        if body.10 == 0 {
+                            return Ok(());
+                        }
+                        let at = (target.no, s.id);
+                        await_consumption(txn, at, &target.lane(s.partition), body, *offset, change.now_ms)
+                    })?;
                 }
+                queue.remove(spot)?;
                 runs.entry((&s.producer, s.partition))
                     .or_default()
                     .push((s.seq, offset.unwrap_or(-1)));
@@ -312,15 +324,18 @@ fn settle(
             Verdict::Failed(why) => (why, true),
             Verdict::GivenUp(why) => (why, false),
         };
-        let body = body.value();
+        let mut news = queue.read(spot, |body| {
+            followers.failed(&change.follow, s.id, body.clone(), why);
+            let carried = Voids::parse(body.5.as_bytes()).unwrap_or_default();
+            let row = (why.as_str(), void, s.attempts, change.now_ms, body);
+            txn.open_table(schema::FAILED)?.insert((target.no, s.id), row)?;
+            Ok(carried)
+        })?;
+        queue.remove(spot)?;
         // Whoever reads it learns twice what it carried; whoever does not read it must learn it from the next.
-        let mut news = Voids::parse(body.5.as_bytes()).unwrap_or_default();
         if void {
             news.add(s.seq);
         }
-        followers.failed(&change.follow, s.id, body.clone(), why);
-        let row = (why.as_str(), void, s.attempts, change.now_ms, body);
-        txn.open_table(schema::FAILED)?.insert((target.no, s.id), row)?;
         lanes.give_back(txn, &s.producer, s.partition, &news)?;
     }
     let mut confirmed = txn.open_table(schema::CONFIRMED)?;
@@ -332,7 +347,8 @@ fn settle(
             join_run(&mut confirmed, producer, &lane, first, last, offset, change.now_ms)?;
         }
     }
-    drop((pending, retries, confirmed));
+    queue.store()?;
+    drop((retries, confirmed));
     followers.store(txn, target, &change.follow, next_id, change.now_ms)
 }
 
@@ -361,10 +377,10 @@ fn remember(txn: &WriteTransaction, target: &Target, rows: &[(u64, Retry)]) -> R
     if rows.is_empty() {
         return Ok(());
     }
-    let pending = txn.open_table(schema::PENDING)?;
+    let mut queue = Queue::open(txn)?;
     let mut retries = txn.open_table(schema::RETRIES)?;
     for (id, retry) in rows {
-        if pending.get((target.no, *id))?.is_some() {
+        if queue.find((target.no, *id))?.is_some() {
             retries.insert((target.no, *id), retry.row())?;
         }
     }

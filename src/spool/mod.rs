@@ -19,6 +19,7 @@ mod growth;
 mod kept;
 mod memory;
 mod overlay;
+mod queue;
 mod read;
 mod schema;
 mod seen;
@@ -309,5 +310,7 @@ mod check_tests;
 pub(crate) mod crash_tests;
 #[cfg(test)]
 mod journal_tests;
+#[cfg(test)]
+mod queue_tests;
 #[cfg(test)]
 mod tests;

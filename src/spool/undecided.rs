@@ -5,6 +5,7 @@
 //! committing it its messages wait like all others, by rolling it back they have failed. A crash leaves it held (the action never
 //! began, so it did not happen) or begun (nobody but the action itself knows).
 
+use super::queue::Queue;
 use super::schema::{self, Body};
 use super::{NewMessage, Pending, Spool, SpoolError, Target};
 use redb::{ReadableDatabase, ReadableTable, WriteTransaction};
@@ -84,11 +85,12 @@ impl Spool {
                 let (key, body) = row?;
                 messages.push(Pending::from_body(key.value().2, body.value()));
             }
+            let mut queue = Queue::open(txn)?;
             for message in &messages {
                 undecided.remove((target.no, no, message.id))?;
                 let at = (target.no, message.id);
                 match rolled_back {
-                    None => drop(txn.open_table(schema::PENDING)?.insert(at, message.body())?),
+                    None => queue.insert(at, &message.body())?,
                     // It has no number, so none is void.
                     Some(why) => drop(
                         txn.open_table(schema::FAILED)?
@@ -96,6 +98,7 @@ impl Spool {
                     ),
                 }
             }
+            queue.store()?;
             txn.open_table(schema::GROUPS)?.remove((target.no, no))?;
             Ok(messages.iter().map(|m| (m.id, m.line)).collect())
         })

@@ -256,7 +256,12 @@ impl Pump<'_> {
             (self.backoff, self.backed_off) = (backoff(), false);
         }
         // Almost always nothing came back, and then nothing is hashed.
-        for states in [&mut self.doubtful, &mut self.unsaved, &mut self.certain, &mut self.marked] {
+        for states in [
+            &mut self.doubtful,
+            &mut self.unsaved,
+            &mut self.certain,
+            &mut self.marked,
+        ] {
             if !states.is_empty() {
                 states.remove(&id);
             }
