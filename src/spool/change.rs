@@ -8,6 +8,7 @@ use super::{Pending, Remember, Spool, SpoolError, Target};
 use crate::model::Voids;
 use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 /// One message carries at most this much text of numbers given up before it.
@@ -461,26 +462,38 @@ pub(super) fn join_run(
 /// Next numbers of the lanes that one change touches; read at first use, written once at the end.
 pub(super) struct Lanes<'a> {
     target: &'a Target,
-    touched: HashMap<(String, i32), (u64, Voids)>,
+    /// Those of the producer that the store has now, by their number.
+    own: HashMap<i32, (u64, Voids)>,
+    /// Those of producers that it had before.
+    others: HashMap<(String, i32), (u64, Voids)>,
 }
 
 impl<'a> Lanes<'a> {
     pub(super) fn new(target: &'a Target) -> Lanes<'a> {
         Lanes {
             target,
-            touched: HashMap::new(),
+            own: HashMap::new(),
+            others: HashMap::new(),
         }
     }
 
     fn of(&mut self, txn: &WriteTransaction, producer: &str, partition: i32) -> Result<&mut (u64, Voids), redb::Error> {
-        let key = (producer.to_owned(), partition);
-        if !self.touched.contains_key(&key) {
+        let read = || -> Result<(u64, Voids), redb::Error> {
             let table = txn.open_table(schema::LANES)?;
             let row = table.get((producer, self.target.lane(partition).as_str()))?;
             let state = row.map(|r| (r.value().0, Voids::parse(r.value().1.as_bytes()).unwrap_or_default()));
-            self.touched.insert(key.clone(), state.unwrap_or((1, Voids::default())));
+            Ok(state.unwrap_or((1, Voids::default())))
+        };
+        if producer == self.target.producer {
+            return Ok(match self.own.entry(partition) {
+                Entry::Occupied(lane) => lane.into_mut(),
+                Entry::Vacant(lane) => lane.insert(read()?),
+            });
         }
-        Ok(self.touched.entry(key).or_insert((1, Voids::default())))
+        Ok(match self.others.entry((producer.to_owned(), partition)) {
+            Entry::Occupied(lane) => lane.into_mut(),
+            Entry::Vacant(lane) => lane.insert(read()?),
+        })
     }
 
     /// The next number of a lane, and the numbers given up since its last message, which the new message carries.
@@ -493,7 +506,12 @@ impl<'a> Lanes<'a> {
         let (next, voids) = self.of(txn, producer, partition)?;
         let seq = *next;
         *next += 1;
-        Ok((seq, voids.take(VOID_BYTES).to_string()))
+        let carried = if voids.is_empty() {
+            String::new()
+        } else {
+            voids.take(VOID_BYTES).to_string()
+        };
+        Ok((seq, carried))
     }
 
     /// Numbers that nobody will read: those that were given up, and those that a message carried that nobody reads.
@@ -511,13 +529,21 @@ impl<'a> Lanes<'a> {
     }
 
     pub(super) fn store(self, txn: &WriteTransaction) -> Result<(), redb::Error> {
-        if self.touched.is_empty() {
+        if self.own.is_empty() && self.others.is_empty() {
             return Ok(());
         }
         let mut table = txn.open_table(schema::LANES)?;
-        for ((producer, partition), (next, voids)) in self.touched {
-            let lane = self.target.lane(partition);
-            table.insert((producer.as_str(), lane.as_str()), (next, voids.to_string().as_str()))?;
+        let own = self
+            .own
+            .iter()
+            .map(|(lane, state)| (self.target.producer.as_str(), *lane, state));
+        let others = self
+            .others
+            .iter()
+            .map(|((producer, lane), state)| (producer.as_str(), *lane, state));
+        for (producer, lane, (next, voids)) in own.chain(others) {
+            let lane = self.target.lane(lane);
+            table.insert((producer, lane.as_str()), (*next, voids.to_string().as_str()))?;
         }
         Ok(())
     }

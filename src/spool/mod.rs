@@ -177,6 +177,11 @@ impl Spool {
         self.growth.limit(bytes);
     }
 
+    /// Whether its file may not grow as it likes.
+    pub fn is_limited(&self) -> bool {
+        self.growth.is_limited()
+    }
+
     /// The directory of the store, where it has one.
     pub fn path(&self) -> Option<&Path> {
         self.dir.as_ref().map(StoreDir::path)
