@@ -6,7 +6,8 @@ use super::create::{self, Made};
 use super::handshake::{self, Handshake};
 use super::publish::KafkaPublisher;
 use super::raw;
-use crate::model::{Deliver, Endpoint, How, Lanes, Publish, Result, Stage, Topology, Unreached};
+use super::transact::KafkaTransactor;
+use crate::model::{Deliver, Endpoint, How, Lanes, Publish, Result, Stage, Topology, Transact, Unreached};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::bindings::rd_kafka_resp_err_t as Code;
@@ -234,6 +235,17 @@ impl Endpoint for KafkaEndpoint {
             deliver,
         )?;
         Ok(Box::new(publisher))
+    }
+
+    fn transactor(&self, name: &str, deliver: Deliver) -> Result<Option<Box<dyn Transact>>> {
+        let transactor = KafkaTransactor::new(
+            self.target.clone(),
+            self.batch_bytes(),
+            name,
+            self.last_error.clone(),
+            deliver,
+        )?;
+        Ok(Some(Box::new(transactor)))
     }
 
     fn last_error(&self) -> Option<String> {
