@@ -180,6 +180,8 @@ pub(super) fn deliver(
         },
         Some(Way::Transaction) | None => None,
     };
+    // With the names of the lanes that its messages got meanwhile.
+    let target = &spool.target(&target.broker, &target.topic)?;
     // The first Ctrl-C waits for the action and publishes nothing more, the second leaves its messages undecided.
     let asked = Asked::listen_twice()?;
     spool.begin_action(target, no)?;

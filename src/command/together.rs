@@ -177,7 +177,9 @@ fn of<'a>(
     let events = Events::default();
     let sender = events.sender.clone();
     stop::on_signal(move |signal| drop(sender.send(Event::Stop(signal))))?;
-    let (target, endpoint, options) = (target.clone(), Arc::clone(endpoint), options.clone());
+    // With the names of its lanes, which may have been learnt meanwhile.
+    let target = spool.target(&target.broker, &target.topic)?;
+    let (endpoint, options) = (Arc::clone(endpoint), options.clone());
     Ok(Together::new(spool, target, group, endpoint, options, observer, events))
 }
 

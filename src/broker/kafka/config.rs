@@ -111,8 +111,8 @@ impl KafkaTarget {
     }
 
     /// Publishing in transactions under this name.
-    pub(super) fn transactor(&self, batch_bytes: u32, name: &str) -> ClientConfig {
-        let mut config = self.producer(batch_bytes, false, How::default());
+    pub(super) fn transactor(&self, batch_bytes: u32, one_by_one: bool, name: &str) -> ClientConfig {
+        let mut config = self.producer(batch_bytes, one_by_one, How::default());
         config.set("transactional.id", name);
         // A large input takes longer than librdkafka's minute. Brokers allow a quarter of an hour unless they are told otherwise.
         if self.properties.get("transaction.timeout.ms").is_none() {

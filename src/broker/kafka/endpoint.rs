@@ -14,8 +14,9 @@ use rdkafka::bindings::rd_kafka_resp_err_t as Code;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{IsError, KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::BaseProducer;
-use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// A batch may hold this much when the topic's limit is not known; librdkafka's own default, below every broker's default.
@@ -41,6 +42,8 @@ pub struct KafkaEndpoint {
     /// What a batch may hold, as soon as the broker has said it.
     limit: Mutex<Option<Receiver<Option<u32>>>>,
     made: Mutex<Option<String>>,
+    /// Set by a transaction whose batch was refused for its size.
+    too_large: Arc<AtomicBool>,
     asking: Mutex<Option<BaseConsumer<Asking>>>,
 }
 
@@ -65,6 +68,7 @@ impl KafkaEndpoint {
             limit: Mutex::new(None),
             last_error: LastError::default(),
             made: Mutex::new(None),
+            too_large: Arc::default(),
             asking: Mutex::new(None),
         })
     }
@@ -244,6 +248,7 @@ impl Endpoint for KafkaEndpoint {
             name,
             self.last_error.clone(),
             deliver,
+            Arc::clone(&self.too_large),
         )?;
         Ok(Some(Box::new(transactor)))
     }

@@ -22,7 +22,7 @@ use rdkafka::message::Message;
 use rdkafka::producer::Producer;
 use rdkafka::{Offset, TopicPartitionList};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a question about offsets may take.
@@ -44,17 +44,20 @@ impl KafkaTransactor {
         name: &str,
         last_error: LastError,
         deliver: Deliver,
+        too_large: Arc<AtomicBool>,
     ) -> Result<KafkaTransactor> {
+        // A batch that was refused for its size says nothing about its messages, so the next attempt sends them one by one.
+        let one_by_one = too_large.load(Ordering::Relaxed);
         let context = Publishing {
             last_error: last_error.clone(),
             deliver: Arc::new(deliver),
-            too_large: Arc::new(AtomicBool::new(false)),
-            one_by_one: false,
+            too_large,
+            one_by_one,
             batch_bytes,
             tokens: target.tokens.clone(),
         };
         let producer: Client = target
-            .transactor(batch_bytes, name)
+            .transactor(batch_bytes, one_by_one, name)
             .create_with_context(context)
             .map_err(|e| config::refused(&e, &target.properties))?;
         Ok(KafkaTransactor {
@@ -216,6 +219,8 @@ impl Transact for KafkaTransactor {
     }
 
     fn abort(&mut self, patience: Duration) -> std::result::Result<(), Hindered> {
+        // What it gives back then is waited for in a way that can miss some of it; so nothing is left to be given back.
+        self.publisher.recall();
         self.publisher
             .client()
             .abort_transaction(patience)
