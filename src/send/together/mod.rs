@@ -399,3 +399,6 @@ fn now_ms() -> i64 {
 fn is_committing(group: &Group) -> bool {
     group.together.as_ref().is_some_and(|t| t.phase == Phase::Committing)
 }
+
+#[cfg(test)]
+mod tests;
