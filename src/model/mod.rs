@@ -8,6 +8,7 @@ mod publish;
 mod record;
 mod scan;
 mod stamp;
+mod transact;
 
 pub use delivery::{Delivery, Fate, Position, Tally};
 pub use outcome::{Outcome, Signal};
@@ -19,3 +20,4 @@ pub use publish::{
 pub use record::Record;
 pub use scan::{Coverage, PartitionRead, Scan, ScanPlan, ScanReport, Visit};
 pub use stamp::{CorruptStamp, ORIGIN_HEADER, REASON_HEADER, STAMP_HEADER, Stamp, VOID_HEADER, Voids};
+pub use transact::{Committed, Found, Hindered, Probe, Transact};

@@ -1,6 +1,6 @@
 //! How messages are handed to a broker.
 
-use super::{Decide, Delivery, Prepare, Problem, Result};
+use super::{Decide, Delivery, Prepare, Problem, Result, Transact};
 use std::time::Duration;
 
 /// One message as a broker's client needs it.
@@ -263,6 +263,16 @@ pub trait Endpoint: Send + Sync {
     /// As [`Endpoint::publisher`].
     fn preparer(&self, producer: &str, decide: Decide) -> Result<Option<Box<dyn Prepare>>> {
         let _ = (producer, decide);
+        Ok(None)
+    }
+
+    /// Connects for messages that readers get all together or not at all; `None` where the broker has no such thing. Only one
+    /// connection under this name is of use at a time: a later one ends what an earlier one left.
+    ///
+    /// # Errors
+    /// As [`Endpoint::publisher`].
+    fn transactor(&self, name: &str, deliver: Deliver) -> Result<Option<Box<dyn Transact>>> {
+        let _ = (name, deliver);
         Ok(None)
     }
 

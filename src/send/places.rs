@@ -1,6 +1,8 @@
 //! The lanes that a run can write to, as the spool numbers them.
 
 use super::partitioner::Partitioner;
+use crate::model::{Problem, Topology};
+use crate::spool::Target;
 
 /// Lanes that can be written to now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +66,23 @@ impl Places {
                 among[partitioner.choose(key, among.len() as i32) as usize % among.len()]
             }
         }
+    }
+}
+
+/// What a broker's answer that offers no lane means for whoever wants to publish there.
+pub(super) fn problem(target: &Target, answer: Topology) -> Problem {
+    let (topic, broker) = (target.words(), &target.broker);
+    match answer {
+        Topology::Known(_) => Problem::unknown(format!("{topic} on {broker} offers no lane")),
+        Topology::NoSuchTopic => Problem::usage(format!("{topic} does not exist on {broker}"))
+            .next("check its spelling, or create it first; it is never created by accident"),
+        Topology::Denied(why) => Problem::usage(format!("{topic} on {broker} may not be written"))
+            .because(why)
+            .next("ask whoever runs the broker for the right to look at it and to write to it"),
+        Topology::CannotMake(why) => Problem::usage(format!("{topic} cannot be made on {broker}"))
+            .because(why)
+            .next("correct --create-topic, or have it made by somebody else"),
+        Topology::Unfit(problem) => problem,
     }
 }
 

@@ -3,8 +3,8 @@
 use super::follow::{Follow, Followers};
 use super::queue::Queue;
 use super::schema::{self, Body, Headers, RetryRow, RunRow};
-use super::undecided;
 use super::{Pending, Remember, Spool, SpoolError, Target};
+use super::{together, undecided};
 use crate::model::Voids;
 use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 use std::collections::HashMap;
@@ -150,6 +150,37 @@ impl Spool {
         let (got, next_id) = self.try_commit(target, change).map_err(|e| self.failed(e))?;
         self.next_id = next_id;
         Ok(got)
+    }
+
+    /// Makes verdicts on messages of a group durable, and lets others of it (`loose`) wait like all others from now on. When none is
+    /// left, the group is gone.
+    ///
+    /// # Errors
+    /// As [`Spool::commit`].
+    pub fn settle_group(
+        &mut self,
+        target: &Target,
+        group: u64,
+        change: &Change<'_>,
+        loose: &[u64],
+    ) -> Result<(), SpoolError> {
+        let next_id = self.next_id;
+        self.next_id = self.write(|txn| {
+            let (at, mut lanes) = ((target.no, group), Lanes::new(target));
+            let settled = change.settle.iter().map(|s| s.id);
+            together::release(txn, at, settled.chain(loose.iter().copied()))?;
+            let next_id = settle(txn, target, change, &mut lanes, next_id)?;
+            remember(txn, target, change.retry)?;
+            lanes.store(txn)?;
+            if together::is_empty(txn, at)? {
+                txn.open_table(schema::GROUPS)?.remove(at)?;
+                together::end(txn, at)?;
+            }
+            txn.open_table(schema::META)?
+                .insert("next_id", next_id.to_string().as_str())?;
+            Ok(next_id)
+        })?;
+        Ok(())
     }
 
     fn try_commit(&self, target: &Target, change: &Change<'_>) -> Result<(Vec<Accepted>, u64), redb::Error> {

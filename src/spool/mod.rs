@@ -24,6 +24,7 @@ mod read;
 mod schema;
 mod seen;
 mod tend;
+mod together;
 mod undecided;
 
 pub use change::{Accepted, Change, InputProgress, NewMessage, Place, Retry, Settled, Verdict};
@@ -36,6 +37,7 @@ pub use kept::{Held, Kept, Run, Which};
 pub use read::{Pending, Stats, Target, Waiting};
 pub use seen::Remember;
 pub use tend::{Again, Dropped, Retried};
+pub use together::{Phase, Together, Way};
 pub use undecided::Group;
 
 use memory::Memory;

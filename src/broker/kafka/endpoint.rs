@@ -6,15 +6,17 @@ use super::create::{self, Made};
 use super::handshake::{self, Handshake};
 use super::publish::KafkaPublisher;
 use super::raw;
-use crate::model::{Deliver, Endpoint, How, Lanes, Publish, Result, Stage, Topology, Unreached};
+use super::transact::KafkaTransactor;
+use crate::model::{Deliver, Endpoint, How, Lanes, Publish, Result, Stage, Topology, Transact, Unreached};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::bindings::rd_kafka_resp_err_t as Code;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{IsError, KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::BaseProducer;
-use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// A batch may hold this much when the topic's limit is not known; librdkafka's own default, below every broker's default.
@@ -40,6 +42,8 @@ pub struct KafkaEndpoint {
     /// What a batch may hold, as soon as the broker has said it.
     limit: Mutex<Option<Receiver<Option<u32>>>>,
     made: Mutex<Option<String>>,
+    /// Set by a transaction whose batch was refused for its size.
+    too_large: Arc<AtomicBool>,
     asking: Mutex<Option<BaseConsumer<Asking>>>,
 }
 
@@ -64,6 +68,7 @@ impl KafkaEndpoint {
             limit: Mutex::new(None),
             last_error: LastError::default(),
             made: Mutex::new(None),
+            too_large: Arc::default(),
             asking: Mutex::new(None),
         })
     }
@@ -234,6 +239,18 @@ impl Endpoint for KafkaEndpoint {
             deliver,
         )?;
         Ok(Box::new(publisher))
+    }
+
+    fn transactor(&self, name: &str, deliver: Deliver) -> Result<Option<Box<dyn Transact>>> {
+        let transactor = KafkaTransactor::new(
+            self.target.clone(),
+            self.batch_bytes(),
+            name,
+            self.last_error.clone(),
+            deliver,
+            Arc::clone(&self.too_large),
+        )?;
+        Ok(Some(Box::new(transactor)))
     }
 
     fn last_error(&self) -> Option<String> {

@@ -17,6 +17,7 @@ mod renew_tests;
 mod scan;
 mod security;
 pub mod testbed;
+mod transact;
 
 pub use config::KafkaTarget;
 pub use endpoint::KafkaEndpoint;

@@ -6,7 +6,7 @@ use crate::model::{Delivery, Lanes, Outcome, Problem, Signal, Topology, Unreache
 use crate::send::event::Event;
 use crate::send::flight::Flight;
 use crate::send::input::InputEnd;
-use crate::send::places::Places;
+use crate::send::places::{self, Places};
 use crate::spool::{Settled, SpoolError, Verdict};
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
@@ -101,7 +101,7 @@ impl Pump<'_> {
     }
 
     pub(super) fn learn(&mut self, answer: std::result::Result<Topology, Unreached>) {
-        let (topic, broker) = (self.target.words(), self.target.broker.clone());
+        let topic = self.target.words();
         match answer {
             Err(unreached) => {
                 self.refused = unreached.is_refusal();
@@ -140,21 +140,7 @@ impl Pump<'_> {
                     self.store_failed(e);
                 }
             }
-            Ok(Topology::NoSuchTopic) => {
-                let problem = Problem::usage(format!("{topic} does not exist on {broker}"));
-                self.denied =
-                    Some(problem.next("check its spelling, or create it first; it is never created by accident"));
-            }
-            Ok(Topology::Denied(why)) => {
-                let problem = Problem::usage(format!("{topic} on {broker} may not be written")).because(why);
-                self.denied =
-                    Some(problem.next("ask whoever runs the broker for the right to look at it and to write to it"));
-            }
-            Ok(Topology::CannotMake(why)) => {
-                let problem = Problem::usage(format!("{topic} cannot be made on {broker}")).because(why);
-                self.denied = Some(problem.next("correct --create-topic, or have it made by somebody else"));
-            }
-            Ok(Topology::Unfit(problem)) => self.denied = Some(problem),
+            Ok(other) => self.denied = Some(places::problem(&self.target, other)),
         }
     }
 

@@ -84,7 +84,7 @@ impl Options {
         }
     }
 
-    fn follow(&self) -> Follow<'_> {
+    pub(in crate::send) fn follow(&self) -> Follow<'_> {
         Follow {
             dead_letter: self.dead_letter.as_ref(),
             check: self.check.as_ref().map(|(to, after)| (to, millis(*after))),
@@ -466,7 +466,7 @@ impl Moment {
     }
 }
 
-fn backoff() -> ExponentialBackoff {
+pub(in crate::send) fn backoff() -> ExponentialBackoff {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(200))
         .with_max_delay(Duration::from_secs(5))
