@@ -191,9 +191,13 @@ impl Endpoint for KafkaEndpoint {
         let client: &BaseConsumer<Asking> = asking.insert(client);
         let (start, topic) = (Instant::now(), self.target.topic.as_str());
         let is_alone = self.target.broker.hosts().len() == 1;
+        // Before the first question there is nothing to hear but that a token is wanted.
+        let mut hears = self.target.tokens.is_some();
         loop {
             let left = timeout.saturating_sub(start.elapsed()).max(Duration::from_millis(10));
-            hear(client);
+            if std::mem::replace(&mut hears, true) {
+                hear(client);
+            }
             let answer = match client.fetch_metadata(Some(topic), left.min(Duration::from_millis(500))) {
                 Ok(metadata) => {
                     let topic = metadata.topics().iter().find(|t| t.name() == topic);
@@ -231,13 +235,15 @@ impl Endpoint for KafkaEndpoint {
     }
 
     fn publisher(&self, deliver: Deliver) -> Result<Box<dyn Publish>> {
-        let publisher = KafkaPublisher::new(
+        // It connects while the answer about the limit is awaited; hardly any topic has a small one.
+        let mut publisher = KafkaPublisher::new(
             self.target.clone(),
-            self.batch_bytes(),
+            BATCH_BYTES,
             self.how,
             self.last_error.clone(),
             deliver,
         )?;
+        publisher.limit_batches(self.batch_bytes())?;
         Ok(Box::new(publisher))
     }
 

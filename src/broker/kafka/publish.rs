@@ -53,6 +53,18 @@ impl KafkaPublisher {
         }
     }
 
+    /// Makes batches no larger than this. Nothing may have been offered yet.
+    ///
+    /// # Errors
+    /// As for a new one.
+    pub(super) fn limit_batches(&mut self, batch_bytes: u32) -> Result<()> {
+        if batch_bytes == self.batch_bytes {
+            return Ok(());
+        }
+        self.batch_bytes = batch_bytes;
+        self.renew()
+    }
+
     /// The client.
     pub(super) fn client(&self) -> &Client {
         &self.producer
