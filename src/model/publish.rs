@@ -128,6 +128,11 @@ pub struct NamedLane {
     pub queue: i32,
 }
 
+impl NamedLane {
+    /// The queue of a lane that is used only by who asks for it, and by messages that have it already.
+    pub const ON_REQUEST: i32 = i32::MAX;
+}
+
 /// Why a broker could not be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreached {
