@@ -16,6 +16,8 @@ mod support;
 mod cluster;
 #[path = "kafka/forms.rs"]
 mod forms;
+#[path = "kafka/full.rs"]
+mod full;
 #[path = "kafka/history.rs"]
 mod history;
 #[path = "kafka/input.rs"]

@@ -209,6 +209,7 @@ pub(super) fn run(args: &SendArgs, ui: &Ui) -> Result<Outcome> {
         let followed = followers.deliver(&mut spool, args, ui);
         followed.unwrap_or_else(|problem| told(ui, problem.with_outcome(Outcome::Spooled)))
     };
+    followers.tell_others(&spool, &target, ui)?;
     tell(ui, &report, &target, at.as_deref(), took);
     Ok(report
         .outcome

@@ -1,5 +1,6 @@
 //! Messages that belong to a local action: published when it did its work, never when it did not, and never forgotten.
 
+use super::stop::Running;
 use super::{BINARY, NOBODY, User, code, err, out};
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
@@ -343,4 +344,85 @@ fn a_transaction_without_a_broker_waits_whole_and_is_not_offered_by_itself() {
         "{}",
         err(&flushed)
     );
+}
+
+#[test]
+fn a_second_interrupt_leaves_the_action_undecided_and_tells_the_counts() {
+    let user = User::new();
+    let mut send = Command::new(BINARY);
+    send.env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .env("HOME", user.path(""))
+        .current_dir(user.path(""));
+    send.args([
+        "--no-progress",
+        "send",
+        "-b",
+        NOBODY,
+        "-t",
+        "orders",
+        "--spool",
+        "spool",
+    ]);
+    send.args(["--connect-timeout", "200ms", "--receipts", "r.jsonl"]);
+    // It goes on after whoever waited for it is gone, and leaves a sign when it is done.
+    send.args(["--exec", "--", "sh", "-c", "touch began; sleep 2; touch done"]);
+    let mut running = Running::start(send);
+    running.write("a\nb\n");
+    running.close();
+    running.wait_for(|| user.path("began").exists());
+    running.signal("INT");
+    std::thread::sleep(Duration::from_millis(300));
+    running.signal("INT");
+    let (status, said) = running.end();
+    assert_eq!(status.code(), Some(130), "{said}");
+    assert!(
+        said.contains("sh still runs") && said.contains("mqsafe spool decide"),
+        "{said}"
+    );
+    let last = said.lines().last().unwrap_or_default();
+    assert!(
+        last.contains("accepted 2 = stored 0 + refused 0 + in doubt 0 + spooled 2"),
+        "{said}"
+    );
+    let receipts = std::fs::read_to_string(user.path("r.jsonl")).unwrap();
+    assert_eq!(receipts.matches("\"status\":\"spooled\"").count(), 2, "{receipts}");
+    assert!(receipts.contains("\"spooled\":2"), "{receipts}");
+    // They are listed, and nobody may drop one of them alone.
+    let mut ls = user.mqsafe();
+    ls.args([
+        "spool",
+        "ls",
+        "--spool",
+        "spool",
+        "--state",
+        "undecided",
+        "--format",
+        "jsonl",
+    ]);
+    let listed = out(&ls.output().unwrap());
+    assert_eq!(listed.lines().count(), 2, "{listed}");
+    assert!(
+        listed.contains("\"state\":\"undecided\"") && listed.contains("touch began"),
+        "{listed}"
+    );
+    let id: serde_json::Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();
+    let mut drop = user.mqsafe();
+    drop.args([
+        "spool",
+        "drop",
+        id["spool_id"].as_str().unwrap(),
+        "--spool",
+        "spool",
+        "--force",
+        "--yes",
+    ]);
+    let refused = drop.output().unwrap();
+    assert_eq!(code(&refused), 2, "{}", err(&refused));
+    assert!(err(&refused).contains("spool decide"), "{}", err(&refused));
+    let end = Instant::now() + Duration::from_secs(10);
+    while !user.path("done").exists() {
+        assert!(Instant::now() < end, "the action was ended with its run");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }

@@ -252,7 +252,7 @@ pub(crate) fn eventually(what: &str, so: impl Fn() -> bool) {
 }
 
 /// Reads `partition offset key-length value-length headers⏎ key value ⏎`, where lengths make any bytes safe.
-fn parse(mut bytes: &[u8]) -> Vec<Seen> {
+pub(crate) fn parse(mut bytes: &[u8]) -> Vec<Seen> {
     let mut all = Vec::new();
     while !bytes.is_empty() {
         let end = bytes.iter().position(|b| *b == b'\n').unwrap();

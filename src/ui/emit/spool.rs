@@ -73,14 +73,14 @@ pub fn record(target: &Target, kept: &Kept) -> Value {
         .collect();
     let offset = match &kept.held {
         Held::Awaiting { offset, .. } => *offset,
-        Held::Pending { .. } | Held::Failed { .. } => None,
+        Held::Pending { .. } | Held::Failed { .. } | Held::Scheduled { .. } | Held::Undecided { .. } => None,
     };
     json!({
         "broker": target.broker,
         "topic": topic,
         "exchange": exchange,
         "routing_key": routing_key,
-        "partition": partition.or(message.wish),
+        "partition": partition.or(message.wish.filter(|_| exchange.is_none())),
         "offset": offset,
         "timestamp": time(message.accepted_ms),
         "key": message.key.as_deref().map(bytes),
@@ -131,6 +131,10 @@ fn standing(held: &Held, now_ms: i64) -> [(&'static str, Value); 8] {
         } => {
             (fields[0].1, fields[4].1, fields[5].1) = (json!("awaiting"), json!(failure), at(confirmed_ms));
             fields[7].1 = json!(*until_ms <= now_ms);
+        }
+        Held::Scheduled { due_ms } => (fields[0].1, fields[2].1) = (json!("scheduled"), at(due_ms)),
+        Held::Undecided { words, in_doubt, .. } => {
+            (fields[0].1, fields[3].1, fields[4].1) = (json!("undecided"), json!(in_doubt), json!(words));
         }
     }
     fields
@@ -224,6 +228,13 @@ pub fn row(spool_id: &str, target: &Target, kept: &Kept, now_ms: i64) -> [String
             none(),
             none(),
             failure.clone().unwrap_or_else(none),
+        ),
+        Held::Scheduled { due_ms } => ("scheduled", none(), time(*due_ms), none()),
+        Held::Undecided { group, words, in_doubt } => (
+            if *in_doubt { "undecided, in doubt" } else { "undecided" },
+            none(),
+            none(),
+            format!("{group}: {words}"),
         ),
     };
     [
@@ -354,6 +365,18 @@ pub fn human(spool_id: &str, target: &Target, kept: &Kept, now_ms: i64) -> Strin
             if let Some(why) = failure {
                 say("reason", &format!("its consumer failed: {}", escape(why)));
             }
+        }
+        Held::Scheduled { due_ms } => say("due", &time(*due_ms)),
+        Held::Undecided { group, words, in_doubt } => {
+            say("belongs", &format!("to {group}: {}", escape(words)));
+            say(
+                "stored",
+                if *in_doubt {
+                    "perhaps, with all of its group"
+                } else {
+                    "not before that is decided"
+                },
+            );
         }
     }
     say("key", &shown(message.key.as_deref(), "(none)"));
