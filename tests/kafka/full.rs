@@ -52,7 +52,16 @@ impl Node {
             port,
             child: None,
         };
-        let mut format = node.java(None, &["kafka.tools.StorageTool", "format", "-t", "AAAAAAAAQACAAAAAAAAAAQ", "-c"]);
+        let mut format = node.java(
+            None,
+            &[
+                "kafka.tools.StorageTool",
+                "format",
+                "-t",
+                "AAAAAAAAQACAAAAAAAAAAQ",
+                "-c",
+            ],
+        );
         format.arg(node.dir.path().join("node.properties"));
         let formatted = format.status().unwrap();
         assert!(formatted.success(), "{}", node.said());
@@ -68,7 +77,12 @@ impl Node {
         let limit = limit_kib.map_or_else(String::new, |kib| format!("ulimit -f {kib} && "));
         let mut java = Command::new("bash");
         java.args(["-c", &format!("{limit}exec java \"$@\""), "java"])
-            .args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Xmx256m"])
+            .args([
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
+                "-XX:-UsePerfData",
+                "-Xmx256m",
+            ])
             .arg(format!("-Djava.io.tmpdir={}", self.dir.path().display()))
             .args(["-cp", &format!("{}/*", self.jars)])
             .args(arguments);
@@ -77,9 +91,7 @@ impl Node {
             .append(true)
             .open(self.dir.path().join("out.log"))
             .unwrap();
-        java.stdin(Stdio::null())
-            .stdout(out.try_clone().unwrap())
-            .stderr(out);
+        java.stdin(Stdio::null()).stdout(out.try_clone().unwrap()).stderr(out);
         java
     }
 
@@ -88,7 +100,10 @@ impl Node {
         kafka.arg(self.dir.path().join("node.properties"));
         self.child = Some(kafka.spawn().unwrap());
         self.wait("the node answers", |node| {
-            let list = Command::new("kcat").args(["-L", "-m", "1", "-b", &node.address()]).output().unwrap();
+            let list = Command::new("kcat")
+                .args(["-L", "-m", "1", "-b", &node.address()])
+                .output()
+                .unwrap();
             String::from_utf8_lossy(&list.stdout).contains("broker 1 at ")
         });
     }
@@ -114,7 +129,17 @@ impl Node {
 
     fn read(&self, topic: &str) -> Vec<Seen> {
         let read = Command::new("kcat")
-            .args(["-C", "-b", &self.address(), "-t", topic, "-e", "-q", "-f", "%p %o %K %S %h\n%k%s\n"])
+            .args([
+                "-C",
+                "-b",
+                &self.address(),
+                "-t",
+                topic,
+                "-e",
+                "-q",
+                "-f",
+                "%p %o %K %S %h\n%k%s\n",
+            ])
             .output()
             .unwrap();
         assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
@@ -148,8 +173,20 @@ fn a_full_disk_of_the_broker_costs_nothing() {
     let done = mqsafe(
         home.path(),
         &[
-            "send", "-b", &address, "-t", "orders", "--spool", spool, "--create-topic=1x1", "--connect-timeout", "5s",
-            "--delivery-timeout", "4s", "--receipts", receipts.to_str().unwrap(),
+            "send",
+            "-b",
+            &address,
+            "-t",
+            "orders",
+            "--spool",
+            spool,
+            "--create-topic=1x1",
+            "--connect-timeout",
+            "5s",
+            "--delivery-timeout",
+            "4s",
+            "--receipts",
+            receipts.to_str().unwrap(),
         ],
         &judge::text(&lines),
     )
@@ -157,7 +194,8 @@ fn a_full_disk_of_the_broker_costs_nothing() {
     let full = |node: &Node| node.said().contains("File too large") || node.said().contains("No space left");
     assert!(full(&node), "the disk was never full: {}", node.said());
     let told = tool::Receipts::read(&receipts);
-    let [stored, refused, in_doubt, spooled] = ["stored", "refused", "in_doubt", "spooled"].map(|name| told.count(name));
+    let [stored, refused, in_doubt, spooled] =
+        ["stored", "refused", "in_doubt", "spooled"].map(|name| told.count(name));
     assert_eq!(stored + refused + in_doubt + spooled, LINES as u64, "{}", done.stderr);
     assert!(refused == 0 && stored > 0 && stored < LINES as u64, "{}", done.stderr);
     println!("stored {stored}, in doubt {in_doubt}, spooled {spooled} when the disk was full");
@@ -167,14 +205,25 @@ fn a_full_disk_of_the_broker_costs_nothing() {
     node.kill();
     node.start(None);
     let there: BTreeSet<Vec<u8>> = node.read("orders").into_iter().map(|s| s.value).collect();
-    let lost = acknowledged.iter().filter(|line| !there.contains(&lines[**line as usize - 1]));
+    let lost = acknowledged
+        .iter()
+        .filter(|line| !there.contains(&lines[**line as usize - 1]));
     assert_eq!(lost.count(), 0, "what was acknowledged survived the full disk");
     mqsafe(home.path(), &["spool", "flush", "--spool", spool], b"").expect(0);
     let seen = node.read("orders");
     let all: BTreeSet<Vec<u8>> = seen.iter().map(|s| s.value.clone()).collect();
     assert_eq!(all, lines.iter().cloned().collect());
     let again = (seen.len() - LINES) as u64;
-    let verified = mqsafe(home.path(), &["verify", "-b", &address, "-t", "orders", "--format", "json"], b"").expect(0);
+    let verified = mqsafe(
+        home.path(),
+        &["verify", "-b", &address, "-t", "orders", "--format", "json"],
+        b"",
+    )
+    .expect(0);
     let totals = &verified.json()["totals"];
-    assert_eq!((totals["gap"].as_u64(), totals["duplicate"].as_u64()), (Some(0), Some(again)), "{totals}");
+    assert_eq!(
+        (totals["gap"].as_u64(), totals["duplicate"].as_u64()),
+        (Some(0), Some(again)),
+        "{totals}"
+    );
 }

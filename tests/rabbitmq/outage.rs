@@ -181,7 +181,12 @@ fn a_full_disk_of_the_broker_blocks_and_costs_nothing() {
     assert!(words.contains("the broker blocks publishers: low on disk"), "{words}");
     assert!(words.contains("accepted 2000 = stored 0 + refused 0"), "{words}");
     assert_eq!(meanwhile, 0);
-    let next = tool::run(&broker, &broker.password, &["send", "-t", &queue, "--spool", spool], "2001\n");
+    let next = tool::run(
+        &broker,
+        &broker.password,
+        &["send", "-t", &queue, "--spool", spool],
+        "2001\n",
+    );
     assert_eq!(code(&next), 0, "{}", said(&next));
     assert_eq!(broker.count(&queue), 2001);
 }
