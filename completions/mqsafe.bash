@@ -500,7 +500,7 @@ _mqsafe() {
             return 0
             ;;
         mqsafe__subcmd__send)
-            opts="-b -X -F -C -t -e -r -k -K -D -0 -H -p -q -v -h --broker --config --context --management --topic --exchange --routing-key --input --resume --only-failed --key --key-delimiter --delimiter --null --key-column --value-column --header-columns --key-from --keep-partition --template --count --key-template --header --tag --strict --idempotency-key --dedupe-window --dry-run --rate --max-message-bytes --partition --partitioner --acks --create-topic --allow-transient --ordered --tx --connect-timeout --delivery-timeout --grace --max-attempts --await-consumed --exec --dead-letter --check-topic --check-after --ensure --receipts --spool --no-spool --spool-limit --color --no-progress --quiet --verbose --log-format --help"
+            opts="-b -X -F -C -t -e -r -k -K -D -0 -H -p -q -v -h --broker --config --context --management --topic --exchange --routing-key --input --resume --only-failed --key --key-delimiter --delimiter --null --key-column --value-column --header-columns --key-from --keep-partition --template --count --key-template --header --tag --strict --idempotency-key --dedupe-window --dry-run --rate --max-message-bytes --partition --partitioner --acks --create-topic --allow-transient --ordered --lane --tx --connect-timeout --delivery-timeout --grace --max-attempts --await-consumed --exec --transaction --dead-letter --check-topic --check-after --ensure --receipts --spool --no-spool --spool-limit --color --no-progress --quiet --verbose --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -670,6 +670,10 @@ _mqsafe() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --lane)
+                    COMPREPLY=($(compgen -W "key exchange" -- "${cur}"))
+                    return 0
+                    ;;
                 --connect-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -752,13 +756,45 @@ _mqsafe() {
             return 0
             ;;
         mqsafe__subcmd__spool__subcmd__ack)
-            opts="-q -v -h --from --spool --color --no-progress --quiet --verbose --log-format --help"
+            opts="-b -X -F -C -q -v -h --from --broker --config --context --management --peek --spool --color --no-progress --quiet --verbose --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -b)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -X)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -F)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --management)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -983,7 +1019,7 @@ _mqsafe() {
                     return 0
                     ;;
                 --state)
-                    COMPREPLY=($(compgen -W "pending failed confirmed awaiting all" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "pending failed confirmed awaiting scheduled undecided all" -- "${cur}"))
                     return 0
                     ;;
                 --topic)

@@ -103,6 +103,8 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l acks -d 'Who must
 1\t'The leader\'s page cache'
 0\t'Nobody'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l create-topic -d 'Make the topic (or queue) when it is not there, with so many partitions and replicas or the broker\'s own default' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l lane -d 'What a lane is, in which messages are numbered and `verify` finds gaps: key for each routing key, exchange for all of an exchange, where each message has a routing key of its own' -r -f -a "key\t'An exchange and a routing key'
+exchange\t'An exchange'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l connect-timeout -d 'How long the broker may take to answer for the first time' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l delivery-timeout -d 'How long to go on without any message being confirmed' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l grace -d 'How long the first Ctrl-C waits for what is in flight' -r
@@ -128,6 +130,7 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l allow-transient -
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l ordered -d 'Send one message after the other, so that no resend overtakes. Each costs a round trip and the broker\'s write to its disk: some hundred messages a second instead of some ten thousand. The other brokers\' lanes keep their order anyway'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l tx -d 'Publish in AMQP transactions, up to 500 messages each, instead of with confirms. Slow: nothing is sent while a commit is awaited, and a commit that is lost leaves all its messages in doubt'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l exec -d 'Run the program after -- once everything is in the spool, and publish only when it ends with exit 0'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l transaction -d 'Publish the whole input in one Kafka transaction, once all of it is in the spool: readers of committed messages get all of it or nothing'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l ensure -d 'Read back each acknowledged message and compare it (Kafka, RocketMQ, RabbitMQ streams)'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l no-spool -d 'Send without a spool: what is not confirmed when this ends is not kept'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l no-progress -d 'Show no progress bar and no progress lines'
@@ -204,6 +207,8 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_sub
 failed\t'Refused for good, or given up'
 confirmed\t'Confirmed: runs of numbers for each lane'
 awaiting\t'Confirmed, and not yet reported as consumed'
+scheduled\t'Waits for its time, as the check of a confirmed message does'
+undecided\t'Belongs to a local action or a transaction whose end is not known'
 all\t'All of them'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ls" -s t -l topic -d 'Only messages to this topic, queue or exchange' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ls" -s k -l key -d 'Only messages with this key' -r
@@ -225,6 +230,8 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_sub
 failed\t'Refused for good, or given up'
 confirmed\t'Confirmed: runs of numbers for each lane'
 awaiting\t'Confirmed, and not yet reported as consumed'
+scheduled\t'Waits for its time, as the check of a confirmed message does'
+undecided\t'Belongs to a local action or a transaction whose end is not known'
 all\t'All of them'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from list" -s t -l topic -d 'Only messages to this topic, queue or exchange' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from list" -s k -l key -d 'Only messages with this key' -r
@@ -317,13 +324,19 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_sub
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from export" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from export" -s v -l verbose -d 'More about what is done; up to three times'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -l from -d 'The reports, one a line; - is standard input' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -l from -d 'The reports, one a line: a file, or - for standard input; with -b the topic or queue that holds them, each message one or more' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -s b -l broker -d 'The broker of that topic or queue. It is read to its end, and nothing is changed there' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -s X -d 'A client property (can be repeated); secrets as KEY=@FILE or KEY=env:NAME' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -s F -l config -d 'Client properties from a file of a Java client, librdkafka or kcat' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -s C -l context -d 'A context of ~/.config/mqsafe/config.yaml, also from MQSAFE_CONTEXT' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -l management -d 'RabbitMQ\'s management API' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -l spool -d 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user\'s state directory that no other process uses' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
 json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -l peek -d 'Fetch from a queue that keeps no history and put everything back, which its consumers can notice (RabbitMQ)'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -l no-progress -d 'Show no progress bar and no progress lines'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -s v -l verbose -d 'More about what is done; up to three times'

@@ -3,7 +3,7 @@
 use super::overlay::Overlay;
 use super::queue::QueueReader;
 use super::schema::{self, Body};
-use super::{CACHE_BYTES, Retry, SpoolError, Stats, Together, dir, seen, together};
+use super::{CACHE_BYTES, Phase, Retry, SpoolError, Stats, Together, dir, seen, together};
 use crate::model::Voids;
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 use std::cell::Cell;
@@ -430,7 +430,11 @@ impl<'a> Examination<'a> {
         for row in undecided.iter()? {
             let (key, body) = row?;
             let ((target, group, id), body) = (key.value(), body.value());
-            self.checked.held.undecided += 1;
+            let decided = together::of(self.txn, (target, group))?.is_some_and(|t| t.phase != Phase::Open);
+            *match decided {
+                true => &mut self.checked.held.pending,
+                false => &mut self.checked.held.undecided,
+            } += 1;
             if groups.get((target, group))?.is_none() {
                 self.checked.fault(
                     format!("message {id} belongs to action {group}, which is not there"),

@@ -58,6 +58,8 @@ pub enum Held {
         group: u64,
         /// The action in words.
         words: String,
+        /// Whether it is to be published, and only the broker's word is missing.
+        decided: bool,
         /// Whether it may be stored: a commit was asked for, and its outcome is not known.
         in_doubt: bool,
     },
@@ -84,7 +86,7 @@ pub struct Which {
     pub awaiting: bool,
     /// Those that wait for their time.
     pub scheduled: bool,
-    /// Those that belong to a local action or a transaction.
+    /// Those that belong to a local action of which it is not decided whether they are published. Once they are, they are pending.
     pub undecided: bool,
 }
 
@@ -274,7 +276,7 @@ fn each_of(
             }
         }
     }
-    if which.undecided {
+    if which.undecided || which.pending {
         let groups = txn.open_table(schema::GROUPS)?;
         for row in txn
             .open_table(schema::UNDECIDED)?
@@ -285,11 +287,17 @@ fn each_of(
             if !wanted.contains(&id) {
                 continue;
             }
+            let phase = together::of(txn, (target.no, group))?.map_or(Phase::Open, |t| t.phase);
+            let decided = phase != Phase::Open;
+            if !(if decided { which.pending } else { which.undecided }) {
+                continue;
+            }
             let words = groups.get((target.no, group))?.map(|row| row.value().2.to_owned());
             let held = Held::Undecided {
                 group,
                 words: words.unwrap_or_default(),
-                in_doubt: together::of(txn, (target.no, group))?.is_some_and(|t| t.phase == Phase::Committing),
+                decided,
+                in_doubt: phase == Phase::Committing,
             };
             let message = Pending::from_body(id, body.value());
             if visit(target, Kept { message, held }).is_break() {

@@ -326,7 +326,7 @@ fn a_transaction_that_cannot_be_kept_is_refused_before_anything_is_done() {
 fn a_transaction_without_a_broker_waits_whole_and_is_not_offered_by_itself() {
     let user = User::new();
     let mut send = user.send();
-    send.args(["--transaction", "--connect-timeout", "200ms"]);
+    send.arg("--transaction");
     let waits = send.write_stdin("a\nb\nc\n").output().unwrap();
     assert_eq!(code(&waits), 4, "{}", err(&waits));
     assert!(
@@ -334,8 +334,11 @@ fn a_transaction_without_a_broker_waits_whole_and_is_not_offered_by_itself() {
         "{}",
         err(&waits)
     );
-    // They wait among the undecided, whom nobody offers one by one; but nobody is asked about them.
-    assert_eq!(user.spool("spool"), [0, 0, 0]);
+    // They wait, together; nobody is asked about them.
+    assert_eq!(user.spool("spool"), [3, 0, 0]);
+    let mut ls = user.mqsafe();
+    let listed = out(&ls.args(["spool", "ls", "--spool", "spool"]).output().unwrap());
+    assert_eq!(listed.matches("pending, together").count(), 3, "{listed}");
     assert_eq!(code(&decide(&user, &[])), 0);
     let flushed = flush(&user);
     assert_eq!(code(&flushed), 4, "{}", err(&flushed));
@@ -424,5 +427,33 @@ fn a_second_interrupt_leaves_the_action_undecided_and_tells_the_counts() {
     while !user.path("done").exists() {
         assert!(Instant::now() < end, "the action was ended with its run");
         std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[cfg(feature = "rocketmq")]
+#[test]
+fn without_a_broker_nothing_is_prepared_and_the_action_decides_all_the_same() {
+    let user = User::new();
+    for (program, exit, spool) in [("true", 4, [2, 0, 0]), ("false", 1, [2, 2, 0])] {
+        let mut send = user.mqsafe();
+        send.args([
+            "send",
+            "-b",
+            "rocketmq://127.0.0.1:1",
+            "-t",
+            "orders",
+            "--spool",
+            "spool",
+        ]);
+        send.args(["--connect-timeout", "200ms", "--exec", "--", program]);
+        let done = send.write_stdin("a\nb\n").output().unwrap();
+        assert_eq!(code(&done), exit, "{}", err(&done));
+        assert!(
+            err(&done).contains("2 messages could not be prepared at the broker"),
+            "{}",
+            err(&done)
+        );
+        assert!(last_line(&done).contains("accepted 2 = stored 0"), "{}", err(&done));
+        assert_eq!(user.spool("spool"), spool, "{}", err(&done));
     }
 }

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 /// Larger than an index, which a node makes whole at once, and smaller than what is sent.
 const LIMIT_KIB: u64 = 16 << 10;
-const LINES: usize = 30_000;
+const LINES: usize = 20_000;
 const LINE_BYTES: usize = 1000;
 
 /// A node that is both broker and controller. It is killed when this is dropped.

@@ -133,8 +133,14 @@ fn standing(held: &Held, now_ms: i64) -> [(&'static str, Value); 8] {
             fields[7].1 = json!(*until_ms <= now_ms);
         }
         Held::Scheduled { due_ms } => (fields[0].1, fields[2].1) = (json!("scheduled"), at(due_ms)),
-        Held::Undecided { words, in_doubt, .. } => {
-            (fields[0].1, fields[3].1, fields[4].1) = (json!("undecided"), json!(in_doubt), json!(words));
+        Held::Undecided {
+            words,
+            decided,
+            in_doubt,
+            ..
+        } => {
+            let state = if *decided { "pending" } else { "undecided" };
+            (fields[0].1, fields[3].1, fields[4].1) = (json!(state), json!(in_doubt), json!(words));
         }
     }
     fields
@@ -230,8 +236,17 @@ pub fn row(spool_id: &str, target: &Target, kept: &Kept, now_ms: i64) -> [String
             failure.clone().unwrap_or_else(none),
         ),
         Held::Scheduled { due_ms } => ("scheduled", none(), time(*due_ms), none()),
-        Held::Undecided { group, words, in_doubt } => (
-            if *in_doubt { "undecided, in doubt" } else { "undecided" },
+        Held::Undecided {
+            group,
+            words,
+            decided,
+            in_doubt,
+        } => (
+            match (decided, in_doubt) {
+                (_, true) => "pending, in doubt",
+                (true, false) => "pending, together",
+                (false, false) => "undecided",
+            },
             none(),
             none(),
             format!("{group}: {words}"),
@@ -367,16 +382,19 @@ pub fn human(spool_id: &str, target: &Target, kept: &Kept, now_ms: i64) -> Strin
             }
         }
         Held::Scheduled { due_ms } => say("due", &time(*due_ms)),
-        Held::Undecided { group, words, in_doubt } => {
+        Held::Undecided {
+            group,
+            words,
+            decided,
+            in_doubt,
+        } => {
             say("belongs", &format!("to {group}: {}", escape(words)));
-            say(
-                "stored",
-                if *in_doubt {
-                    "perhaps, with all of its group"
-                } else {
-                    "not before that is decided"
-                },
-            );
+            let stored = match (decided, in_doubt) {
+                (_, true) => "perhaps, with all of its group",
+                (true, false) => "certainly not; it is published with all of its group",
+                (false, false) => "certainly not, before that is decided",
+            };
+            say("stored", stored);
         }
     }
     say("key", &shown(message.key.as_deref(), "(none)"));
