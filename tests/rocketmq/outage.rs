@@ -156,7 +156,7 @@ fn a_full_disk_of_the_broker_costs_nothing() {
     if disk_used() <= 37 {
         return support::skip(
             &format!("rocketmq::{test}"),
-            "needs a disk of which more than 37 percent are used",
+            "needs a fuller disk: no broker takes less than 36 percent for full",
         );
     }
     let refused = {
