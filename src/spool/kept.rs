@@ -2,7 +2,7 @@
 
 use super::queue::QueueReader;
 use super::schema;
-use super::{Pending, Phase, Retry, Spool, SpoolError, Target, together};
+use super::{Pending, Phase, Retry, Spool, SpoolError, Target, Way, together};
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
 use std::ops::ControlFlow;
 
@@ -287,7 +287,8 @@ fn each_of(
             if !wanted.contains(&id) {
                 continue;
             }
-            let phase = together::of(txn, (target.no, group))?.map_or(Phase::Open, |t| t.phase);
+            let together = together::of(txn, (target.no, group))?;
+            let (way, phase) = together.map_or((Way::Transaction, Phase::Open), |t| (t.way, t.phase));
             let decided = phase != Phase::Open;
             if !(if decided { which.pending } else { which.undecided }) {
                 continue;
@@ -297,7 +298,8 @@ fn each_of(
                 group,
                 words: words.unwrap_or_default(),
                 decided,
-                in_doubt: phase == Phase::Committing,
+                // The broker hands a prepared message out by itself once it was told so when it asked.
+                in_doubt: phase == Phase::Committing || (decided && way == Way::Prepared),
             };
             let message = Pending::from_body(id, body.value());
             if visit(target, Kept { message, held }).is_break() {
