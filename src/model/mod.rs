@@ -1,6 +1,9 @@
 //! Words that every broker and every command shares. Nothing here does I/O.
 
 mod delivery;
+mod key_hash;
+#[cfg(feature = "broker")]
+mod moment;
 mod outcome;
 mod prepare;
 mod problem;
@@ -10,6 +13,9 @@ mod scan;
 mod stamp;
 
 pub use delivery::{Delivery, Fate, Position, Tally};
+pub use key_hash::{KeyHash, murmur2};
+#[cfg(feature = "broker")]
+pub use moment::moment;
 pub use outcome::{Outcome, Signal};
 pub use prepare::{Decide, Decision, Ended, Prepare, Prepared};
 pub use problem::{Problem, Result};

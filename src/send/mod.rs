@@ -26,6 +26,7 @@ pub use input::{
 pub use latency::Latency;
 pub use observe::{Observer, Receipt, State};
 pub use pace::Rate;
-pub use partitioner::{KeyHash, Partitioner, murmur2};
+pub use crate::model::{KeyHash, murmur2};
+pub use partitioner::Partitioner;
 pub use pump::{Options, Pump, Report};
 pub use survey::{Survey, survey};

@@ -1,0 +1,369 @@
+//! What is looked for, and whether a message is it. Byte for byte, unless a pattern was given.
+
+use crate::model::{Problem, Record, Result};
+use regex::bytes::Regex;
+use serde_json::Value;
+use std::collections::HashSet;
+use std::fmt::Write;
+
+/// A pattern that needs more memory than this is refused.
+const PATTERN_BYTES: usize = 8 << 20;
+
+/// What is looked for. Of the keys one is enough; everything else must hold as well.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    keys: HashSet<Vec<u8>>,
+    no_key: bool,
+    patterns: Vec<Regex>,
+    headers: Vec<(Vec<u8>, Vec<u8>)>,
+    fields: Vec<Field>,
+    texts: Vec<Regex>,
+    since_ms: Option<i64>,
+    until_ms: Option<i64>,
+}
+
+/// A field of a JSON payload, and what it must be.
+#[derive(Debug, Clone)]
+struct Field {
+    pointer: String,
+    text: String,
+    /// What the text is when it is read as JSON: a number, true, null.
+    value: Option<Value>,
+}
+
+impl Wanted {
+    /// One key, byte for byte.
+    pub fn key(key: impl Into<Vec<u8>>) -> Wanted {
+        let mut wanted = Wanted::default();
+        wanted.or_key(key);
+        wanted
+    }
+
+    /// This key counts too.
+    pub fn or_key(&mut self, key: impl Into<Vec<u8>>) {
+        self.keys.insert(key.into());
+    }
+
+    /// Messages without a key count too.
+    pub fn or_no_key(&mut self) {
+        self.no_key = true;
+    }
+
+    /// Keys that match this shell pattern as a whole count too: `*`, `?`, `[a-z]`, `{a,b}`; a `/` is nothing special.
+    ///
+    /// # Errors
+    /// A usage problem when it is no such pattern.
+    pub fn or_glob(&mut self, glob: &str) -> Result<()> {
+        let bad = |e: &dyn std::fmt::Display| {
+            Problem::usage(format!("--glob {glob:?} is no pattern"))
+                .because(e)
+                .next("write it as in the shell: 'order-*', '?', '[0-9]', '{a,b}'")
+        };
+        let glob = globset::GlobBuilder::new(glob)
+            .literal_separator(false)
+            .backslash_escape(true)
+            .build()
+            .map_err(|e| bad(&e))?;
+        self.patterns.push(pattern(glob.regex()).map_err(|e| bad(&e))?);
+        Ok(())
+    }
+
+    /// Keys in which this regular expression is found count too.
+    ///
+    /// # Errors
+    /// A usage problem when it is none.
+    pub fn or_regex(&mut self, regex: &str) -> Result<()> {
+        let pattern = pattern(regex).map_err(|e| {
+            Problem::usage(format!("--regex {regex:?} is no regular expression"))
+                .because(e)
+                .next("write it as of the crate regex; ^ and $ bind it to the whole key")
+        })?;
+        self.patterns.push(pattern);
+        Ok(())
+    }
+
+    /// A header of this name must have this value.
+    pub fn and_header(&mut self, name: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+        self.headers.push((name.into(), value.into()));
+    }
+
+    /// The payload must be JSON with this field (RFC 6901) and this value: a text as it is, anything else as JSON writes it.
+    ///
+    /// # Errors
+    /// A usage problem when it is not `/POINTER=VALUE`.
+    pub fn and_json(&mut self, text: &str) -> Result<()> {
+        let bad = || {
+            Problem::usage(format!("--json {text:?} is no field and value"))
+                .next("write /POINTER=VALUE, as in --json /order/id=123")
+        };
+        let (pointer, value) = text.split_once('=').ok_or_else(bad)?;
+        if !pointer.is_empty() && !pointer.starts_with('/') {
+            return Err(bad());
+        }
+        self.fields.push(Field {
+            pointer: pointer.to_owned(),
+            text: value.to_owned(),
+            value: serde_json::from_str(value).ok(),
+        });
+        Ok(())
+    }
+
+    /// The payload must hold these bytes.
+    ///
+    /// # Errors
+    /// A usage problem when they are too many to be looked for.
+    pub fn and_contains(&mut self, text: &[u8]) -> Result<()> {
+        let finder = finder(text).map_err(|e| {
+            Problem::usage("the text of --value-contains cannot be looked for")
+                .because(e)
+                .next("give a shorter part of it")
+        })?;
+        self.texts.push(finder);
+        Ok(())
+    }
+
+    /// Only messages of this time: from the first moment on and before the second, in milliseconds since the Unix epoch. One
+    /// that has no time may be of any.
+    pub fn within(&mut self, since_ms: Option<i64>, until_ms: Option<i64>) {
+        (self.since_ms, self.until_ms) = (since_ms, until_ms);
+    }
+
+    /// The keys, where only messages with one of these very keys can match: then a broker may be asked for them alone.
+    pub fn exact_keys(&self) -> Option<Vec<Vec<u8>>> {
+        let only_keys = !self.keys.is_empty() && self.patterns.is_empty() && !self.no_key;
+        only_keys.then(|| {
+            let mut keys: Vec<Vec<u8>> = self.keys.iter().cloned().collect();
+            keys.sort();
+            keys
+        })
+    }
+
+    /// Whether nothing is asked of a message but its time.
+    pub fn is_everything(&self) -> bool {
+        !self.asks_for_a_key() && self.headers.is_empty() && self.fields.is_empty() && self.texts.is_empty()
+    }
+
+    fn asks_for_a_key(&self) -> bool {
+        self.no_key || !self.keys.is_empty() || !self.patterns.is_empty()
+    }
+
+    /// Whether this message is one of those.
+    pub fn matches(&self, record: &Record<'_>) -> bool {
+        self.matches_with(record, &[])
+    }
+
+    /// As [`Wanted::matches`]; of a message that goes by several names, each of `more` is a key as well.
+    pub fn matches_with(&self, record: &Record<'_>, more: &[&[u8]]) -> bool {
+        // What costs least and excludes most comes first.
+        let key = || record.key.into_iter().chain(more.iter().copied());
+        let named = || {
+            (self.no_key && key().next().is_none())
+                || key().any(|key| self.keys.contains(key) || self.patterns.iter().any(|p| p.is_match(key)))
+        };
+        (!self.asks_for_a_key() || named())
+            && self.is_of_the_time(record.timestamp_ms)
+            && self.headers.iter().all(|(name, value)| has_header(record, name, value))
+            && self.holds(record.value)
+    }
+
+    fn is_of_the_time(&self, time_ms: Option<i64>) -> bool {
+        time_ms.is_none_or(|time| {
+            self.since_ms.is_none_or(|since| time >= since) && self.until_ms.is_none_or(|until| time < until)
+        })
+    }
+
+    fn holds(&self, value: Option<&[u8]>) -> bool {
+        if self.texts.is_empty() && self.fields.is_empty() {
+            return true;
+        }
+        let Some(value) = value else { return false };
+        if !self.texts.iter().all(|text| text.is_match(value)) {
+            return false;
+        }
+        if self.fields.is_empty() {
+            return true;
+        }
+        let Ok(json) = serde_json::from_slice::<Value>(value) else {
+            return false;
+        };
+        self.fields
+            .iter()
+            .all(|field| json.pointer(&field.pointer).is_some_and(|at| field.is(at, value)))
+    }
+}
+
+impl Field {
+    fn is(&self, found: &Value, payload: &[u8]) -> bool {
+        match (found, &self.value) {
+            (Value::String(text), _) => *text == self.text,
+            (Value::Number(found), Some(Value::Number(wanted))) => {
+                let is_exact = |n: &serde_json::Number| n.is_i64() || n.is_u64();
+                if is_exact(found) || is_exact(wanted) {
+                    return found == wanted || found.as_f64() == wanted.as_f64() && is_exact(found) != is_exact(wanted);
+                }
+                // Two large numbers can look the same here; then the text decides.
+                found.as_f64() == wanted.as_f64()
+                    && (self.text.contains(['.', 'e', 'E'])
+                        || finder(self.text.as_bytes()).is_ok_and(|digits| digits.is_match(payload)))
+            }
+            (found, Some(wanted)) => found == wanted,
+            (_, None) => false,
+        }
+    }
+}
+
+fn has_header(record: &Record<'_>, name: &[u8], value: &[u8]) -> bool {
+    record
+        .headers
+        .iter()
+        .any(|(this, held)| *this == name && *held == Some(value))
+}
+
+/// Without Unicode: keys are bytes, and need not be UTF-8.
+fn pattern(text: &str) -> std::result::Result<Regex, regex::Error> {
+    regex::bytes::RegexBuilder::new(text)
+        .size_limit(PATTERN_BYTES)
+        .dot_matches_new_line(true)
+        .build()
+}
+
+/// Finds these very bytes.
+fn finder(text: &[u8]) -> std::result::Result<Regex, regex::Error> {
+    let mut all = String::from("(?-u)");
+    for byte in text {
+        // Writing to a text does not fail.
+        let _ = write!(all, "\\x{byte:02x}");
+    }
+    pattern(&all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn record(key: Option<&[u8]>) -> Record<'_> {
+        Record {
+            key,
+            ..Record::default()
+        }
+    }
+
+    #[test]
+    fn keys_are_compared_byte_for_byte() {
+        let wanted = Wanted::key(b"123");
+        assert!(wanted.matches(&record(Some(b"123"))));
+        for other in [None, Some(&b""[..]), Some(b"1234"), Some(b"12"), Some(b"123 ")] {
+            assert!(!wanted.matches(&record(other)));
+        }
+        // An empty key is a key; no key is none.
+        let empty = Wanted::key(Vec::new());
+        assert!(empty.matches(&record(Some(b""))) && !empty.matches(&record(None)));
+        let mut none = Wanted::default();
+        none.or_no_key();
+        assert!(none.matches(&record(None)) && !none.matches(&record(Some(b""))));
+        // One of several, and only then may a broker be asked for keys alone.
+        let mut several = Wanted::key(b"a");
+        several.or_key(b"b");
+        assert!(several.matches(&record(Some(b"b"))) && !several.matches(&record(Some(b"c"))));
+        assert_eq!(several.exact_keys(), Some(vec![b"a".to_vec(), b"b".to_vec()]));
+        several.or_glob("c*").unwrap();
+        assert!(several.matches(&record(Some(b"c/\xff"))));
+        assert_eq!(several.exact_keys(), None);
+    }
+
+    #[test]
+    fn patterns_see_bytes() {
+        let glob = |glob: &str, key: &[u8]| {
+            let mut wanted = Wanted::default();
+            wanted.or_glob(glob).unwrap();
+            wanted.matches(&record(Some(key)))
+        };
+        assert!(glob("order-*", b"order-1/\n\xff") && !glob("order-*", b"an order-1"));
+        assert!(glob("?", b"\xff") && glob("{a,b}[0-9]", b"b7") && !glob("A", b"a"));
+        let mut wanted = Wanted::default();
+        wanted.or_regex("^[0-9]+$").unwrap();
+        assert!(wanted.matches(&record(Some(b"12"))) && !wanted.matches(&record(Some(b"12x"))));
+        assert!(wanted.or_regex("(").is_err() && wanted.or_glob("[").is_err());
+        assert!(wanted.or_regex(&"(a{1000}){1000}".repeat(9)).is_err());
+    }
+
+    #[test]
+    fn everything_that_is_asked_must_hold() {
+        let mut wanted = Wanted::key(b"k");
+        wanted.and_header("h", "1");
+        wanted.and_contains(b"err\xff").unwrap();
+        wanted.within(Some(10), Some(20));
+        let good = Record {
+            key: Some(b"k"),
+            value: Some(b"an err\xff."),
+            headers: vec![(b"h", Some(b"0")), (b"h", Some(b"1"))],
+            timestamp_ms: Some(10),
+            ..Record::default()
+        };
+        assert!(wanted.matches(&good));
+        let but = |change: &dyn Fn(&mut Record<'static>)| {
+            let mut record = Record {
+                key: Some(b"k"),
+                value: Some(b"an err\xff."),
+                headers: vec![(b"h", Some(b"1"))],
+                timestamp_ms: None,
+                ..Record::default()
+            };
+            change(&mut record);
+            wanted.matches(&record)
+        };
+        assert!(but(&|_| {}));
+        assert!(!but(&|r| r.key = None));
+        assert!(!but(&|r| r.value = None));
+        assert!(!but(&|r| r.headers.clear()));
+        assert!(!but(&|r| r.timestamp_ms = Some(9)));
+        assert!(!but(&|r| r.timestamp_ms = Some(20)));
+        assert!(wanted.matches_with(&Record { key: None, ..good }, &[b"x", b"k"]));
+    }
+
+    #[test]
+    fn fields_of_json_are_exact() {
+        let is = |text: &str, value: &[u8]| {
+            let mut wanted = Wanted::default();
+            wanted.and_json(text).unwrap();
+            wanted.matches(&Record {
+                value: Some(value),
+                ..Record::default()
+            })
+        };
+        let value = br#"{"id":123,"s":"123","f":1.50,"b":true,"n":null,"a":[{"x":"y=z"}],"big":18446744073709551617}"#;
+        for yes in [
+            "/id=123", "/id=123.0", "/s=123", "/f=1.5", "/b=true", "/n=null", "/a/0/x=y=z", "/big=18446744073709551617",
+            "/a/0={\"x\":\"y=z\"}",
+        ] {
+            assert!(is(yes, value), "{yes}");
+        }
+        for no in ["/id=0123", "/id=124", "/s=0123", "/b=false", "/z=1", "/big=18446744073709551618", "/s="] {
+            assert!(!is(no, value), "{no}");
+        }
+        assert!(is("=5", b"5") && !is("/id=1", b"not json"));
+        for bad in ["id=1", "/id", ""] {
+            assert!(Wanted::default().and_json(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_are_found_as_a_plain_search_finds_them(
+            value in prop::collection::vec(0u8..4, 0..40), text in prop::collection::vec(0u8..4, 0..4),
+        ) {
+            let mut wanted = Wanted::default();
+            wanted.and_contains(&text).unwrap();
+            let plain = text.is_empty() || value.windows(text.len()).any(|part| part == text);
+            prop_assert_eq!(wanted.matches(&Record { value: Some(&value), ..Record::default() }), plain);
+        }
+
+        #[test]
+        fn any_pattern_is_judged_without_panic(text in "[ -~]{0,20}") {
+            let mut wanted = Wanted::default();
+            let _ = (wanted.or_glob(&text), wanted.or_regex(&text), wanted.and_json(&text));
+            let _ = wanted.matches(&record(Some(b"k")));
+        }
+    }
+}
