@@ -21,7 +21,7 @@ pub(super) fn run(args: QueryKeyArgs, ui: &Ui) -> Result<Outcome> {
     let plan = ScanPlan {
         partitions: resolve::partitions(args.partitions.as_deref())?,
         read_uncommitted: args.isolation == Isolation::ReadUncommitted,
-        key: Some(args.key.as_bytes().to_vec()),
+        keys: vec![args.key.as_bytes().to_vec()],
         peek: args.peek,
         ..ScanPlan::default()
     };

@@ -1,6 +1,7 @@
 //! Words that every broker and every command shares. Nothing here does I/O.
 
 mod delivery;
+mod headers;
 mod outcome;
 mod prepare;
 mod problem;
@@ -10,6 +11,7 @@ mod scan;
 mod stamp;
 
 pub use delivery::{Delivery, Fate, Position, Tally};
+pub use headers::{Header, HeaderIter, Headers};
 pub use outcome::{Outcome, Signal};
 pub use prepare::{Decide, Decision, Ended, Prepare, Prepared};
 pub use problem::{Problem, Result};
@@ -17,5 +19,5 @@ pub use publish::{
     Acks, Create, Deliver, Endpoint, How, Lanes, NamedLane, Offer, Outgoing, Publish, Stage, Step, Topology, Unreached,
 };
 pub use record::Record;
-pub use scan::{Coverage, PartitionRead, Scan, ScanPlan, ScanReport, Visit};
+pub use scan::{BatchHeader, Control, Coverage, PartitionRead, Scan, ScanPlan, ScanReport, Visit};
 pub use stamp::{CorruptStamp, ORIGIN_HEADER, REASON_HEADER, STAMP_HEADER, Stamp, VOID_HEADER, Voids};

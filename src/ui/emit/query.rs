@@ -115,7 +115,7 @@ pub fn human(topic: &str, record: &Record<'_>) -> String {
             text,
             "  header {} = {}",
             escape_bytes(name, SHOWN_BYTES),
-            shown(*value, "(null)")
+            shown(value, "(null)")
         );
     }
     match record.stamp() {
