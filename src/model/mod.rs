@@ -1,6 +1,7 @@
 //! Words that every broker and every command shares. Nothing here does I/O.
 
 mod delivery;
+mod headers;
 mod key_hash;
 #[cfg(feature = "broker")]
 mod moment;
@@ -13,6 +14,7 @@ mod scan;
 mod stamp;
 
 pub use delivery::{Delivery, Fate, Position, Tally};
+pub use headers::{Header, HeaderIter, Headers};
 pub use key_hash::{KeyHash, murmur2};
 #[cfg(feature = "broker")]
 pub use moment::moment;
@@ -23,5 +25,5 @@ pub use publish::{
     Acks, Create, Deliver, Endpoint, How, Lanes, NamedLane, Offer, Outgoing, Publish, Stage, Step, Topology, Unreached,
 };
 pub use record::Record;
-pub use scan::{Coverage, PartitionRead, Scan, ScanPlan, ScanReport, Visit};
+pub use scan::{BatchHeader, Control, Coverage, PartitionRead, Scan, ScanPlan, ScanReport, Visit};
 pub use stamp::{CorruptStamp, ORIGIN_HEADER, REASON_HEADER, STAMP_HEADER, Stamp, VOID_HEADER, Voids};

@@ -4,7 +4,7 @@ mod plan;
 mod wanted;
 
 pub use plan::{Placing, Plan};
-pub use wanted::Wanted;
+pub use wanted::{KeyFrom, Wanted};
 
 use crate::model::{Coverage, Outcome, ScanReport};
 

@@ -3,6 +3,7 @@
 use crate::model::{Problem, Record, Result};
 use regex::bytes::Regex;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::Write;
 
@@ -18,8 +19,59 @@ pub struct Wanted {
     headers: Vec<(Vec<u8>, Vec<u8>)>,
     fields: Vec<Field>,
     texts: Vec<Regex>,
+    ids: Vec<String>,
+    key_from: Option<KeyFrom>,
     since_ms: Option<i64>,
     until_ms: Option<i64>,
+}
+
+/// Where the key of a message is, when it is not where the broker or this program keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyFrom {
+    /// The first header of this name.
+    Header(String),
+    /// In the payload, by JSON pointer (RFC 6901).
+    Json(String),
+    /// A property that the broker or its protocol keeps beside the headers.
+    Property(String),
+}
+
+impl KeyFrom {
+    /// Reads `header:NAME`, `json:/POINTER` or `property:NAME`.
+    ///
+    /// # Errors
+    /// A usage problem that names these.
+    pub fn parse(text: &str) -> Result<KeyFrom> {
+        match text.split_once(':') {
+            Some(("header", name)) if !name.is_empty() => Ok(KeyFrom::Header(name.to_owned())),
+            Some(("json", pointer)) if pointer.starts_with('/') => Ok(KeyFrom::Json(pointer.to_owned())),
+            Some(("property", name)) if !name.is_empty() => Ok(KeyFrom::Property(name.to_owned())),
+            Some(_) | None => Err(Problem::usage(format!("--key-from {text:?} is no place of a key"))
+                .next("write header:NAME, json:/POINTER or property:NAME")),
+        }
+    }
+
+    fn of<'r>(&self, record: &'r Record<'_>) -> Option<Cow<'r, [u8]>> {
+        match self {
+            KeyFrom::Header(name) => record.header(name).map(Cow::Borrowed),
+            KeyFrom::Property(name) => property(record, name).map(|text| Cow::Borrowed(text.as_bytes())),
+            KeyFrom::Json(pointer) => {
+                let json: Value = serde_json::from_slice(record.value?).ok()?;
+                match json.pointer(pointer)? {
+                    Value::String(text) => Some(Cow::Owned(text.clone().into_bytes())),
+                    Value::Number(n) => Some(Cow::Owned(n.to_string().into_bytes())),
+                    Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+                }
+            }
+        }
+    }
+}
+
+/// The names under which brokers keep the id of a message: AMQP's, RocketMQ's own, and where it lies in RocketMQ.
+const IDS: [&str; 3] = ["message_id", "UNIQ_KEY", "OFFSET_ID"];
+
+fn property<'r>(record: &'r Record<'_>, name: &str) -> Option<&'r str> {
+    record.properties.iter().find(|(this, _)| *this == name).map(|(_, value)| *value)
 }
 
 /// A field of a JSON payload, and what it must be.
@@ -122,6 +174,21 @@ impl Wanted {
         Ok(())
     }
 
+    /// The id that the broker or its protocol gave must be this; of several, one of them.
+    pub fn and_id(&mut self, id: &str) {
+        self.ids.push(id.to_owned());
+    }
+
+    /// The key is taken from there.
+    pub fn key_from(&mut self, from: KeyFrom) {
+        self.key_from = Some(from);
+    }
+
+    /// The ids, where one of them must be that of the message.
+    pub fn ids(&self) -> &[String] {
+        &self.ids
+    }
+
     /// Only messages of this time: from the first moment on and before the second, in milliseconds since the Unix epoch. One
     /// that has no time may be of any.
     pub fn within(&mut self, since_ms: Option<i64>, until_ms: Option<i64>) {
@@ -130,7 +197,8 @@ impl Wanted {
 
     /// The keys, where only messages with one of these very keys can match: then a broker may be asked for them alone.
     pub fn exact_keys(&self) -> Option<Vec<Vec<u8>>> {
-        let only_keys = !self.keys.is_empty() && self.patterns.is_empty() && !self.no_key;
+        let only_keys =
+            !self.keys.is_empty() && self.patterns.is_empty() && !self.no_key && self.key_from.is_none();
         only_keys.then(|| {
             let mut keys: Vec<Vec<u8>> = self.keys.iter().cloned().collect();
             keys.sort();
@@ -140,7 +208,8 @@ impl Wanted {
 
     /// Whether nothing is asked of a message but its time.
     pub fn is_everything(&self) -> bool {
-        !self.asks_for_a_key() && self.headers.is_empty() && self.fields.is_empty() && self.texts.is_empty()
+        let asks_for_more = !self.headers.is_empty() || !self.fields.is_empty() || !self.texts.is_empty();
+        !self.asks_for_a_key() && self.ids.is_empty() && !asks_for_more
     }
 
     fn asks_for_a_key(&self) -> bool {
@@ -149,21 +218,43 @@ impl Wanted {
 
     /// Whether this message is one of those.
     pub fn matches(&self, record: &Record<'_>) -> bool {
-        self.matches_with(record, &[])
-    }
-
-    /// As [`Wanted::matches`]; of a message that goes by several names, each of `more` is a key as well.
-    pub fn matches_with(&self, record: &Record<'_>, more: &[&[u8]]) -> bool {
         // What costs least and excludes most comes first.
-        let key = || record.key.into_iter().chain(more.iter().copied());
-        let named = || {
-            (self.no_key && key().next().is_none())
-                || key().any(|key| self.keys.contains(key) || self.patterns.iter().any(|p| p.is_match(key)))
-        };
-        (!self.asks_for_a_key() || named())
+        (!self.asks_for_a_key() || self.is_named(record))
             && self.is_of_the_time(record.timestamp_ms)
+            && (self.ids.is_empty() || self.has_id(record))
             && self.headers.iter().all(|(name, value)| has_header(record, name, value))
             && self.holds(record.value)
+    }
+
+    fn is_named(&self, record: &Record<'_>) -> bool {
+        let is = |key: &[u8]| self.keys.contains(key) || self.patterns.iter().any(|p| p.is_match(key));
+        if let Some(from) = &self.key_from {
+            return from.of(record).map_or(self.no_key, |key| is(&key));
+        }
+        let Some(key) = record.key else {
+            return self.no_key;
+        };
+        if is(key) {
+            return true;
+        }
+        if record.node.is_some() {
+            // RocketMQ: one text of keys, `KEY KEY …`.
+            return key.contains(&b' ') && key.split(|b| *b == b' ').any(|one| !one.is_empty() && is(one));
+        }
+        if record.exchange.is_none() {
+            return false;
+        }
+        // RabbitMQ has no key. Where a message has no key of ours, both of its ids are names of it; the message id of our own
+        // messages is made up.
+        let names = ["correlation_id", "message_id"].map(|name| property(record, name));
+        let is_one_of = |wanted: &[u8]| names.iter().flatten().any(|name| name.as_bytes() == wanted);
+        is_one_of(key) && record.stamp().is_none() && names.iter().flatten().any(|name| is(name.as_bytes()))
+    }
+
+    fn has_id(&self, record: &Record<'_>) -> bool {
+        IDS.iter()
+            .filter_map(|name| property(record, name))
+            .any(|id| self.ids.iter().any(|wanted| wanted.eq_ignore_ascii_case(id)))
     }
 
     fn is_of_the_time(&self, time_ms: Option<i64>) -> bool {
@@ -216,7 +307,7 @@ fn has_header(record: &Record<'_>, name: &[u8], value: &[u8]) -> bool {
     record
         .headers
         .iter()
-        .any(|(this, held)| *this == name && *held == Some(value))
+        .any(|(this, held)| this == name && held == Some(value))
 }
 
 /// Without Unicode: keys are bytes, and need not be UTF-8.
@@ -297,7 +388,7 @@ mod tests {
         let good = Record {
             key: Some(b"k"),
             value: Some(b"an err\xff."),
-            headers: vec![(b"h", Some(b"0")), (b"h", Some(b"1"))],
+            headers: vec![(&b"h"[..], Some(&b"0"[..])), (&b"h"[..], Some(&b"1"[..]))].into(),
             timestamp_ms: Some(10),
             ..Record::default()
         };
@@ -306,7 +397,7 @@ mod tests {
             let mut record = Record {
                 key: Some(b"k"),
                 value: Some(b"an err\xff."),
-                headers: vec![(b"h", Some(b"1"))],
+                headers: vec![(&b"h"[..], Some(&b"1"[..]))].into(),
                 timestamp_ms: None,
                 ..Record::default()
             };
@@ -316,10 +407,49 @@ mod tests {
         assert!(but(&|_| {}));
         assert!(!but(&|r| r.key = None));
         assert!(!but(&|r| r.value = None));
-        assert!(!but(&|r| r.headers.clear()));
+        assert!(!but(&|r| r.headers = Default::default()));
         assert!(!but(&|r| r.timestamp_ms = Some(9)));
         assert!(!but(&|r| r.timestamp_ms = Some(20)));
-        assert!(wanted.matches_with(&Record { key: None, ..good }, &[b"x", b"k"]));
+    }
+
+    #[test]
+    fn a_message_may_go_by_several_names() {
+        let rocket = Record {
+            node: Some("broker-a"),
+            ..record(Some(b"a b"))
+        };
+        for key in ["a b", "a", "b"] {
+            assert!(Wanted::key(key).matches(&rocket), "{key}");
+        }
+        assert!(!Wanted::key("").matches(&rocket) && !Wanted::key("a").matches(&record(Some(b"a b"))));
+        let rabbit = Record {
+            exchange: Some(""),
+            properties: vec![("correlation_id", "c"), ("message_id", "m")],
+            ..record(Some(b"c"))
+        };
+        assert!(Wanted::key("c").matches(&rabbit) && Wanted::key("m").matches(&rabbit));
+        let named = Record {
+            key: Some(b"k"),
+            ..rabbit.clone()
+        };
+        assert!(Wanted::key("k").matches(&named) && !Wanted::key("m").matches(&named));
+        let mut by_id = Wanted::default();
+        by_id.and_id("M");
+        assert!(by_id.matches(&rabbit) && !by_id.matches(&rocket));
+        let from = |from: &str| {
+            let mut wanted = Wanted::key("7");
+            wanted.key_from(KeyFrom::parse(from).unwrap());
+            assert_eq!(wanted.exact_keys(), None);
+            wanted.matches(&Record {
+                headers: vec![(&b"h"[..], Some(&b"7"[..]))].into(),
+                properties: vec![("p", "7")],
+                value: Some(br#"{"a":7}"#),
+                ..record(Some(b"other"))
+            })
+        };
+        assert!(from("header:h") && from("property:p") && from("json:/a"));
+        assert!(!from("header:x") && !from("json:/b"));
+        assert!(KeyFrom::parse("json:a").is_err() && KeyFrom::parse("key").is_err());
     }
 
     #[test]

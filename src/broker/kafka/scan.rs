@@ -323,7 +323,7 @@ impl<'a> Run<'a> {
                 timestamp_ms: time,
                 key,
                 value,
-                headers: raw::headers(message),
+                headers: raw::headers(message).into(),
                 ..Record::default()
             };
             stopped = visit.batch(std::slice::from_ref(&record)).is_break();

@@ -177,6 +177,7 @@ impl<'a> Stored<'a> {
             node: Some(node),
             ..Record::default()
         };
+        let mut headers = Vec::new();
         for (name, value) in self.properties() {
             let system = std::str::from_utf8(name)
                 .ok()
@@ -192,9 +193,10 @@ impl<'a> Stored<'a> {
                 }
                 Some(property) => record.properties.push(property),
                 None if name == b"KEYS" => {}
-                None => record.headers.push((name, Some(value))),
+                None => headers.push((name, Some(value))),
             }
         }
+        record.headers = headers.into();
         record
     }
 }
@@ -244,7 +246,7 @@ mod tests {
         assert_eq!((record.key, record.value), (Some(&b"a b"[..]), Some(&b"body"[..])));
         assert_eq!((record.tag, record.node), (Some("red"), Some("n")));
         assert_eq!(record.properties, [("CLUSTER", "c")]);
-        assert_eq!(record.headers[0], (&b"h"[..], Some(&b"\xff"[..])));
+        assert_eq!(record.headers.iter().next().unwrap(), (&b"h"[..], Some(&b"\xff"[..])));
         assert_eq!(record.stamp().unwrap().unwrap().seq, 1);
         assert!(record.is_in("t/n/3", "t"));
         let found = first.record("n", first.body, Some(b"b"));

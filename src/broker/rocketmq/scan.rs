@@ -107,7 +107,10 @@ impl Reader {
         let mut run = Run {
             client: Arc::clone(&self.client),
             queues: queues(&route, plan, &self.client.topic)?,
-            key: plan.key.as_deref(),
+            key: match plan.keys.as_slice() {
+                [key] => Some(key),
+                _ => None,
+            },
             since_ms: plan.since_ms,
             early: HashSet::new(),
             stopped: false,

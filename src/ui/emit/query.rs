@@ -1,7 +1,7 @@
 //! Found messages, for people and as the record of the contract, and what was read (`mqsafe.query/1`).
 
 use super::{json_line, time};
-use crate::model::{PartitionRead, Record, ScanReport};
+use crate::model::{Coverage, PartitionRead, Record, ScanReport};
 use crate::ui::{escape, escape_bytes};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -76,14 +76,10 @@ fn partition(read: &PartitionRead) -> Value {
     })
 }
 
-/// The summary object; with `records` for `--format json`.
-pub fn summary(found: u64, report: &ScanReport, records: Option<Vec<Value>>) -> Vec<u8> {
+/// The summary object, without the records.
+pub fn summary(found: u64, report: &ScanReport, coverage: &Coverage) -> Value {
     let partitions: Vec<Value> = report.partitions.iter().map(partition).collect();
-    let mut object = json!({"schema": "mqsafe.query/1", "found": found, "coverage": report.coverage().word(), "partitions": partitions});
-    if let Some(records) = records {
-        object["records"] = Value::Array(records);
-    }
-    json_line(&object)
+    json!({"schema": "mqsafe.query/1", "found": found, "coverage": coverage.word(), "partitions": partitions})
 }
 
 /// One message for a person; every byte from outside is escaped.
@@ -115,7 +111,7 @@ pub fn human(topic: &str, record: &Record<'_>) -> String {
             text,
             "  header {} = {}",
             escape_bytes(name, SHOWN_BYTES),
-            shown(*value, "(null)")
+            shown(value, "(null)")
         );
     }
     match record.stamp() {
