@@ -26,4 +26,4 @@ pub use publish::{
 };
 pub use record::Record;
 pub use scan::{BatchHeader, Control, Coverage, PartitionRead, Scan, ScanPlan, ScanReport, Visit};
-pub use stamp::{CorruptStamp, ORIGIN_HEADER, REASON_HEADER, STAMP_HEADER, Stamp, VOID_HEADER, Voids};
+pub use stamp::{CorruptStamp, ORIGIN_HEADER, REASON_HEADER, REDRIVE_HEADER, STAMP_HEADER, Stamp, VOID_HEADER, Voids};
