@@ -118,8 +118,11 @@ pub struct PlaceArgs {
     #[arg(long, value_enum, default_value_t)]
     pub isolation: Isolation,
     /// RocketMQ: believe the brokers' index of keys when it finds nothing, instead of reading the queues
-    #[arg(long)]
+    #[arg(long, conflicts_with = "exhaustive")]
     pub index_only: bool,
+    /// RocketMQ: read the queues also when the brokers' index of keys found the key
+    #[arg(long)]
+    pub exhaustive: bool,
     /// Fetch the messages of a RabbitMQ queue that keeps no history, and put them back: they are marked as redelivered,
     /// their order may change, and quorum queues count it as a delivery
     #[arg(long)]

@@ -25,5 +25,5 @@ pub use publish::{
     Acks, Create, Deliver, Endpoint, How, Lanes, NamedLane, Offer, Outgoing, Publish, Stage, Step, Topology, Unreached,
 };
 pub use record::Record;
-pub use scan::{BatchHeader, Control, Coverage, PartitionRead, Scan, ScanPlan, ScanReport, Visit};
+pub use scan::{BatchHeader, Control, Coverage, IndexUse, PartitionRead, Scan, ScanPlan, ScanReport, Visit};
 pub use stamp::{CorruptStamp, ORIGIN_HEADER, REASON_HEADER, REDRIVE_HEADER, STAMP_HEADER, Stamp, VOID_HEADER, Voids};

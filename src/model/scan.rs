@@ -21,8 +21,8 @@ pub struct ScanPlan {
     /// The ids that are looked for, where only messages with one of them matter: a broker that finds them at once may be asked
     /// first. RocketMQ tells where each message lies (`OFFSET_ID`) only then. No filter when empty.
     pub ids: Vec<String>,
-    /// Whether a broker's index is believed when it finds nothing, under an assumption that is named.
-    pub index_only: bool,
+    /// How far a broker's index of keys is believed.
+    pub index: IndexUse,
     /// Whether it may harm the queue to fetch from it and put back, which is done only when somebody agreed.
     pub peek_at_risk: bool,
     /// Partitions to read before the others, in this order.
@@ -33,6 +33,18 @@ pub struct ScanPlan {
     pub batch_headers: bool,
     /// Whether messages may be fetched from a queue that keeps no history and put back, which their consumers can notice.
     pub peek: bool,
+}
+
+/// How far a broker's index of keys is believed. Whatever it finds is there; what it does not find may be there all the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum IndexUse {
+    /// What it finds is the answer, under an assumption that is named; when it finds nothing, everything is read.
+    #[default]
+    First,
+    /// What it finds is the answer, even when that is nothing, under an assumption that is named.
+    Only,
+    /// What it finds comes first, and everything is read all the same.
+    Hint,
 }
 
 /// Whether the whole place was read.
@@ -69,10 +81,12 @@ pub struct PartitionRead {
     pub partition: i32,
     /// The broker of a RocketMQ queue, by its name: queue ids repeat on each.
     pub node: Option<String>,
-    /// The log start offset when the scan began: where reading starts.
+    /// Where reading starts: the log start when the scan began, or a later offset that the plan allows.
     pub from: i64,
-    /// The end offset when the scan began (exclusive): where reading stops.
+    /// Where reading stops (exclusive): the end when the scan began, or an earlier offset that the plan allows.
     pub to: i64,
+    /// The log start when the scan began, where it is known apart from `from`.
+    pub log_start: Option<i64>,
     /// The offset up to which everything was read (exclusive).
     pub read_to: i64,
     /// Records handed over.

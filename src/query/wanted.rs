@@ -208,8 +208,12 @@ impl Wanted {
 
     /// Whether nothing is asked of a message but its time.
     pub fn is_everything(&self) -> bool {
-        let asks_for_more = !self.headers.is_empty() || !self.fields.is_empty() || !self.texts.is_empty();
-        !self.asks_for_a_key() && self.ids.is_empty() && !asks_for_more
+        !self.asks_for_a_key() && self.ids.is_empty() && !self.asks_for_more()
+    }
+
+    /// Whether more is asked of a message than its key, id and time.
+    pub fn asks_for_more(&self) -> bool {
+        !self.headers.is_empty() || !self.fields.is_empty() || !self.texts.is_empty()
     }
 
     fn asks_for_a_key(&self) -> bool {

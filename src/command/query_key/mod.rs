@@ -55,7 +55,7 @@ pub(super) fn run(args: &QueryKeyArgs, ui: &Ui) -> Result<Outcome> {
         until_ms: window.1,
         keys: keys.unwrap_or_default(),
         ids: wanted.ids().to_vec(),
-        index_only: args.place.index_only,
+        index: what::index(&args.place, &wanted),
         newest_first: args.place.newest_first,
         peek: args.place.peek,
         peek_at_risk: args.place.yes,

@@ -3,7 +3,7 @@
 use crate::cli::{PartitionerArg, PlaceArgs, WhatArgs};
 use crate::command::resolve;
 use crate::connect::BrokerKind;
-use crate::model::{KeyHash, Problem, Result, moment};
+use crate::model::{IndexUse, KeyHash, Problem, Result, moment};
 use crate::query::{KeyFrom, Placing, Wanted};
 use crate::ui::Ui;
 use base64::Engine;
@@ -141,7 +141,11 @@ pub(super) fn placing(args: &PlaceArgs, kind: BrokerKind) -> Result<Placing> {
         (!args.partition_counts.is_empty(), "--partition-counts"),
     ];
     only(kind, &[BrokerKind::Kafka], &given)?;
-    only(kind, &[BrokerKind::RocketMq], &[(args.index_only, "--index-only")])?;
+    only(
+        kind,
+        &[BrokerKind::RocketMq],
+        &[(args.index_only, "--index-only"), (args.exhaustive, "--exhaustive")],
+    )?;
     only(
         kind,
         &[BrokerKind::RabbitMq],
@@ -172,6 +176,16 @@ fn only(kind: BrokerKind, whose: &[BrokerKind], given: &[(bool, &str)]) -> Resul
     let names: Vec<&str> = whose.iter().map(|kind| kind.name()).collect();
     Err(Problem::usage(format!("{} has no {flag}", kind.name()))
         .next(format!("leave it out; it is for {}", names.join(" and "))))
+}
+
+/// How far RocketMQ's index of keys is believed.
+pub(super) fn index(args: &PlaceArgs, wanted: &Wanted) -> IndexUse {
+    // A hit that fails another condition is none, and says nothing about what the index does not know.
+    match (args.index_only, args.exhaustive || wanted.asks_for_more()) {
+        (true, _) => IndexUse::Only,
+        (false, true) => IndexUse::Hint,
+        (false, false) => IndexUse::First,
+    }
 }
 
 /// The partitions that were named.

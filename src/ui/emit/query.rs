@@ -57,6 +57,7 @@ fn partition(read: &PartitionRead) -> Value {
         node,
         from,
         to,
+        log_start,
         read_to,
         records,
         bytes,
@@ -68,6 +69,7 @@ fn partition(read: &PartitionRead) -> Value {
         "node": node,
         "from": from,
         "to": to,
+        "log_start": log_start.unwrap_or(*from),
         "read_to": read_to,
         "records": records,
         "bytes": bytes,
@@ -142,6 +144,7 @@ pub fn coverage_lines(topic: &str, report: &ScanReport) -> Vec<String> {
             .node
             .as_ref()
             .map_or_else(String::new, |node| format!("{}/", escape(node)));
+        let start = p.log_start.unwrap_or(p.from);
         let PartitionRead {
             partition,
             from,
@@ -152,7 +155,7 @@ pub fn coverage_lines(topic: &str, report: &ScanReport) -> Vec<String> {
             ..
         } = p;
         format!(
-            "read {topic}/{node}{partition}: offsets {from} to {read_to} of {to} (log start {from}), {records} messages, {bytes} bytes{times}{error}"
+            "read {topic}/{node}{partition}: offsets {from} to {read_to} of {to} (log start {start}), {records} messages, {bytes} bytes{times}{error}"
         )
     };
     report.partitions.iter().map(line).collect()
