@@ -18,7 +18,7 @@ pub struct ScanPlan {
     /// The keys that are looked for, byte for byte, where only their messages matter: a broker with an index of keys may answer
     /// from it, and a reader may hand over only messages with one of these keys, while it counts all of them. No filter when empty.
     pub keys: Vec<Vec<u8>>,
-    /// Partitions to read before the others, in this order.
+    /// Partitions to read before the others.
     pub first: Vec<i32>,
     /// Reads each partition backwards from its end, window by window; within a window in the order of offsets.
     pub newest_first: bool,
@@ -176,8 +176,9 @@ pub struct BatchHeader {
     pub count: u32,
 }
 
-/// Receives what a scan reads, batch by batch, each batch from one partition and in offset order.
-pub trait Visit {
+/// Receives what a scan reads, batch by batch, each batch from one partition and in offset order. One call comes after the other,
+/// perhaps from different threads: whoever took a batch from its broker hands it over.
+pub trait Visit: Send {
     /// One batch. `Break` ends the scan; what was read until then is reported.
     fn batch(&mut self, records: &[Record<'_>]) -> ControlFlow<()>;
 
