@@ -25,7 +25,7 @@ pub struct ScanPlan {
     pub index: IndexUse,
     /// Whether it may harm the queue to fetch from it and put back, which is done only when somebody agreed.
     pub peek_at_risk: bool,
-    /// Partitions to read before the others, in this order.
+    /// Partitions to read before the others.
     pub first: Vec<i32>,
     /// Reads each partition backwards from its end, window by window; within a window in the order of offsets.
     pub newest_first: bool,
@@ -197,8 +197,9 @@ pub struct BatchHeader {
     pub count: u32,
 }
 
-/// Receives what a scan reads, batch by batch, each batch from one partition and in offset order.
-pub trait Visit {
+/// Receives what a scan reads, batch by batch, each batch from one partition and in offset order. One call comes after the other,
+/// perhaps from different threads: whoever took a batch from its broker hands it over.
+pub trait Visit: Send {
     /// One batch. `Break` ends the scan; what was read until then is reported.
     fn batch(&mut self, records: &[Record<'_>]) -> ControlFlow<()>;
 

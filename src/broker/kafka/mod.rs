@@ -1,5 +1,6 @@
 //! Apache Kafka, and what speaks its protocol, by librdkafka.
 
+mod batch;
 pub mod careless;
 mod config;
 mod context;
