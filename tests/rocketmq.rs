@@ -22,3 +22,5 @@ mod direct;
 mod half;
 #[path = "rocketmq/outage.rs"]
 mod outage;
+#[path = "rocketmq/query.rs"]
+mod query;

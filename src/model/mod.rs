@@ -1,6 +1,7 @@
 //! Words that every broker and every command shares. Nothing here does I/O.
 
 mod delivery;
+mod follow;
 mod headers;
 mod key_hash;
 #[cfg(feature = "broker")]
@@ -14,6 +15,7 @@ mod scan;
 mod stamp;
 
 pub use delivery::{Delivery, Fate, Position, Tally};
+pub use follow::{Follow, Following, GroupPosition};
 pub use headers::{Header, HeaderIter, Headers};
 pub use key_hash::{KeyHash, murmur2};
 #[cfg(feature = "broker")]

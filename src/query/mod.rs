@@ -1,8 +1,12 @@
 //! Where is the message of this key? Plan, scan, match, and how complete the search was.
 
+mod absent;
+mod journey;
 mod plan;
 mod wanted;
 
+pub use absent::{Absence, explain};
+pub use journey::{Hit, Neighbour, Neighbours, Read, copies_of, standing};
 pub use plan::{Placing, Plan};
 pub use wanted::{KeyFrom, Wanted};
 

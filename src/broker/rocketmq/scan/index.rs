@@ -22,6 +22,8 @@ const TAIL_MS: i64 = 2 * SECOND_MS;
 const MOST_KEYS: usize = 256;
 /// More seconds than these are not read one by one.
 const MOST_SECONDS: usize = 64;
+/// So few messages are read as fast as an index is asked, and leave no doubt.
+const FEW_MESSAGES: i64 = 5_000;
 /// So many answers of one broker to one key are taken.
 const MOST_PAGES: usize = 20_000;
 
@@ -77,19 +79,18 @@ impl Pages {
 impl Run<'_> {
     /// Hands over what the indexes know, long before a scan comes to it, and says what is left to be read: by default everything.
     pub(super) async fn ask_index(&mut self, route: &Route, visit: &mut dyn Visit) -> Vec<Job> {
-        let everything = |run: &Run<'_>| run.whole();
         let (keys, ids) = (self.plan.keys.as_slice(), self.plan.ids.as_slice());
         let mut texts: Vec<(&str, bool)> = ids.iter().map(|id| (id.as_str(), true)).collect();
         for key in keys {
             match std::str::from_utf8(key) {
                 Ok(key) if !key.is_empty() => texts.push((key, false)),
-                Ok(_) | Err(_) => return everything(self),
+                Ok(_) | Err(_) => return self.whole(),
             }
         }
         // With both, a message must have both.
         let is_one_kind = keys.is_empty() != ids.is_empty();
         if texts.len() > MOST_KEYS || !is_one_kind || self.stopped {
-            return everything(self);
+            return self.whole();
         }
         let mut missed = Vec::new();
         let mut crowded: HashMap<String, Vec<(i64, i64)>> = HashMap::new();
@@ -132,14 +133,16 @@ impl Run<'_> {
                 missed.push(text.to_owned());
             }
         }
+        let whole = self.whole();
+        let messages: i64 = whole.iter().map(|job| job.range.to - job.range.from).sum();
         let is_answer = match self.plan.index {
             IndexUse::Hint => false,
-            IndexUse::First => missed.is_empty(),
+            IndexUse::First => missed.is_empty() && messages > FEW_MESSAGES,
             IndexUse::Only => true,
         };
         let seconds: usize = crowded.values().map(Vec::len).sum();
         if !is_answer || seconds > MOST_SECONDS {
-            return everything(self);
+            return whole;
         }
         self.assumption = Some("the brokers' indexes of keys have no hole".to_owned());
         if self.plan.index == IndexUse::Only && seconds == 0 {
