@@ -149,6 +149,41 @@ impl Neighbours {
     }
 }
 
+/// One place where the message was found, and what is known of it there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// The message.
+    pub hit: Hit,
+    /// Each group that is known there.
+    pub groups: Vec<GroupPosition>,
+    /// The messages beside it, where it has a stamp of that place and what is around it was read.
+    pub neighbours: Option<Neighbours>,
+}
+
+/// Where a message was, in the order of time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Journey {
+    /// The places, in the order of time.
+    pub stops: Vec<Stop>,
+    /// Each topic or queue that was searched, with the word on how complete that was.
+    pub searched: Vec<(String, String)>,
+    /// What else is known, in words.
+    pub notes: Vec<String>,
+    /// What could not be asked, and why.
+    pub unknown: Vec<String>,
+}
+
+impl Journey {
+    /// Puts the places into the order of time; those without a time come last.
+    pub fn sort(&mut self) {
+        let key = |stop: &Stop| {
+            let hit = &stop.hit;
+            (hit.timestamp_ms.unwrap_or(i64::MAX), hit.topic.clone(), hit.partition, hit.offset)
+        };
+        self.stops.sort_by_key(key);
+    }
+}
+
 /// Endings that frameworks give to topics of retries and dead letters: Spring Kafka, Kafka Connect, Uber's pattern, common use.
 const ENDINGS: [&str; 9] = [
     "dlt", "dlq", "dead", "deadletter", "dead-letter", "error", "errors", "retry", "parking-lot",

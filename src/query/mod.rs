@@ -6,7 +6,7 @@ mod plan;
 mod wanted;
 
 pub use absent::{Absence, explain};
-pub use journey::{Hit, Neighbour, Neighbours, Read, copies_of, standing};
+pub use journey::{Hit, Journey, Neighbour, Neighbours, Read, Stop, copies_of, standing};
 pub use plan::{Placing, Plan};
 pub use wanted::{KeyFrom, Wanted};
 
@@ -34,6 +34,31 @@ pub fn coverage(report: &ScanReport, assumption: Option<&str>, limit: Option<u64
     }
 }
 
+/// How complete a search of several places was: the least complete of them, each by its name.
+pub fn all_of(places: &[(String, Coverage)]) -> Coverage {
+    let partial: Vec<String> = places
+        .iter()
+        .filter_map(|(name, coverage)| match coverage {
+            Coverage::Partial(why) => Some(format!("{name}: {why}")),
+            Coverage::Complete | Coverage::CompleteIf(_) => None,
+        })
+        .collect();
+    if !partial.is_empty() {
+        return Coverage::Partial(partial.join("; "));
+    }
+    let assumed: Vec<String> = places
+        .iter()
+        .filter_map(|(name, coverage)| match coverage {
+            Coverage::CompleteIf(what) => Some(format!("{name}: {what}")),
+            Coverage::Complete | Coverage::Partial(_) => None,
+        })
+        .collect();
+    match assumed.is_empty() {
+        true => Coverage::Complete,
+        false => Coverage::CompleteIf(assumed.join(", and ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,6 +73,17 @@ mod tests {
             Outcome::Unknown
         );
         assert_eq!(outcome(1, &partial), Outcome::Good);
+    }
+
+    #[test]
+    fn several_places_are_as_complete_as_the_least() {
+        let place = |name: &str, coverage| (name.to_owned(), coverage);
+        let whole = place("a", Coverage::Complete);
+        let assumed = place("b", Coverage::CompleteIf("x".to_owned()));
+        let partial = place("c", Coverage::Partial("y".to_owned()));
+        assert_eq!(all_of(std::slice::from_ref(&whole)), Coverage::Complete);
+        assert_eq!(all_of(&[whole.clone(), assumed.clone()]).word(), "COMPLETE-IF b: x");
+        assert_eq!(all_of(&[whole, assumed, partial]).word(), "PARTIAL c: y");
     }
 
     #[test]

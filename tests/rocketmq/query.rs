@@ -130,7 +130,8 @@ fn an_archive_is_restored_and_a_damaged_one_is_noticed() {
     let records = case.query_in(&copy, "k", &["-H", "mqsafe-redrive=1"]).expect(0).json();
     assert_eq!(values(&records), ["a", "b", "c"].map(str::to_owned).into());
     let first = &records["records"][0];
-    assert_eq!((first["tag"].as_str(), &first["headers"][0]), (Some("T"), &serde_json::json!(["h", "1"])));
+    let headers = first["headers"].as_array().unwrap();
+    assert!(first["tag"] == "T" && headers.contains(&serde_json::json!(["h", "1"])), "{first}");
     // One line lost: the records that are left are sent, and the end says that it is not what was written.
     let (_, damaged) = archive.split_once('\n').unwrap();
     let sent = case.send_to(&copy, damaged, &["--input", "jsonl"]).expect(1);

@@ -7,6 +7,7 @@ mod context;
 mod create;
 mod delivery;
 mod endpoint;
+mod groups;
 mod handshake;
 pub mod mock;
 mod oauth;
@@ -21,5 +22,6 @@ pub mod testbed;
 
 pub use config::KafkaTarget;
 pub use endpoint::KafkaEndpoint;
+pub use groups::KafkaFollow;
 pub use probe::probe;
 pub use scan::KafkaScan;

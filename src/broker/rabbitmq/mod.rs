@@ -8,6 +8,7 @@ mod client;
 mod confirms;
 mod durability;
 mod endpoint;
+mod follow;
 mod greeting;
 mod kind;
 mod management;
@@ -28,5 +29,6 @@ mod words;
 mod worker;
 
 pub use endpoint::RabbitEndpoint;
+pub use follow::RabbitFollow;
 pub use probe::probe;
 pub use scan::RabbitScan;

@@ -206,8 +206,8 @@ pub(super) async fn read(
     let _ = reader.events.send((number, Event::End(None))).await;
 }
 
-/// Offsets that are read forwards before the ones before them, where the newest come first.
-const WINDOW: i64 = 4096;
+/// Offsets that are read forwards before the ones before them, where the newest come first: as many as brokers give in one answer.
+const WINDOW: i64 = 32;
 
 struct Reader {
     client: Arc<Client>,

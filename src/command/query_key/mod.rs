@@ -1,5 +1,6 @@
 //! `mqsafe query-key`: every message with a key, and how complete the search was.
 
+mod journey;
 mod search;
 mod sink;
 mod what;
@@ -8,11 +9,13 @@ use super::resolve;
 use super::stop::Asked;
 use crate::broker;
 use crate::cli::{Isolation, QueryKeyArgs};
-use crate::model::{Coverage, Outcome, Result, ScanPlan};
-use crate::query::{self, Plan};
-use crate::ui::emit::query as emit;
+use crate::connect::{BrokerKind, Connection};
+use crate::model::{Coverage, Outcome, Problem, Result, ScanPlan, ScanReport};
+use crate::query::{self, Absence, Hit, Placing, Plan, Wanted};
+use crate::ui::emit::{journey as emit_journey, query as emit};
 use crate::ui::{Ui, escape_bytes};
 use search::Search;
+use serde_json::Value;
 use sink::Sink;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
@@ -21,93 +24,169 @@ use std::time::{Duration, Instant};
 const SHOWN_KEY_BYTES: usize = 200;
 /// How long a broker may think about how many partitions a topic has.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// So many hits are kept for a journey.
+const MOST_HITS: usize = 1000;
+
+/// What is the same in every place that is searched.
+struct Run<'a> {
+    args: &'a QueryKeyArgs,
+    ui: &'a Ui,
+    wanted: &'a Wanted,
+    placing: &'a Placing,
+    window: what::Window,
+    asked: &'a Asked,
+}
+
+/// What one place came to.
+struct Place {
+    found: u64,
+    report: ScanReport,
+    coverage: Coverage,
+    hits: Vec<Hit>,
+    /// Why nothing of it was read.
+    problem: Option<Problem>,
+}
 
 pub(super) fn run(args: &QueryKeyArgs, ui: &Ui) -> Result<Outcome> {
     let connection = resolve::connection(&args.broker, ui)?;
     let window = what::window(&args.place)?;
-    let wanted = what::wanted(&args.what, window, ui)?;
-    let placing = what::placing(&args.place, connection.url.kind())?;
-    let asked_partitions = what::partitions(&args.place)?;
-    let mut scan = broker::scan(&connection, &args.topic)?;
-    let asked = Asked::listen()?;
-
-    let keys = wanted.exact_keys();
-    let count = keys.as_ref().and_then(|_| scan.hash_partitions(PATIENCE));
-    let Plan {
-        partitions,
-        first,
-        assumption,
-    } = count.map_or_else(
-        || Plan {
-            partitions: asked_partitions.clone(),
-            ..Plan::default()
-        },
-        |count| placing.plan(keys.as_deref(), count, &asked_partitions),
-    );
-    if placing.leaves_out() && assumption.is_none() {
-        tracing::info!("no partition can be left out for what is looked for; all of them are read");
-    }
-    let plan = ScanPlan {
-        partitions,
-        first,
-        read_uncommitted: args.place.isolation == Isolation::ReadUncommitted,
-        since_ms: window.0,
-        until_ms: window.1,
-        keys: keys.unwrap_or_default(),
-        ids: wanted.ids().to_vec(),
-        index: what::index(&args.place, &wanted),
-        newest_first: args.place.newest_first,
-        peek: args.place.peek,
-        peek_at_risk: args.place.yes,
-        ..ScanPlan::default()
+    let run = Run {
+        args,
+        ui,
+        wanted: &what::wanted(&args.what, window, ui)?,
+        placing: &what::placing(&args.place, connection.url.kind())?,
+        window,
+        asked: &Asked::listen()?,
     };
+    let partitions = what::partitions(&args.place)?;
     let raw = args.raw.then_some(if args.what.null { 0 } else { b'\n' });
-    let mut sink = Sink::new(ui, args.format, raw);
-    let broker_name = connection.url.to_string();
-    let mut search = Search {
-        wanted: &wanted,
-        sink: &mut sink,
-        broker: &broker_name,
-        topic: &args.topic,
-        limit: args.place.limit,
-        progress: ui.progress("query-key"),
-        asked: &asked,
-        found: 0,
-        bytes: 0,
-        start: Instant::now(),
-        failed: None,
+    let mut sink = Sink::new(ui, args.format, raw, args.follow.journey);
+    let place = run.search(&connection, &args.topic, Some(&partitions), &mut sink)?;
+    let (mut found, mut coverage) = (place.found, place.coverage.clone());
+    let mut summary = emit::summary(found, &place.report, &coverage);
+    if args.follow.journey && place.problem.is_none() {
+        let (journey, in_all, places) = journey::follow(&run, &place, &connection, &mut sink)?;
+        (found, coverage) = (in_all, query::all_of(&places));
+        (summary["found"], summary["coverage"]) = (Value::from(found), Value::from(coverage.word()));
+        summary["journey"] = emit_journey::json(&journey);
+        if sink.is_human() {
+            ui.data(emit_journey::human(&journey).as_bytes())?;
+        }
+    }
+    let reasons = match (found, &place.problem) {
+        (0, None) => query::explain(&place.report, run.absence(connection.url.kind())),
+        _ => Vec::new(),
     };
-    let (report, problem) = resolve::read(scan.scan(&plan, &mut search))?;
-    search.progress.finish();
-    if let Some(problem) = search.failed {
-        return Err(problem);
+    if !reasons.is_empty() {
+        summary["why_absent"] = Value::from(reasons.clone());
     }
-    let found = search.found;
-    let coverage = query::coverage(&report, assumption.as_deref(), args.place.limit, found);
-    sink.end(emit::summary(found, &report, &coverage))?;
-    if let Some(problem) = problem {
+    sink.end(summary)?;
+    if let Some(problem) = place.problem {
         ui.problem(&problem);
-        return Ok(asked.outcome(problem.outcome));
+        return Ok(run.asked.outcome(problem.outcome));
     }
-    for line in emit::coverage_lines(&args.topic, &report) {
+    for line in emit::coverage_lines(&args.topic, &place.report) {
         ui.say(&line);
     }
+    for reason in &reasons {
+        ui.say(&format!("may explain it: {reason}"));
+    }
     let outcome = query::outcome(found, &coverage);
-    ui.summary(&summary(args, found, outcome, &coverage));
-    Ok(asked.outcome(outcome))
+    ui.summary(&run.summary(found, outcome, &coverage));
+    Ok(run.asked.outcome(outcome))
 }
 
-fn summary(args: &QueryKeyArgs, found: u64, outcome: Outcome, coverage: &Coverage) -> String {
-    let words = match outcome {
-        Outcome::Good => format!("found {found}"),
-        Outcome::Negative => "not found".to_owned(),
-        Outcome::Usage | Outcome::Unknown | Outcome::Spooled | Outcome::Interrupted(_) => {
-            "not found in what could be read".to_owned()
+impl Run<'_> {
+    /// Searches one place. In the first one the partitions may be named.
+    fn search(&self, connection: &Connection, topic: &str, named: Option<&[i32]>, sink: &mut Sink<'_>) -> Result<Place> {
+        let args = self.args;
+        let mut scan = broker::scan(connection, topic)?;
+        let keys = self.wanted.exact_keys();
+        let count = keys.as_ref().and_then(|_| scan.hash_partitions(PATIENCE));
+        let named = named.unwrap_or_default();
+        let Plan {
+            partitions,
+            first,
+            assumption,
+        } = match count {
+            Some(count) => self.placing.plan(keys.as_deref(), count, named),
+            None => Plan {
+                partitions: named.to_vec(),
+                ..Plan::default()
+            },
+        };
+        if self.placing.leaves_out() && assumption.is_none() {
+            tracing::info!("no partition can be left out for what is looked for; all of them are read");
         }
-    };
-    let what = match args.what.keys.as_slice() {
-        [key] => format!("key {}", escape_bytes(key.as_bytes(), SHOWN_KEY_BYTES)),
-        _ => args.topic.clone(),
-    };
-    format!("{what}: {words}; {}", coverage.word())
+        let plan = ScanPlan {
+            partitions,
+            first,
+            read_uncommitted: args.place.isolation == Isolation::ReadUncommitted,
+            since_ms: self.window.0,
+            until_ms: self.window.1,
+            keys: keys.unwrap_or_default(),
+            ids: self.wanted.ids().to_vec(),
+            index: what::index(&args.place, self.wanted),
+            newest_first: args.place.newest_first,
+            peek: args.place.peek,
+            peek_at_risk: args.place.yes,
+            ..ScanPlan::default()
+        };
+        let broker = connection.url.to_string();
+        let mut search = Search {
+            wanted: self.wanted,
+            sink,
+            broker: &broker,
+            topic,
+            limit: args.place.limit,
+            newest_first: args.place.newest_first,
+            progress: self.ui.progress("query-key"),
+            asked: self.asked,
+            found: 0,
+            bytes: 0,
+            hits: Vec::new(),
+            most_hits: if args.follow.journey { MOST_HITS } else { 0 },
+            start: Instant::now(),
+            failed: None,
+        };
+        let (report, problem) = resolve::read(scan.scan(&plan, &mut search))?;
+        search.progress.finish();
+        if let Some(problem) = search.failed {
+            return Err(problem);
+        }
+        let (found, hits) = (search.found, search.hits);
+        let coverage = query::coverage(&report, assumption.as_deref(), args.place.limit, found);
+        Ok(Place {
+            found,
+            report,
+            coverage,
+            hits,
+            problem,
+        })
+    }
+
+    fn absence(&self, kind: BrokerKind) -> Absence {
+        Absence {
+            since_ms: self.window.0,
+            until_ms: self.window.1,
+            only_committed: kind == BrokerKind::Kafka && self.args.place.isolation == Isolation::ReadCommitted,
+            by_key: self.wanted.exact_keys().is_some(),
+            some_partitions: self.args.place.partitions.is_some(),
+        }
+    }
+
+    fn summary(&self, found: u64, outcome: Outcome, coverage: &Coverage) -> String {
+        let words = match outcome {
+            Outcome::Good => format!("found {found}"),
+            Outcome::Negative => "not found".to_owned(),
+            Outcome::Usage | Outcome::Unknown | Outcome::Spooled | Outcome::Interrupted(_) => {
+                "not found in what could be read".to_owned()
+            }
+        };
+        let what = match self.args.what.keys.as_slice() {
+            [key] => format!("key {}", escape_bytes(key.as_bytes(), SHOWN_KEY_BYTES)),
+            _ => self.args.topic.clone(),
+        };
+        format!("{what}: {words}; {}", coverage.word())
+    }
 }

@@ -3,7 +3,7 @@
 use super::Sink;
 use crate::command::stop::Asked;
 use crate::model::{Problem, Record, Visit};
-use crate::query::Wanted;
+use crate::query::{Hit, Wanted};
 use crate::ui::Progress;
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -15,11 +15,16 @@ pub(super) struct Search<'a, 'u> {
     pub(super) broker: &'a str,
     pub(super) topic: &'a str,
     pub(super) limit: Option<u64>,
+    /// Whether of each batch the last comes first.
+    pub(super) newest_first: bool,
     pub(super) progress: Progress,
     pub(super) asked: &'a Asked,
     pub(super) found: u64,
     /// Bytes of keys and values that were handed over.
     pub(super) bytes: u64,
+    /// What is kept of what was found.
+    pub(super) hits: Vec<Hit>,
+    pub(super) most_hits: usize,
     pub(super) start: Instant,
     pub(super) failed: Option<Problem>,
 }
@@ -37,12 +42,23 @@ impl Search<'_, '_> {
 
 impl Visit for Search<'_, '_> {
     fn batch(&mut self, records: &[Record<'_>]) -> ControlFlow<()> {
-        for record in records {
+        let (mut forwards, mut backwards);
+        let in_order: &mut dyn Iterator<Item = &Record<'_>> = if self.newest_first {
+            backwards = records.iter().rev();
+            &mut backwards
+        } else {
+            forwards = records.iter();
+            &mut forwards
+        };
+        for record in in_order {
             self.bytes += (record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)) as u64;
             if !self.wanted.matches(record) {
                 continue;
             }
             self.found += 1;
+            if self.hits.len() < self.most_hits {
+                self.hits.push(Hit::new(self.broker, self.topic, record));
+            }
             if let Err(problem) = self.sink.show(self.broker, self.topic, record) {
                 self.failed = Some(problem);
             }

@@ -15,6 +15,8 @@ pub(super) struct Sink<'a> {
 
 enum Form {
     Human,
+    /// For people, who are shown something else in the end.
+    Screen,
     /// With the hash of the lines.
     Jsonl(Sha256),
     /// With the records.
@@ -24,9 +26,10 @@ enum Form {
 }
 
 impl<'a> Sink<'a> {
-    pub(super) fn new(ui: &'a Ui, format: QueryFormat, raw: Option<u8>) -> Sink<'a> {
+    pub(super) fn new(ui: &'a Ui, format: QueryFormat, raw: Option<u8>, journey: bool) -> Sink<'a> {
         let form = match (raw, format) {
             (Some(end), _) => Form::Raw(end),
+            (None, QueryFormat::Human) if journey => Form::Screen,
             (None, QueryFormat::Human) => Form::Human,
             (None, QueryFormat::Jsonl) => Form::Jsonl(Sha256::new()),
             (None, QueryFormat::Json) => Form::Json(Vec::new()),
@@ -41,6 +44,7 @@ impl<'a> Sink<'a> {
     pub(super) fn show(&mut self, broker: &str, topic: &str, record: &Record<'_>) -> Result<()> {
         match &mut self.form {
             Form::Human => self.ui.data(emit::human(topic, record).as_bytes()),
+            Form::Screen => Ok(()),
             Form::Jsonl(hasher) => {
                 let line = emit::line(&emit::record(broker, topic, record));
                 hasher.update(&line);
@@ -62,7 +66,7 @@ impl<'a> Sink<'a> {
 
     /// Whether people read it.
     pub(super) fn is_human(&self) -> bool {
-        matches!(self.form, Form::Human)
+        matches!(self.form, Form::Human | Form::Screen)
     }
 
     /// Ends the answer: for programs the summary, with the hash of the lines before it.
@@ -71,7 +75,7 @@ impl<'a> Sink<'a> {
     /// That stdout is open and cannot be written.
     pub(super) fn end(self, mut summary: Value) -> Result<()> {
         match self.form {
-            Form::Human | Form::Raw(_) => Ok(()),
+            Form::Human | Form::Screen | Form::Raw(_) => Ok(()),
             Form::Jsonl(hasher) => {
                 summary["sha256"] = Value::String(hex(&hasher.finalize()));
                 self.ui.data(&emit::line(&summary))
