@@ -26,10 +26,14 @@ mod judge;
 mod ledger;
 #[path = "kafka/memory.rs"]
 mod memory;
+#[path = "kafka/oracle.rs"]
+mod oracle;
 #[path = "kafka/outage.rs"]
 mod outage;
 #[path = "kafka/publish.rs"]
 mod publish;
+#[path = "kafka/query.rs"]
+mod query;
 #[path = "kafka/resume.rs"]
 mod resume;
 #[path = "kafka/spool.rs"]

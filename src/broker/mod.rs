@@ -78,6 +78,21 @@ pub fn scan(connection: &Connection, topic: &str) -> Result<Box<dyn Scan>> {
     }
 }
 
+/// A queue of RabbitMQ that is watched for so long, or until the visitor ends it. Nothing is connected yet.
+///
+/// # Errors
+/// A usage problem when the broker is another, or does not tell the bindings of the queue.
+pub fn tap(connection: &Connection, topic: &str, watch: Option<Duration>) -> Result<Box<dyn Scan>> {
+    only_rabbitmq(connection.url.kind(), "--tap")?;
+    #[cfg(feature = "rabbitmq")]
+    return Ok(Box::new(rabbitmq::RabbitTap::new(connection, topic, watch)?));
+    #[cfg(not(feature = "rabbitmq"))]
+    {
+        let _ = (topic, watch);
+        Err(left_out(connection.url.kind()))
+    }
+}
+
 /// One topic or queue whose readers can be asked for. Nothing is connected yet.
 ///
 /// # Errors

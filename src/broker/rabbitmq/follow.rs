@@ -91,7 +91,8 @@ fn readers(queue: &Value) -> Vec<String> {
         Some(0) => notes.push("no consumer is there now".to_owned()),
         Some(1) => notes.push("1 consumer is there now".to_owned()),
         Some(n) => notes.push(format!("{n} consumers are there now")),
-        None => {}
+        // It counts every few seconds.
+        None => notes.push("the management API has not counted its consumers yet".to_owned()),
     }
     if let (Some(ready), Some(held)) = (number("messages_ready"), number("messages_unacknowledged")) {
         notes.push(format!("{ready} messages wait, {held} are held by consumers"));

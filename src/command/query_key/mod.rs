@@ -100,7 +100,10 @@ impl Run<'_> {
     /// Searches one place. In the first one the partitions may be named.
     fn search(&self, connection: &Connection, topic: &str, named: Option<&[i32]>, sink: &mut Sink<'_>) -> Result<Place> {
         let args = self.args;
-        let mut scan = broker::scan(connection, topic)?;
+        let mut scan = match args.place.tap {
+            true => broker::tap(connection, topic, args.place.watch)?,
+            false => broker::scan(connection, topic)?,
+        };
         let keys = self.wanted.exact_keys();
         let count = keys.as_ref().and_then(|_| scan.hash_partitions(PATIENCE));
         let named = named.unwrap_or_default();

@@ -231,7 +231,11 @@ impl Run<'_> {
     /// Hands over those that are what was asked for, each once, and counts them.
     fn show(&mut self, name: &str, all: &[Stored<'_>], question: &Question<'_>, visit: &mut dyn Visit) -> usize {
         let mut hits = 0;
-        for message in all {
+        let mut in_order: Vec<&Stored<'_>> = all.iter().collect();
+        if self.plan.newest_first {
+            in_order.reverse();
+        }
+        for message in in_order {
             let is_it = match question.is_id {
                 true => message.property(b"UNIQ_KEY") == Some(question.text.as_bytes()),
                 false => message.has_key(question.text.as_bytes()),
