@@ -104,24 +104,15 @@ pub(super) struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     fn i64_at(&self, at: usize) -> i64 {
-        self.bytes
-            .get(at..)
-            .and_then(|bytes| Reader(bytes).i64())
-            .unwrap_or(-1)
+        self.bytes.get(at..).and_then(|bytes| Reader(bytes).i64()).unwrap_or(-1)
     }
 
     fn i32_at(&self, at: usize) -> i32 {
-        self.bytes
-            .get(at..)
-            .and_then(|bytes| Reader(bytes).i32())
-            .unwrap_or(-1)
+        self.bytes.get(at..).and_then(|bytes| Reader(bytes).i32()).unwrap_or(-1)
     }
 
     fn i16_at(&self, at: usize) -> i16 {
-        self.bytes
-            .get(at..)
-            .and_then(|bytes| Reader(bytes).i16())
-            .unwrap_or(-1)
+        self.bytes.get(at..).and_then(|bytes| Reader(bytes).i16()).unwrap_or(-1)
     }
 
     /// The last offset that is part of it, whether a message is left there or not. `None` when it contradicts itself.
@@ -187,7 +178,11 @@ impl<'a> Frame<'a> {
         let packed = &self.bytes[HEADER..];
         let codec = Codec::of(attributes)?;
         // A batch that compaction has emptied keeps its header, and its codec too.
-        let records = if count == 0 { &[][..] } else { codec.expand(packed, space)? };
+        let records = if count == 0 {
+            &[][..]
+        } else {
+            codec.expand(packed, space)?
+        };
         let is_control = attributes & 0x20 != 0;
         let control = match is_control && count > 0 {
             true => Some(mark(records).ok_or(Fault::Damaged("its mark cannot be read"))?),
