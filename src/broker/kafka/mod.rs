@@ -18,6 +18,7 @@ mod renew_tests;
 mod scan;
 mod security;
 pub mod testbed;
+mod wire;
 
 pub use config::KafkaTarget;
 pub use endpoint::KafkaEndpoint;

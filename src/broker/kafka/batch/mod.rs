@@ -15,7 +15,7 @@ mod write;
 use crate::model::{BatchHeader, Control, Headers};
 use codec::Codec;
 pub(super) use codec::Space;
-use read::Reader;
+pub(super) use read::Reader;
 use std::ops::ControlFlow;
 
 /// Bytes before the part of a batch that its length counts: the base offset and the length itself.
