@@ -3,6 +3,7 @@
 mod batch;
 pub mod careless;
 mod config;
+mod consumer;
 mod context;
 mod create;
 mod delivery;

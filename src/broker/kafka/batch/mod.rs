@@ -140,6 +140,32 @@ impl<'a> Frame<'a> {
         (time >= 0).then_some(time)
     }
 
+    /// Whether [`Frame::base_offset`] is the first offset; of a compressed message of the old formats it is the last.
+    pub(super) const fn is_first_offset_known(&self) -> bool {
+        self.magic >= 2
+    }
+
+    /// Whether it holds messages outside of every transaction.
+    pub(super) fn is_plain(&self) -> bool {
+        self.magic < 2 || self.i16_at(21) & 0x30 == 0
+    }
+
+    /// How many of its offsets lie in a window.
+    pub(super) fn offsets_in(&self, (first, end): (i64, i64)) -> u64 {
+        let last = self
+            .last_offset()
+            .map_or(self.base_offset, |last| last.saturating_add(1));
+        (last.min(end) - self.base_offset.max(first)).max(0).unsigned_abs()
+    }
+
+    /// Checks the batch without opening it.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        if self.is_sound() { Ok(()) } else { Err(Fault::Checksum) }
+    }
+
     /// Whether its checksum fits.
     fn is_sound(&self) -> bool {
         if self.magic < 2 {
@@ -158,9 +184,7 @@ impl<'a> Frame<'a> {
     where
         'a: 'b,
     {
-        if !self.is_sound() {
-            return Err(Fault::Checksum);
-        }
+        self.check()?;
         if self.magic < 2 {
             return old::open(self.magic, self.base_offset, &self.bytes[MAGIC_AT + 1..], space);
         }

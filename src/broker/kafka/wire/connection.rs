@@ -6,7 +6,7 @@ use crate::model::{Stage, Unreached};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{ApiVersionsRequest, RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::{
-    Decodable, Encodable, HeaderVersion, Message, Request, StrBytes, VersionRange, encode_request_header_into_buffer,
+    Decodable, HeaderVersion, Request, StrBytes, VersionRange, encode_request_header_into_buffer,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -79,13 +79,12 @@ impl Connection {
             out: BytesMut::new(),
         };
         // Version 0 is the one that every broker answers.
-        let answer = connection
-            .ask_as(&ApiVersionsRequest::default(), 0)
-            .map_err(|e| match e {
-                // A broker that waits for something else hangs up on the first request.
-                Unreached { stage: None, why } if !limits.is_stopped() => Unreached::new(why),
-                known => known,
-            })?;
+        // One that waits for something else than our first request hangs up on it.
+        let hint = |e: Unreached| Unreached {
+            why: format!("{} (check security.protocol)", e.why),
+            ..e
+        };
+        let answer = connection.ask_as(&ApiVersionsRequest::default(), 0).map_err(hint)?;
         if answer.error_code != 0 {
             return Err(Unreached::new(format!("{host}: {}", words(answer.error_code))));
         }
