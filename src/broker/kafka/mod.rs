@@ -3,6 +3,7 @@
 mod batch;
 pub mod careless;
 mod config;
+mod consumer;
 mod context;
 mod create;
 mod delivery;
@@ -19,6 +20,7 @@ mod renew_tests;
 mod scan;
 mod security;
 pub mod testbed;
+mod wire;
 
 pub use config::KafkaTarget;
 pub use endpoint::KafkaEndpoint;

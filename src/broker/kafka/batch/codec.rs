@@ -118,7 +118,9 @@ fn gzip(packed: &[u8], space: &mut Space) -> Result<usize, Fault> {
 }
 
 fn read(decoder: &mut impl Read, into: &mut [u8]) -> Result<usize, Fault> {
-    decoder.read(into).map_err(|_| Fault::Damaged("its gzip cannot be read"))
+    decoder
+        .read(into)
+        .map_err(|_| Fault::Damaged("its gzip cannot be read"))
 }
 
 fn zstd(packed: &[u8], space: &mut Space) -> Result<usize, Fault> {

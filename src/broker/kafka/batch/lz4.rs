@@ -63,7 +63,11 @@ fn frame(left: &mut Reader<'_>, space: &mut Space, at: &mut usize) -> Result<(),
             space.to_ceiling()?;
         }
         let (done, room) = space.bytes.split_at_mut(*at);
-        let window = if is_linked { done.len().min(WINDOW).min(*at - first) } else { 0 };
+        let window = if is_linked {
+            done.len().min(WINDOW).min(*at - first)
+        } else {
+            0
+        };
         let room_bytes = room.len().min(most);
         let expanded = decompress_into_with_dict(block, &mut room[..room_bytes], &done[*at - window..]);
         *at += expanded.map_err(|_| if is_short { space.too_large() } else { DAMAGED })?;

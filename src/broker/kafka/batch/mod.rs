@@ -15,7 +15,7 @@ mod write;
 use crate::model::{BatchHeader, Control, Headers};
 use codec::Codec;
 pub(super) use codec::Space;
-use read::Reader;
+pub(super) use read::Reader;
 use std::ops::ControlFlow;
 
 /// Bytes before the part of a batch that its length counts: the base offset and the length itself.
@@ -104,24 +104,15 @@ pub(super) struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     fn i64_at(&self, at: usize) -> i64 {
-        self.bytes
-            .get(at..)
-            .and_then(|bytes| Reader(bytes).i64())
-            .unwrap_or(-1)
+        self.bytes.get(at..).and_then(|bytes| Reader(bytes).i64()).unwrap_or(-1)
     }
 
     fn i32_at(&self, at: usize) -> i32 {
-        self.bytes
-            .get(at..)
-            .and_then(|bytes| Reader(bytes).i32())
-            .unwrap_or(-1)
+        self.bytes.get(at..).and_then(|bytes| Reader(bytes).i32()).unwrap_or(-1)
     }
 
     fn i16_at(&self, at: usize) -> i16 {
-        self.bytes
-            .get(at..)
-            .and_then(|bytes| Reader(bytes).i16())
-            .unwrap_or(-1)
+        self.bytes.get(at..).and_then(|bytes| Reader(bytes).i16()).unwrap_or(-1)
     }
 
     /// The last offset that is part of it, whether a message is left there or not. `None` when it contradicts itself.
@@ -149,6 +140,32 @@ impl<'a> Frame<'a> {
         (time >= 0).then_some(time)
     }
 
+    /// Whether [`Frame::base_offset`] is the first offset; of a compressed message of the old formats it is the last.
+    pub(super) const fn is_first_offset_known(&self) -> bool {
+        self.magic >= 2
+    }
+
+    /// Whether it holds messages outside of every transaction.
+    pub(super) fn is_plain(&self) -> bool {
+        self.magic < 2 || self.i16_at(21) & 0x30 == 0
+    }
+
+    /// How many of its offsets lie in a window.
+    pub(super) fn offsets_in(&self, (first, end): (i64, i64)) -> u64 {
+        let last = self
+            .last_offset()
+            .map_or(self.base_offset, |last| last.saturating_add(1));
+        (last.min(end) - self.base_offset.max(first)).max(0).unsigned_abs()
+    }
+
+    /// Checks the batch without opening it.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        if self.is_sound() { Ok(()) } else { Err(Fault::Checksum) }
+    }
+
     /// Whether its checksum fits.
     fn is_sound(&self) -> bool {
         if self.magic < 2 {
@@ -167,9 +184,7 @@ impl<'a> Frame<'a> {
     where
         'a: 'b,
     {
-        if !self.is_sound() {
-            return Err(Fault::Checksum);
-        }
+        self.check()?;
         if self.magic < 2 {
             return old::open(self.magic, self.base_offset, &self.bytes[MAGIC_AT + 1..], space);
         }
@@ -187,7 +202,11 @@ impl<'a> Frame<'a> {
         let packed = &self.bytes[HEADER..];
         let codec = Codec::of(attributes)?;
         // A batch that compaction has emptied keeps its header, and its codec too.
-        let records = if count == 0 { &[][..] } else { codec.expand(packed, space)? };
+        let records = if count == 0 {
+            &[][..]
+        } else {
+            codec.expand(packed, space)?
+        };
         let is_control = attributes & 0x20 != 0;
         let control = match is_control && count > 0 {
             true => Some(mark(records).ok_or(Fault::Damaged("its mark cannot be read"))?),

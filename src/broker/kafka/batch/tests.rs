@@ -122,7 +122,11 @@ fn long_batches_of_every_codec() {
     let mut space = Space::new(CEILING);
     for codec in 0..5 {
         let plan = plan(codec, long_messages());
-        assert_eq!(all(&plan.bytes(), &mut space).unwrap(), expected(&plan), "codec {codec}");
+        assert_eq!(
+            all(&plan.bytes(), &mut space).unwrap(),
+            expected(&plan),
+            "codec {codec}"
+        );
     }
 }
 
@@ -299,5 +303,111 @@ proptest! {
         let at = CHECKED_AT + at.index(bytes.len() - CHECKED_AT);
         bytes[at] ^= flip;
         prop_assert_eq!(all(&bytes, &mut Space::new(CEILING)), Err(Fault::Checksum));
+    }
+}
+
+/// What `tests/fixtures/batches/Write.java` says that Kafka's own code wrote.
+fn of_java(magic: u8, append: bool) -> Vec<Found> {
+    let found = |n: u8| Found {
+        offset: 100 + i64::from(n),
+        timestamp_ms: match (magic, append) {
+            (0, _) => None,
+            (_, true) => Some(1_700_000_000_000),
+            (_, false) => Some(1_600_000_000_000 + 10 * i64::from(n) - if n.is_multiple_of(3) { 500 } else { 0 }),
+        },
+        key: match n {
+            n if n.is_multiple_of(5) => None,
+            n if n % 7 == 1 => Some(Vec::new()),
+            n => Some(vec![b'k', 0xff, n]),
+        },
+        value: (n % 6 != 5).then(|| format!("value {n} ").repeat(n.into()).into_bytes()),
+        headers: (0..if magic < 2 { 0 } else { n % 3 })
+            .map(|i| {
+                (
+                    format!("h{i}").into_bytes(),
+                    (i != 1).then(|| format!("v{n}").into_bytes()),
+                )
+            })
+            .collect(),
+    };
+    (0..20).map(found).collect()
+}
+
+fn fixture(name: &str) -> Vec<u8> {
+    std::fs::read(format!(
+        "{}/tests/fixtures/batches/{name}.bin",
+        env!("CARGO_MANIFEST_DIR")
+    ))
+    .unwrap()
+}
+
+#[test]
+fn what_kafka_wrote_in_every_format() {
+    let codecs = ["none", "gzip", "snappy", "lz4", "append", "zstd"];
+    for (magic, codecs) in [(0, &codecs[..4]), (1, &codecs[..5]), (2, &codecs[..])] {
+        for codec in codecs {
+            let bytes = fixture(&format!("v{magic}-{codec}"));
+            let found = all(&bytes, &mut Space::new(CEILING)).unwrap();
+            assert_eq!(found, of_java(magic, *codec == "append"), "format {magic}, {codec}");
+            let mut last = Frames::new(&bytes).last().unwrap().unwrap();
+            assert_eq!(last.last_offset(), Some(119));
+            // Where a batch of an old format begins is known only when it is open.
+            let mut space = Space::new(CEILING);
+            let header = last.open(&mut space).unwrap().header;
+            let first = if magic < 2 && *codec == "none" { 119 } else { 110 };
+            assert_eq!(
+                (header.base_offset, header.last_offset),
+                (first, 119),
+                "format {magic}, {codec}"
+            );
+            last.base_offset = -1;
+            assert_eq!(last.last_offset(), None);
+        }
+    }
+}
+
+#[test]
+fn transactions_that_kafka_wrote() {
+    let bytes = fixture("v2-transactions");
+    let mut space = Space::new(CEILING);
+    let headers: Vec<BatchHeader> = Frames::new(&bytes)
+        .map(|frame| frame.unwrap().open(&mut space).unwrap().header)
+        .collect();
+    let seen: Vec<_> = headers
+        .iter()
+        .map(|h| (h.base_offset, h.last_offset, h.base_sequence, h.control))
+        .collect();
+    let expected = [
+        (100, 102, 0, None),
+        (103, 103, -1, Some(Control::Abort)),
+        (104, 106, 3, None),
+        (107, 107, -1, Some(Control::Commit)),
+    ];
+    assert_eq!(seen, expected);
+    let all_of_one =
+        |h: &BatchHeader| (h.producer_id, h.producer_epoch, h.leader_epoch, h.transactional) == (9, 2, 4, true);
+    assert!(headers.iter().all(all_of_one));
+}
+
+#[test]
+fn changed_bytes_of_what_kafka_wrote_are_judged() {
+    for name in [
+        "v0-none",
+        "v0-lz4",
+        "v1-gzip",
+        "v1-snappy",
+        "v1-lz4",
+        "v2-snappy",
+        "v2-zstd",
+    ] {
+        let bytes = fixture(name);
+        for at in 0..bytes.len().min(400) {
+            for flip in [1, 0x80, 0xff] {
+                let mut changed = bytes.clone();
+                changed[at] ^= flip;
+                judged(&changed);
+                judged(&resealed(changed));
+            }
+        }
     }
 }
