@@ -164,3 +164,38 @@ fn with_the_master_dead_nothing_is_called_absent() {
         found.code == 0 && coverage(&found.json()) == "COMPLETE"
     });
 }
+
+#[test]
+fn a_journey_tells_each_group_and_finds_its_dead_letters() {
+    let Some(case) = cluster::shared("a_journey_tells_each_group_and_finds_its_dead_letters", 1) else {
+        return;
+    };
+    case.send("a:1\nb:2\nc:3\n", &["-K", ":"]).expect(0);
+    let commit = |group: &str, offset: &str| {
+        let fields = [("consumerGroup", group), ("topic", &case.topic), ("queueId", "0"), ("commitOffset", offset)];
+        case.call(&case.master, 15, &fields, "").unwrap();
+    };
+    let (done, waits) = (format!("{}-done", case.topic), format!("{}-waits", case.topic));
+    commit(&done, "2");
+    commit(&waits, "1");
+    let dead = format!("%DLQ%{waits}");
+    case.make(&dead, 1, "");
+    case.send_to(&dead, "dead\n", &["-k", "b"]).expect(0);
+    let found = case.query("b", &["--journey"]).expect(0).json();
+    assert_eq!(values(&found), BTreeSet::from(["2".to_owned(), "dead".to_owned()]));
+    assert_eq!(coverage(&found), "COMPLETE");
+    let stops = found["journey"]["stops"].as_array().unwrap();
+    assert_eq!(stops[1]["topic"], dead);
+    let first = &stops[0];
+    assert_eq!((first["before"]["offset"].as_i64(), first["after"]["offset"].as_i64()), (Some(0), Some(2)));
+    let group = |name: &str| first["groups"].as_array().unwrap().iter().find(|g| g["group"] == name).unwrap();
+    assert_eq!((&group(&done)["status"], &group(&done)["online"]), (&Value::from("consumed"), &Value::from(false)));
+    let waiting = group(&waits);
+    assert_eq!((&waiting["status"], waiting["before"].as_i64(), waiting["lag"].as_i64()), (&Value::from("not_yet"), Some(0), Some(2)));
+    // mqadmin says the same of who reads the topic; asking made no group.
+    eventually("mqadmin knows the groups", || {
+        let said = case.call(&case.master, 300, &[("topic", &case.topic)], "").unwrap();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        said.contains(&done) && said.contains(&waits) && !said.contains("TOOLS_CONSUMER")
+    });
+}
