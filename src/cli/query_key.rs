@@ -99,7 +99,7 @@ pub struct PlaceArgs {
     /// Only messages before this time
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub until: Option<String>,
-    /// Read from the end backwards, which finds a recent message at once
+    /// Read each partition from its end backwards, which finds a recent message at once
     #[arg(long)]
     pub newest_first: bool,
     /// Stop after so many

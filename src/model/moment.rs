@@ -16,9 +16,8 @@ const SECONDS_BELOW: i64 = 10_000_000_000;
 pub fn moment(option: &str, text: &str, now: Timestamp, zone: &TimeZone) -> Result<i64> {
     let text = text.trim();
     let bad = || {
-        Problem::usage(format!("{option} {text:?} is no time")).next(
-            "write RFC 3339 (2026-05-01T12:00:00Z), a date, now-2h, -48h, or milliseconds since the epoch",
-        )
+        Problem::usage(format!("{option} {text:?} is no time"))
+            .next("write RFC 3339 (2026-05-01T12:00:00Z), a date, now-2h, -48h, or milliseconds since the epoch")
     };
     if let Ok(ms) = text.parse::<i64>()
         && !text.starts_with(['-', '+'])
@@ -65,7 +64,11 @@ fn shifted(text: &str, now: Timestamp, zone: &TimeZone) -> Option<i64> {
         Err(_) => {
             let span: Span = length.parse().ok()?;
             let now = now.to_zoned(zone.clone());
-            let at = if back { now.checked_sub(span) } else { now.checked_add(span) };
+            let at = if back {
+                now.checked_sub(span)
+            } else {
+                now.checked_add(span)
+            };
             at.ok()?.timestamp()
         }
     };
@@ -102,7 +105,18 @@ mod tests {
             assert_eq!(at(text), Ok(expected(same)), "{text}");
         }
         assert_eq!(at("0"), Ok(0));
-        for bad in ["", "yesterday", "now-", "now2h", "-", "--2h", "-5", "2026-13-01", "1777000000", "+2h"] {
+        for bad in [
+            "",
+            "yesterday",
+            "now-",
+            "now2h",
+            "-",
+            "--2h",
+            "-5",
+            "2026-13-01",
+            "1777000000",
+            "+2h",
+        ] {
             assert!(at(bad).is_err(), "{bad}");
         }
     }

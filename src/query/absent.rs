@@ -60,9 +60,7 @@ pub fn explain(report: &ScanReport, absence: Absence) -> Vec<String> {
         reasons.push("the topic never held a message: it may have been deleted and made anew".to_owned());
     }
     if absence.only_committed {
-        reasons.push(
-            "an aborted or open transaction: look again with --isolation read_uncommitted".to_owned(),
-        );
+        reasons.push("an aborted or open transaction: look again with --isolation read_uncommitted".to_owned());
     }
     if absence.since_ms.is_some() || absence.until_ms.is_some() {
         reasons.push("another time: the time of a message may be its producer's, whose clock can be wrong".to_owned());
@@ -99,17 +97,33 @@ mod tests {
         // What --since left out is not gone.
         assert!(explain(&report(&[(0, 5, 9)]), none).is_empty());
         let gone = explain(&report(&[(3, 5, 9), (0, 0, 9)]), none);
-        assert!(gone[0].contains("1 partition ") && gone[0].contains("3 offsets are gone"), "{gone:?}");
-        let since = Absence { since_ms: Some(1_000), ..none };
+        assert!(
+            gone[0].contains("1 partition ") && gone[0].contains("3 offsets are gone"),
+            "{gone:?}"
+        );
+        let since = Absence {
+            since_ms: Some(1_000),
+            ..none
+        };
         let gone = explain(&report(&[(3, 5, 9), (1, 1, 9)]), since);
-        assert!(gone[0].contains("2 partitions") && gone[1].contains("by 4 s"), "{gone:?}");
+        assert!(
+            gone[0].contains("2 partitions") && gone[1].contains("by 4 s"),
+            "{gone:?}"
+        );
         let fresh = explain(&report(&[(0, 0, 0)]), none);
         assert!(fresh[0].contains("made anew"), "{fresh:?}");
         let mut compacted = report(&[(0, 0, 9)]);
         compacted.compacted = Some(true);
         assert!(explain(&compacted, Absence { by_key: true, ..none })[0].contains("tombstone"));
-        let committed = Absence { only_committed: true, some_partitions: true, ..none };
+        let committed = Absence {
+            only_committed: true,
+            some_partitions: true,
+            ..none
+        };
         let both = explain(&report(&[(0, 0, 9)]), committed);
-        assert!(both[0].contains("read_uncommitted") && both[1].contains("-p"), "{both:?}");
+        assert!(
+            both[0].contains("read_uncommitted") && both[1].contains("-p"),
+            "{both:?}"
+        );
     }
 }

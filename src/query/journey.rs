@@ -83,7 +83,8 @@ pub fn standing(position: &GroupPosition, offset: i64, tag: Option<&str>) -> Rea
     match position.next {
         None => Read::Never,
         Some(next) if next > offset => {
-            let is_wanted = |tags: &Vec<String>| tags.is_empty() || tags.iter().any(|t| t == "*" || Some(t.as_str()) == tag);
+            let is_wanted =
+                |tags: &Vec<String>| tags.is_empty() || tags.iter().any(|t| t == "*" || Some(t.as_str()) == tag);
             match position.tags.as_ref().is_none_or(is_wanted) {
                 true => Read::Consumed,
                 false => Read::Filtered,
@@ -178,7 +179,12 @@ impl Journey {
     pub fn sort(&mut self) {
         let key = |stop: &Stop| {
             let hit = &stop.hit;
-            (hit.timestamp_ms.unwrap_or(i64::MAX), hit.topic.clone(), hit.partition, hit.offset)
+            (
+                hit.timestamp_ms.unwrap_or(i64::MAX),
+                hit.topic.clone(),
+                hit.partition,
+                hit.offset,
+            )
         };
         self.stops.sort_by_key(key);
     }
@@ -186,7 +192,15 @@ impl Journey {
 
 /// Endings that frameworks give to topics of retries and dead letters: Spring Kafka, Kafka Connect, Uber's pattern, common use.
 const ENDINGS: [&str; 9] = [
-    "dlt", "dlq", "dead", "deadletter", "dead-letter", "error", "errors", "retry", "parking-lot",
+    "dlt",
+    "dlq",
+    "dead",
+    "deadletter",
+    "dead-letter",
+    "error",
+    "errors",
+    "retry",
+    "parking-lot",
 ];
 
 /// Of these topics those where copies of messages of `topic` are by convention: its name, a separator and one of the usual
@@ -204,14 +218,20 @@ pub fn copies_of<'t>(topic: &str, all: impl IntoIterator<Item = &'t str>) -> Vec
             .strip_prefix(topic)
             .and_then(|rest| rest.strip_prefix(['-', '.', '_']))
             // `orders-group-dlq`: the name of a group may stand between.
-            .is_some_and(|rest| is_ending(rest) || rest.rsplit_once(['-', '.', '_']).is_some_and(|(_, end)| is_ending(end)));
+            .is_some_and(|rest| {
+                is_ending(rest) || rest.rsplit_once(['-', '.', '_']).is_some_and(|(_, end)| is_ending(end))
+            });
         let before = name
             .strip_suffix(topic)
             .and_then(|rest| rest.strip_suffix(['-', '.', '_']))
             .is_some_and(is_ending);
         after || before
     };
-    let mut copies: Vec<String> = all.into_iter().filter(|name| is_copy(name)).map(str::to_owned).collect();
+    let mut copies: Vec<String> = all
+        .into_iter()
+        .filter(|name| is_copy(name))
+        .map(str::to_owned)
+        .collect();
     copies.sort();
     copies.dedup();
     copies
@@ -236,28 +256,58 @@ mod tests {
         assert_eq!(standing(&at(Some(4)), 10, None), not_yet(6, 16));
         let wants = |tags: &[&str], tag| {
             let tags = tags.iter().map(|t| (*t).to_owned()).collect();
-            standing(&GroupPosition { tags: Some(tags), ..at(Some(11)) }, 10, tag)
+            standing(
+                &GroupPosition {
+                    tags: Some(tags),
+                    ..at(Some(11))
+                },
+                10,
+                tag,
+            )
         };
         assert_eq!(wants(&["red"], Some("red")), Read::Consumed);
         assert_eq!(wants(&["red"], Some("blue")), Read::Filtered);
         assert_eq!(wants(&["red"], None), Read::Filtered);
         assert_eq!(wants(&["*"], None), Read::Consumed);
-        let all = GroupPosition { is_broadcast: true, ..at(Some(0)) };
+        let all = GroupPosition {
+            is_broadcast: true,
+            ..at(Some(0))
+        };
         assert_eq!(standing(&all, 10, None), Read::Broadcast);
     }
 
     #[test]
     fn names_by_convention() {
         let all = [
-            "orders", "orders.DLT", "orders-dlt", "orders.dlq", "orders-retry-0", "orders-retry-5000", "orders-billing-dlt",
-            "orders_error", "dlq.orders", "orders2.dlq", "ordersdlt", "my-orders", "orders-v2", "retry", "orders-retryable",
+            "orders",
+            "orders.DLT",
+            "orders-dlt",
+            "orders.dlq",
+            "orders-retry-0",
+            "orders-retry-5000",
+            "orders-billing-dlt",
+            "orders_error",
+            "dlq.orders",
+            "orders2.dlq",
+            "ordersdlt",
+            "my-orders",
+            "orders-v2",
+            "retry",
+            "orders-retryable",
             "orders-dead-letter",
         ];
         assert_eq!(
             copies_of("orders", all),
             [
-                "dlq.orders", "orders-billing-dlt", "orders-dead-letter", "orders-dlt", "orders-retry-0", "orders-retry-5000",
-                "orders.DLT", "orders.dlq", "orders_error",
+                "dlq.orders",
+                "orders-billing-dlt",
+                "orders-dead-letter",
+                "orders-dlt",
+                "orders-retry-0",
+                "orders-retry-5000",
+                "orders.DLT",
+                "orders.dlq",
+                "orders_error",
             ]
         );
     }
@@ -277,7 +327,13 @@ mod tests {
         see("1 p t/0", 6);
         see("1 p t/0", 7);
         see("2 p t/0", 8);
-        assert_eq!((neighbours.before, neighbours.after), (Neighbour::At(6), Neighbour::NotSeen));
-        assert_eq!(Neighbours::new(&(1, String::new(), String::new())).before, Neighbour::None);
+        assert_eq!(
+            (neighbours.before, neighbours.after),
+            (Neighbour::At(6), Neighbour::NotSeen)
+        );
+        assert_eq!(
+            Neighbours::new(&(1, String::new(), String::new())).before,
+            Neighbour::None
+        );
     }
 }

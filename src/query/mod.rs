@@ -94,8 +94,17 @@ mod tests {
         report.assumption = Some("b".to_owned());
         assert_eq!(coverage(&report, Some("a"), None, 0).word(), "COMPLETE-IF b, and a");
         report.stopped = true;
-        assert_eq!(coverage(&report, Some("a"), None, 0).word(), "PARTIAL stopped before the end");
-        assert_eq!(coverage(&report, None, Some(2), 2).word(), "PARTIAL stopped at --limit 2");
-        assert_eq!(coverage(&report, None, Some(2), 1).word(), "PARTIAL stopped before the end");
+        assert_eq!(
+            coverage(&report, Some("a"), None, 0).word(),
+            "PARTIAL stopped before the end"
+        );
+        assert_eq!(
+            coverage(&report, None, Some(2), 2).word(),
+            "PARTIAL stopped at --limit 2"
+        );
+        assert_eq!(
+            coverage(&report, None, Some(2), 1).word(),
+            "PARTIAL stopped before the end"
+        );
     }
 }

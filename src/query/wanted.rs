@@ -71,7 +71,11 @@ impl KeyFrom {
 const IDS: [&str; 3] = ["message_id", "UNIQ_KEY", "OFFSET_ID"];
 
 fn property<'r>(record: &'r Record<'_>, name: &str) -> Option<&'r str> {
-    record.properties.iter().find(|(this, _)| *this == name).map(|(_, value)| *value)
+    record
+        .properties
+        .iter()
+        .find(|(this, _)| *this == name)
+        .map(|(_, value)| *value)
 }
 
 /// A field of a JSON payload, and what it must be.
@@ -197,8 +201,7 @@ impl Wanted {
 
     /// The keys, where only messages with one of these very keys can match: then a broker may be asked for them alone.
     pub fn exact_keys(&self) -> Option<Vec<Vec<u8>>> {
-        let only_keys =
-            !self.keys.is_empty() && self.patterns.is_empty() && !self.no_key && self.key_from.is_none();
+        let only_keys = !self.keys.is_empty() && self.patterns.is_empty() && !self.no_key && self.key_from.is_none();
         only_keys.then(|| {
             let mut keys: Vec<Vec<u8>> = self.keys.iter().cloned().collect();
             keys.sort();
@@ -468,12 +471,27 @@ mod tests {
         };
         let value = br#"{"id":123,"s":"123","f":1.50,"b":true,"n":null,"a":[{"x":"y=z"}],"big":18446744073709551617}"#;
         for yes in [
-            "/id=123", "/id=123.0", "/s=123", "/f=1.5", "/b=true", "/n=null", "/a/0/x=y=z", "/big=18446744073709551617",
+            "/id=123",
+            "/id=123.0",
+            "/s=123",
+            "/f=1.5",
+            "/b=true",
+            "/n=null",
+            "/a/0/x=y=z",
+            "/big=18446744073709551617",
             "/a/0={\"x\":\"y=z\"}",
         ] {
             assert!(is(yes, value), "{yes}");
         }
-        for no in ["/id=0123", "/id=124", "/s=0123", "/b=false", "/z=1", "/big=18446744073709551618", "/s="] {
+        for no in [
+            "/id=0123",
+            "/id=124",
+            "/s=0123",
+            "/b=false",
+            "/z=1",
+            "/big=18446744073709551618",
+            "/s=",
+        ] {
             assert!(!is(no, value), "{no}");
         }
         assert!(is("=5", b"5") && !is("/id=1", b"not json"));

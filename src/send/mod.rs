@@ -17,6 +17,7 @@ mod places;
 mod pump;
 mod survey;
 
+pub use crate::model::{KeyHash, murmur2};
 pub use ensure::{Ensure, Ensured};
 pub use event::{Event, Events};
 pub use input::{
@@ -26,7 +27,6 @@ pub use input::{
 pub use latency::Latency;
 pub use observe::{Observer, Receipt, State};
 pub use pace::Rate;
-pub use crate::model::{KeyHash, murmur2};
 pub use partitioner::Partitioner;
 pub use pump::{Options, Pump, Report};
 pub use survey::{Survey, survey};

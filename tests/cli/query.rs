@@ -11,7 +11,11 @@ fn refused(arguments: &[&str], expected: &str) {
     command.args(["query-key", "-t", "orders"]).args(arguments);
     let output = command.output().unwrap();
     assert_eq!(code(&output), 2, "{arguments:?}: {}", err(&output));
-    assert!(err(&output).contains(expected), "{arguments:?} should say {expected:?}: {}", err(&output));
+    assert!(
+        err(&output).contains(expected),
+        "{arguments:?} should say {expected:?}: {}",
+        err(&output)
+    );
     assert!(out(&output).is_empty());
 }
 
@@ -33,7 +37,10 @@ fn what_cannot_be_looked_for_is_refused() {
     refused(&at(&["--keys-file", "absent"]), "cannot read the keys in absent");
     refused(&at(&["--since", "yesterday", "k"]), "--since \"yesterday\" is no time");
     refused(&at(&["--since", "1700000000", "k"]), "looks like seconds");
-    refused(&at(&["--since", "now", "--until", "-1h", "k"]), "--since is not before --until");
+    refused(
+        &at(&["--since", "now", "--until", "-1h", "k"]),
+        "--since is not before --until",
+    );
     refused(&at(&["--limit", "0", "k"]), "invalid value");
     refused(&at(&["--pruned", "--partitioner", "crc32", "k"]), "cannot be used with");
     refused(&at(&["--partition-counts", "0", "k"]), "invalid value");
@@ -48,10 +55,22 @@ fn what_a_broker_has_not_is_refused_and_not_left_out() {
     refused(&["-b", NOBODY, "--peek", "k"], "Kafka has no --peek");
     refused(&["-b", NOBODY, "--tap", "k"], "Kafka has no --tap");
     refused(&["-b", NOBODY, "--index-only", "k"], "Kafka has no --index-only");
-    refused(&["-b", "rocketmq://127.0.0.1:1", "--pruned", "k"], "RocketMQ has no --pruned");
-    refused(&["-b", "rocketmq://127.0.0.1:1", "--partitioner", "crc32", "k"], "RocketMQ has no --partitioner");
-    refused(&["-b", "amqp://127.0.0.1:1", "--newest-first", "k"], "RabbitMQ has no --newest-first");
-    refused(&["-b", "amqp://127.0.0.1:1", "--exhaustive", "k"], "RabbitMQ has no --exhaustive");
+    refused(
+        &["-b", "rocketmq://127.0.0.1:1", "--pruned", "k"],
+        "RocketMQ has no --pruned",
+    );
+    refused(
+        &["-b", "rocketmq://127.0.0.1:1", "--partitioner", "crc32", "k"],
+        "RocketMQ has no --partitioner",
+    );
+    refused(
+        &["-b", "amqp://127.0.0.1:1", "--newest-first", "k"],
+        "RabbitMQ has no --newest-first",
+    );
+    refused(
+        &["-b", "amqp://127.0.0.1:1", "--exhaustive", "k"],
+        "RabbitMQ has no --exhaustive",
+    );
     refused(&["-b", "amqp://127.0.0.1:1", "--tap", "k"], "--management");
 }
 
@@ -73,7 +92,18 @@ fn a_damaged_archive_is_noticed_before_anything_is_sent() {
     let archive = "{\"key\":\"k\",\"value\":\"v\"}\n{\"schema\":\"mqsafe.query/1\",\"found\":1,\"sha256\":\"00\"}\n";
     let file = user.file("archive", archive);
     let mut command = user.mqsafe();
-    command.args(["send", "-b", NOBODY, "-t", "orders", "--input", "jsonl", "--dry-run", "--connect-timeout", "1s"]);
+    command.args([
+        "send",
+        "-b",
+        NOBODY,
+        "-t",
+        "orders",
+        "--input",
+        "jsonl",
+        "--dry-run",
+        "--connect-timeout",
+        "1s",
+    ]);
     let output = command.arg(file).output().unwrap();
     assert!(err(&output).contains("its hash of them differs"), "{}", err(&output));
 }

@@ -47,7 +47,10 @@ impl ProducerContext for Scribe {
 
     fn delivery(&self, result: &DeliveryResult<'_>, n: Box<usize>) {
         let message = result.as_ref().unwrap_or_else(|(e, _)| panic!("{e}"));
-        self.0.lock().unwrap().push((*n, (message.partition(), message.offset())));
+        self.0
+            .lock()
+            .unwrap()
+            .push((*n, (message.partition(), message.offset())));
     }
 }
 
@@ -83,7 +86,8 @@ impl Writer {
 
     fn write(&self, topic: &str, entries: &[Entry]) -> Ledger {
         for (n, entry) in entries.iter().enumerate() {
-            let mut record = BaseRecord::<[u8], [u8], Box<usize>>::with_opaque_to(topic, Box::new(n)).timestamp(entry.time_ms);
+            let mut record =
+                BaseRecord::<[u8], [u8], Box<usize>>::with_opaque_to(topic, Box::new(n)).timestamp(entry.time_ms);
             if let Some(key) = &entry.key {
                 record = record.key(key);
             }
@@ -91,7 +95,10 @@ impl Writer {
                 record = record.payload(value);
             }
             if let Some(value) = &entry.header {
-                let header = Header { key: "h", value: Some(value) };
+                let header = Header {
+                    key: "h",
+                    value: Some(value),
+                };
                 record = record.headers(OwnedHeaders::new().insert(header));
             }
             self.producer.send(record).map_err(|(e, _)| e).unwrap();
@@ -153,7 +160,12 @@ fn topics(cluster: &Cluster, random: &mut StdRng) -> Vec<Topic> {
         ledger.extend(Writer::new(cluster, codec, *hash, None).write(&name, &entries(random, &keys, 600, *hash)));
     }
     ledger.extend(Writer::new(cluster, "none", None, None).write(&name, &entries(random, &keys, 300, None)));
-    all.push(Topic { name, ledger, earlier: Vec::new(), compacted: false });
+    all.push(Topic {
+        name,
+        ledger,
+        earlier: Vec::new(),
+        compacted: false,
+    });
 
     // Grown in between.
     let name = cluster.topic("oracle-grown", 3, &[]);
@@ -165,7 +177,12 @@ fn topics(cluster: &Cluster, random: &mut StdRng) -> Vec<Topic> {
     for hash in &hashes[..3] {
         ledger.extend(Writer::new(cluster, "zstd", *hash, None).write(&name, &entries(random, &keys, 250, *hash)));
     }
-    all.push(Topic { name, ledger, earlier: vec![3], compacted: false });
+    all.push(Topic {
+        name,
+        ledger,
+        earlier: vec![3],
+        compacted: false,
+    });
 
     // Transactions, committed and aborted, with others in between.
     let name = cluster.topic("oracle-transactions", 4, &[]);
@@ -184,7 +201,12 @@ fn topics(cluster: &Cluster, random: &mut StdRng) -> Vec<Topic> {
             _ => writer.producer.commit_transaction(PATIENCE).unwrap(),
         }
     }
-    all.push(Topic { name, ledger, earlier: Vec::new(), compacted: false });
+    all.push(Topic {
+        name,
+        ledger,
+        earlier: Vec::new(),
+        compacted: false,
+    });
 
     // Compacted while it is searched, or not: what may be gone is no fault, and the last of each key must be there.
     let settings = [
@@ -200,18 +222,32 @@ fn topics(cluster: &Cluster, random: &mut StdRng) -> Vec<Topic> {
         ledger.extend(Writer::new(cluster, "gzip", *hash, None).write(&name, &entries(random, &with_key, 400, *hash)));
         std::thread::sleep(Duration::from_millis(600));
     }
-    all.push(Topic { name, ledger, earlier: Vec::new(), compacted: true });
+    all.push(Topic {
+        name,
+        ledger,
+        earlier: Vec::new(),
+        compacted: true,
+    });
     all
 }
 
 fn grow(cluster: &Cluster, topic: &str, count: usize) {
-    let admin: AdminClient<DefaultClientContext> =
-        ClientConfig::new().set("bootstrap.servers", cluster.bootstrap()).create().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+        .set("bootstrap.servers", cluster.bootstrap())
+        .create()
+        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
     let partitions = [NewPartitions::new(topic, count)];
-    let grown = runtime.block_on(admin.create_partitions(&partitions, &AdminOptions::new())).unwrap();
+    let grown = runtime
+        .block_on(admin.create_partitions(&partitions, &AdminOptions::new()))
+        .unwrap();
     grown.into_iter().for_each(|one| drop(one.unwrap()));
-    cluster::eventually("it has grown", || cluster.shape(topic).is_some_and(|(n, isr)| n == count && isr == 3));
+    cluster::eventually("it has grown", || {
+        cluster.shape(topic).is_some_and(|(n, isr)| n == count && isr == 3)
+    });
 }
 
 /// What is looked for, as the judge understands it.
@@ -238,7 +274,14 @@ impl Search {
             newest_first: random.random_ratio(1, 6),
             ..Search::default()
         };
-        let entry = |random: &mut StdRng| topic.ledger.values().nth(random.random_range(0..topic.ledger.len())).unwrap().clone();
+        let entry = |random: &mut StdRng| {
+            topic
+                .ledger
+                .values()
+                .nth(random.random_range(0..topic.ledger.len()))
+                .unwrap()
+                .clone()
+        };
         match random.random_range(0..10) {
             0 => search.keys = vec![format!("absent-{}", random.random::<u32>()).into_bytes()],
             1 => search.no_key = true,
@@ -271,16 +314,26 @@ impl Search {
         let named = match &entry.key {
             None => self.no_key,
             Some(key) => {
-                self.keys.contains(key) || self.prefix.as_ref().is_some_and(|prefix| key.starts_with(prefix.as_bytes()))
+                self.keys.contains(key)
+                    || self
+                        .prefix
+                        .as_ref()
+                        .is_some_and(|prefix| key.starts_with(prefix.as_bytes()))
             }
         };
         let value = entry.value.as_deref().unwrap_or_default();
-        let holds = |text: &[u8]| entry.value.is_some() && (text.is_empty() || value.windows(text.len()).any(|w| w == text));
+        let holds =
+            |text: &[u8]| entry.value.is_some() && (text.is_empty() || value.windows(text.len()).any(|w| w == text));
         named
             && (self.uncommitted || !entry.aborted)
             && (self.partitions.is_empty() || self.partitions.contains(&place.0))
-            && self.header.as_ref().is_none_or(|wanted| entry.header.as_ref() == Some(wanted))
-            && self.n.is_none_or(|n| value.starts_with(format!("{{\"n\":{n},").as_bytes()))
+            && self
+                .header
+                .as_ref()
+                .is_none_or(|wanted| entry.header.as_ref() == Some(wanted))
+            && self
+                .n
+                .is_none_or(|n| value.starts_with(format!("{{\"n\":{n},").as_bytes()))
             && self.contains.as_ref().is_none_or(|text| holds(text))
             && self.window.is_none_or(|(from, to)| (from..to).contains(&entry.time_ms))
     }
@@ -318,8 +371,11 @@ impl Visit for Found<'_> {
     fn batch(&mut self, records: &[Record<'_>]) -> ControlFlow<()> {
         for record in records.iter().filter(|record| self.wanted.matches(record)) {
             let owned = |bytes: Option<&[u8]>| bytes.map(<[u8]>::to_vec);
-            self.records
-                .push(((record.partition, record.offset), owned(record.key), owned(record.value)));
+            self.records.push((
+                (record.partition, record.offset),
+                owned(record.key),
+                owned(record.value),
+            ));
         }
         ControlFlow::Continue(())
     }
@@ -343,7 +399,9 @@ fn run(connection: &Connection, topic: &Topic, search: &Search) -> (BTreeSet<Pla
     let assumption = plan.as_ref().and_then(|plan| plan.assumption.clone());
     let (since_ms, until_ms) = search.window.unzip();
     let scan_plan = ScanPlan {
-        partitions: plan.as_ref().map_or(search.partitions.clone(), |plan| plan.partitions.clone()),
+        partitions: plan
+            .as_ref()
+            .map_or(search.partitions.clone(), |plan| plan.partitions.clone()),
         first: plan.map(|plan| plan.first).unwrap_or_default(),
         read_uncommitted: search.uncommitted,
         since_ms,
@@ -352,15 +410,27 @@ fn run(connection: &Connection, topic: &Topic, search: &Search) -> (BTreeSet<Pla
         newest_first: search.newest_first,
         ..ScanPlan::default()
     };
-    let mut found = Found { wanted: &wanted, records: Vec::new() };
+    let mut found = Found {
+        wanted: &wanted,
+        records: Vec::new(),
+    };
     let report = scan.scan(&scan_plan, &mut found).unwrap();
     let mut places = BTreeSet::new();
     for (place, key, value) in found.records {
         assert!(places.insert(place), "{place:?} is handed over twice: {search:?}");
-        let entry = topic.ledger.get(&place).unwrap_or_else(|| panic!("{place:?} was never written: {search:?}"));
-        assert!((&entry.key, &entry.value) == (&key, &value), "{place:?} is not what was written: {search:?}");
+        let entry = topic
+            .ledger
+            .get(&place)
+            .unwrap_or_else(|| panic!("{place:?} was never written: {search:?}"));
+        assert!(
+            (&entry.key, &entry.value) == (&key, &value),
+            "{place:?} is not what was written: {search:?}"
+        );
     }
-    (places, mqsafe::query::coverage(&report, assumption.as_deref(), None, places_len(&report)))
+    (
+        places,
+        mqsafe::query::coverage(&report, assumption.as_deref(), None, places_len(&report)),
+    )
 }
 
 fn places_len(report: &mqsafe::model::ScanReport) -> u64 {
@@ -372,7 +442,10 @@ fn two_thousand_searches_find_everything_and_nothing_else() {
     let Some(cluster) = cluster::shared("two_thousand_searches_find_everything_and_nothing_else") else {
         return;
     };
-    let seed = std::env::var("MQSAFE_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(6);
+    let seed = std::env::var("MQSAFE_SEED")
+        .ok()
+        .and_then(|s| s.parse().ok())
+        .unwrap_or(6);
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let topics = topics(&cluster, &mut random);
@@ -385,8 +458,12 @@ fn two_thousand_searches_find_everything_and_nothing_else() {
     for n in 0..QUERIES {
         let topic = &topics[n % topics.len()];
         let search = Search::any(&mut random, topic);
-        let expected: BTreeSet<Place> =
-            topic.ledger.iter().filter(|(place, entry)| search.is(**place, entry)).map(|(place, _)| *place).collect();
+        let expected: BTreeSet<Place> = topic
+            .ledger
+            .iter()
+            .filter(|(place, entry)| search.is(**place, entry))
+            .map(|(place, _)| *place)
+            .collect();
         let (found, coverage) = run(&connection, topic, &search);
         wrong.extend(found.difference(&expected).map(|place| (n, *place)));
         let last_of_key = last_of_each_key(&topic.ledger);
@@ -414,8 +491,14 @@ fn two_thousand_searches_find_everything_and_nothing_else() {
         missed.len(),
         wrong.len()
     );
-    assert!(found_in_all > QUERIES && absent > QUERIES / 20, "the searches prove little");
-    assert!(missed.is_empty() && wrong.is_empty(), "missed {missed:?}, wrong {wrong:?}");
+    assert!(
+        found_in_all > QUERIES && absent > QUERIES / 20,
+        "the searches prove little"
+    );
+    assert!(
+        missed.is_empty() && wrong.is_empty(),
+        "missed {missed:?}, wrong {wrong:?}"
+    );
 }
 
 fn last_of_each_key(ledger: &Ledger) -> BTreeSet<Place> {
@@ -437,13 +520,28 @@ fn canary_the_judge_tells_a_key_from_its_likeness() {
         aborted: true,
         hash: None,
     };
-    let search = Search { keys: vec![b"a".to_vec()], uncommitted: true, ..Search::default() };
+    let search = Search {
+        keys: vec![b"a".to_vec()],
+        uncommitted: true,
+        ..Search::default()
+    };
     assert!(search.is((0, 0), &entry(Some(b"a"))));
     for other in [None, Some(&b""[..]), Some(b"A"), Some(b"aa")] {
         assert!(!search.is((0, 0), &entry(other)), "{other:?}");
     }
-    let committed = Search { uncommitted: false, ..Search { keys: vec![b"a".to_vec()], ..Search::default() } };
+    let committed = Search {
+        uncommitted: false,
+        ..Search {
+            keys: vec![b"a".to_vec()],
+            ..Search::default()
+        }
+    };
     assert!(!committed.is((0, 0), &entry(Some(b"a"))));
-    let other_n = Search { keys: vec![b"a".to_vec()], uncommitted: true, n: Some(50), ..Search::default() };
+    let other_n = Search {
+        keys: vec![b"a".to_vec()],
+        uncommitted: true,
+        n: Some(50),
+        ..Search::default()
+    };
     assert!(!other_n.is((0, 0), &entry(Some(b"a"))));
 }

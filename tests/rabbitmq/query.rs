@@ -7,7 +7,15 @@ use std::process::Output;
 use std::time::{Duration, Instant};
 
 fn search(broker: &Broker, queue: &str, arguments: &[&str]) -> Output {
-    let mut all = vec!["query-key", "--format", "json", "-t", queue, "--management", &broker.management];
+    let mut all = vec![
+        "query-key",
+        "--format",
+        "json",
+        "-t",
+        queue,
+        "--management",
+        &broker.management,
+    ];
     all.extend(arguments);
     run(broker, &broker.password, &all, "")
 }
@@ -31,7 +39,11 @@ fn a_stream_is_searched_by_every_name_of_a_message() {
     };
     let queue = broker.queue("names", "stream", json!({}));
     broker.put(&queue, json!({"message_id": "m1", "correlation_id": "c1"}), "by id");
-    broker.put(&queue, json!({"headers": {"mqsafe-key": "k1", "no": 7}, "message_id": "m2"}), "by header");
+    broker.put(
+        &queue,
+        json!({"headers": {"mqsafe-key": "k1", "no": 7}, "message_id": "m2"}),
+        "by header",
+    );
     broker.put(&queue, json!({"timestamp": 1_700_000_000}), "{\"order\":{\"id\":123}}");
     for (arguments, expected) in [
         (&["m1"][..], &["by id"][..]),
@@ -45,8 +57,14 @@ fn a_stream_is_searched_by_every_name_of_a_message() {
         (&["--key-from", "json:/order/id", "123"], &["{\"order\":{\"id\":123}}"]),
         (&["--json", "/order/id=123", "--no-key"], &["{\"order\":{\"id\":123}}"]),
         (&["--glob", "[mc]1"], &["by id"]),
-        (&["--value-contains", "by ", "--regex", "^[ck]1$"], &["by id", "by header"]),
-        (&["--all", "--until", "2023-11-15"], &["by id", "by header", "{\"order\":{\"id\":123}}"]),
+        (
+            &["--value-contains", "by ", "--regex", "^[ck]1$"],
+            &["by id", "by header"],
+        ),
+        (
+            &["--all", "--until", "2023-11-15"],
+            &["by id", "by header", "{\"order\":{\"id\":123}}"],
+        ),
         (&["--all", "--since", "now-1h"], &["by id", "by header"]),
     ] {
         let found = answer(search(&broker, &queue, arguments), i32::from(expected.is_empty()));
@@ -69,14 +87,20 @@ fn a_look_that_can_cost_messages_wants_a_yes() {
     assert_eq!(refused.status.code(), Some(2));
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(said.contains("delivery limit is 5") && said.contains("--yes"), "{said}");
-    assert_eq!(values(&answer(search(&broker, &limited, &["--peek", "--yes", "c"]), 0)), ["v"]);
+    assert_eq!(
+        values(&answer(search(&broker, &limited, &["--peek", "--yes", "c"]), 0)),
+        ["v"]
+    );
     // 3.10 has no limit that nobody asked for.
     assert_eq!(values(&answer(search(&broker, &free, &["--peek", "c"]), 0)), ["v"]);
     // Without a look nothing can be known, and the answer says what to set up.
     let unknown = search(&broker, &free, &["c"]);
     assert_eq!(unknown.status.code(), Some(3));
     let said = String::from_utf8_lossy(&unknown.stderr).into_owned();
-    assert!(said.contains("keeps no history") && said.contains("bind a stream"), "{said}");
+    assert!(
+        said.contains("keeps no history") && said.contains("bind a stream"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -98,14 +122,29 @@ fn a_tap_sees_what_is_routed_and_takes_nothing_away() {
     let only_default = search(&broker, &queue, &["--tap", "k"]);
     assert_eq!(only_default.status.code(), Some(2), "{only_default:?}");
     let bind = |exchange: &str, queue: &str| {
-        let bound = broker.http("POST", &format!("bindings/%2F/e/{exchange}/q/{queue}"), &json!({"routing_key": "a.*"}));
+        let bound = broker.http(
+            "POST",
+            &format!("bindings/%2F/e/{exchange}/q/{queue}"),
+            &json!({"routing_key": "a.*"}),
+        );
         assert_eq!(bound.0, 201, "{}", bound.1);
     };
     bind(&exchange, &queue);
 
     let words = [
-        "query-key", "--format", "json", "-t", &queue, "--management", &broker.management, "--tap",
-        "--for", "20s", "--limit", "2", "k",
+        "query-key",
+        "--format",
+        "json",
+        "-t",
+        &queue,
+        "--management",
+        &broker.management,
+        "--tap",
+        "--for",
+        "20s",
+        "--limit",
+        "2",
+        "k",
     ];
     let (mut command, _home) = tool(&broker, Over::Plain, &broker.password, &words);
     let child = command.spawn().unwrap();
@@ -117,7 +156,11 @@ fn a_tap_sees_what_is_routed_and_takes_nothing_away() {
     };
     // The tap is there when the exchange has two bindings.
     loop {
-        let (_, bindings) = broker.http("GET", &format!("exchanges/%2F/{exchange}/bindings/source"), &Value::Null);
+        let (_, bindings) = broker.http(
+            "GET",
+            &format!("exchanges/%2F/{exchange}/bindings/source"),
+            &Value::Null,
+        );
         if bindings.as_array().is_some_and(|b| b.len() == 2) {
             break;
         }
@@ -133,18 +176,28 @@ fn a_tap_sees_what_is_routed_and_takes_nothing_away() {
     // Its consumers lost nothing, and nothing of the tap is left.
     let payloads: Vec<Value> = broker.take(&queue).iter().map(|m| m["payload"].clone()).collect();
     assert_eq!(payloads, [json!("one"), json!("no"), json!("two")]);
-    let (_, bindings) = broker.http("GET", &format!("exchanges/%2F/{exchange}/bindings/source"), &Value::Null);
+    let (_, bindings) = broker.http(
+        "GET",
+        &format!("exchanges/%2F/{exchange}/bindings/source"),
+        &Value::Null,
+    );
     assert_eq!(bindings.as_array().unwrap().len(), 1, "{bindings}");
     let quiet = search(&broker, &queue, &["--tap", "--for", "1s", "k"]);
     let quiet = answer(quiet, 3);
-    assert!(quiet["coverage"].as_str().unwrap().starts_with("COMPLETE-IF"), "{quiet}");
+    assert!(
+        quiet["coverage"].as_str().unwrap().starts_with("COMPLETE-IF"),
+        "{quiet}"
+    );
 
     let careful = format!("{queue}.careful");
     make(&careful, json!({"alternate-exchange": "amq.fanout"}));
     bind(&careful, &queue);
     let refused = search(&broker, &queue, &["--tap", "k"]);
     assert_eq!(refused.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("amq.fanout"), "{refused:?}");
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("amq.fanout"),
+        "{refused:?}"
+    );
 }
 
 #[test]
@@ -162,7 +215,15 @@ fn a_journey_goes_on_to_the_dead_letters() {
     all.sort_unstable();
     assert_eq!(all, ["first", "second"]);
     let journey = &found["journey"];
-    let topics: Vec<&str> = journey["stops"].as_array().unwrap().iter().map(|s| s["topic"].as_str().unwrap()).collect();
-    assert!(topics.contains(&queue.as_str()) && topics.contains(&dead.as_str()), "{journey}");
+    let topics: Vec<&str> = journey["stops"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| s["topic"].as_str().unwrap())
+        .collect();
+    assert!(
+        topics.contains(&queue.as_str()) && topics.contains(&dead.as_str()),
+        "{journey}"
+    );
     assert!(journey["notes"].to_string().contains("keeps no history"), "{journey}");
 }

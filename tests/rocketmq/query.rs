@@ -7,7 +7,10 @@ use std::time::Instant;
 
 fn values(answer: &Value) -> BTreeSet<String> {
     let records = answer["records"].as_array().unwrap();
-    let values: BTreeSet<String> = records.iter().map(|r| r["value"].as_str().unwrap().to_owned()).collect();
+    let values: BTreeSet<String> = records
+        .iter()
+        .map(|r| r["value"].as_str().unwrap().to_owned())
+        .collect();
     assert_eq!(values.len(), records.len(), "one is there twice");
     values
 }
@@ -41,7 +44,10 @@ fn two_hundred_of_one_key_within_a_second_are_all_found() {
     for (arguments, complete) in [
         (&["--exhaustive"][..], "COMPLETE"),
         (&[], "COMPLETE-IF the brokers' indexes of keys have no hole"),
-        (&["--index-only"], "COMPLETE-IF the brokers' indexes of keys have no hole"),
+        (
+            &["--index-only"],
+            "COMPLETE-IF the brokers' indexes of keys have no hole",
+        ),
     ] {
         let start = Instant::now();
         let found = case.query("hot", arguments).expect(0).json();
@@ -50,10 +56,19 @@ fn two_hundred_of_one_key_within_a_second_are_all_found() {
         assert_eq!(coverage(&found), complete);
     }
     // Several keys, and one that is nowhere: then everything is read.
-    let both = case.search(&case.topic, &["--format", "json", "hot", "cold"]).expect(0).json();
+    let both = case
+        .search(&case.topic, &["--format", "json", "hot", "cold"])
+        .expect(0)
+        .json();
     assert_eq!(both["found"], 201);
-    let with_absent = case.search(&case.topic, &["--format", "json", "cold", "absent"]).expect(0).json();
-    assert_eq!((coverage(&with_absent), with_absent["found"].as_u64()), ("COMPLETE", Some(1)));
+    let with_absent = case
+        .search(&case.topic, &["--format", "json", "cold", "absent"])
+        .expect(0)
+        .json();
+    assert_eq!(
+        (coverage(&with_absent), with_absent["found"].as_u64()),
+        ("COMPLETE", Some(1))
+    );
     // A miss of the index alone is never "not found".
     case.query("absent", &["--index-only"]).expect(3);
     assert_eq!(coverage(&case.query("absent", &[]).expect(1).json()), "COMPLETE");
@@ -70,15 +85,28 @@ fn ids_lead_to_the_message_and_mqadmin_agrees() {
     case.send("a\nfound by its id\nb\n", &["-k", "k"]).expect(0);
     let all = case.query("k", &["--value-contains", "its id"]).expect(0).json();
     let unique = all["records"][0]["properties"]["UNIQ_KEY"].as_str().unwrap().to_owned();
-    let by_unique = case.search(&case.topic, &["--format", "json", "--id", &unique]).expect(0).json();
+    let by_unique = case
+        .search(&case.topic, &["--format", "json", "--id", &unique])
+        .expect(0)
+        .json();
     assert_eq!(values(&by_unique), BTreeSet::from(["found by its id".to_owned()]));
-    let place = by_unique["records"][0]["properties"]["OFFSET_ID"].as_str().unwrap().to_owned();
-    let by_place = case.search(&case.topic, &["--format", "json", "--id", &place]).expect(0).json();
+    let place = by_unique["records"][0]["properties"]["OFFSET_ID"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let by_place = case
+        .search(&case.topic, &["--format", "json", "--id", &place])
+        .expect(0)
+        .json();
     assert_eq!(values(&by_place), values(&by_unique));
     eventually("mqadmin finds it there", || {
-        case.mqadmin(&["queryMsgById", "-t", &case.topic, "-i", &place]).contains(&unique)
+        case.mqadmin(&["queryMsgById", "-t", &case.topic, "-i", &place])
+            .contains(&unique)
     });
-    let absent = case.search(&case.topic, &["--format", "json", "--id", "0123456789ABCDEF0123456789ABCDEF"]);
+    let absent = case.search(
+        &case.topic,
+        &["--format", "json", "--id", "0123456789ABCDEF0123456789ABCDEF"],
+    );
     assert_eq!(coverage(&absent.expect(1).json()), "COMPLETE");
 }
 
@@ -89,7 +117,8 @@ fn windows_patterns_and_order() {
     };
     fill(&case);
     for n in 0..3 {
-        case.send(&format!("{{\"n\":{n}}}\n"), &["-k", &format!("order-{n}")]).expect(0);
+        case.send(&format!("{{\"n\":{n}}}\n"), &["-k", &format!("order-{n}")])
+            .expect(0);
     }
     let search = |arguments: &[&str], code| {
         let mut all = vec!["--format", "json"];
@@ -110,10 +139,16 @@ fn windows_patterns_and_order() {
     assert_eq!(last["records"][0]["key"], "order-2");
     assert!(coverage(&last).starts_with("PARTIAL stopped at --limit 1"), "{last}");
     let backwards = search(&["--newest-first", "--json", "/n=0"], 0);
-    assert_eq!((backwards["found"].as_u64(), coverage(&backwards)), (Some(1), "COMPLETE"));
+    assert_eq!(
+        (backwards["found"].as_u64(), coverage(&backwards)),
+        (Some(1), "COMPLETE")
+    );
     let every = search(&["--all", "--newest-first"], 0);
     assert_eq!(every["found"], 6003);
-    assert_eq!(case.search(&case.topic, &["--raw", "--json", "/n=1"]).expect(0).out, "{\"n\":1}\n");
+    assert_eq!(
+        case.search(&case.topic, &["--raw", "--json", "/n=1"]).expect(0).out,
+        "{\"n\":1}\n"
+    );
 }
 
 #[test]
@@ -121,7 +156,8 @@ fn an_archive_is_restored_and_a_damaged_one_is_noticed() {
     let Some(case) = cluster::shared("an_archive_is_restored_and_a_damaged_one_is_noticed", 2) else {
         return;
     };
-    case.send("a\nb\nc\n", &["-k", "k", "-H", "h=1", "--tag", "T"]).expect(0);
+    case.send("a\nb\nc\n", &["-k", "k", "-H", "h=1", "--tag", "T"])
+        .expect(0);
     let archive = case.search(&case.topic, &["--all", "--format", "jsonl"]).expect(0).out;
     let copy = format!("{}-copy", case.topic);
     case.make(&copy, 1, "");
@@ -131,14 +167,24 @@ fn an_archive_is_restored_and_a_damaged_one_is_noticed() {
     assert_eq!(values(&records), ["a", "b", "c"].map(str::to_owned).into());
     let first = &records["records"][0];
     let headers = first["headers"].as_array().unwrap();
-    assert!(first["tag"] == "T" && headers.contains(&serde_json::json!(["h", "1"])), "{first}");
+    assert!(
+        first["tag"] == "T" && headers.contains(&serde_json::json!(["h", "1"])),
+        "{first}"
+    );
     // One line lost: the records that are left are sent, and the end says that it is not what was written.
     let (_, damaged) = archive.split_once('\n').unwrap();
     let sent = case.send_to(&copy, damaged, &["--input", "jsonl"]).expect(1);
-    assert!(sent.err.contains("stored 2") && sent.err.contains("its hash of them differs"), "{}", sent.err);
+    assert!(
+        sent.err.contains("stored 2") && sent.err.contains("its hash of them differs"),
+        "{}",
+        sent.err
+    );
     // Round and round, until the guard holds it.
     for turn in 2..=6 {
-        let one = case.search(&copy, &["--format", "jsonl", "--newest-first", "--limit", "1", "k"]).expect(0).out;
+        let one = case
+            .search(&copy, &["--format", "jsonl", "--newest-first", "--limit", "1", "k"])
+            .expect(0)
+            .out;
         let code = i32::from(turn == 6);
         let sent = case.send_to(&copy, &one, &["--input", "jsonl"]).expect(code);
         assert_eq!(sent.err.contains("--max-redrives"), turn == 6, "{turn}: {}", sent.err);
@@ -155,7 +201,10 @@ fn with_the_master_dead_nothing_is_called_absent() {
         let _killed = disturb("kill", &["master"]);
         for arguments in [&[][..], &["--index-only"], &["--exhaustive"], &["--since", "-1h"]] {
             let query = case.query("absent", arguments).expect(3);
-            assert!(query.out.is_empty() || coverage(&query.json()).starts_with("PARTIAL"), "{query:?}");
+            assert!(
+                query.out.is_empty() || coverage(&query.json()).starts_with("PARTIAL"),
+                "{query:?}"
+            );
         }
     }
     // After a hard end the index may have a hole; what it does not know is read.
@@ -172,7 +221,12 @@ fn a_journey_tells_each_group_and_finds_its_dead_letters() {
     };
     case.send("a:1\nb:2\nc:3\n", &["-K", ":"]).expect(0);
     let commit = |group: &str, offset: &str| {
-        let fields = [("consumerGroup", group), ("topic", &case.topic), ("queueId", "0"), ("commitOffset", offset)];
+        let fields = [
+            ("consumerGroup", group),
+            ("topic", &case.topic),
+            ("queueId", "0"),
+            ("commitOffset", offset),
+        ];
         case.call(&case.master, 15, &fields, "").unwrap();
     };
     let (done, waits) = (format!("{}-done", case.topic), format!("{}-waits", case.topic));
@@ -187,11 +241,27 @@ fn a_journey_tells_each_group_and_finds_its_dead_letters() {
     let stops = found["journey"]["stops"].as_array().unwrap();
     assert_eq!(stops[1]["topic"], dead);
     let first = &stops[0];
-    assert_eq!((first["before"]["offset"].as_i64(), first["after"]["offset"].as_i64()), (Some(0), Some(2)));
-    let group = |name: &str| first["groups"].as_array().unwrap().iter().find(|g| g["group"] == name).unwrap();
-    assert_eq!((&group(&done)["status"], &group(&done)["online"]), (&Value::from("consumed"), &Value::from(false)));
+    assert_eq!(
+        (first["before"]["offset"].as_i64(), first["after"]["offset"].as_i64()),
+        (Some(0), Some(2))
+    );
+    let group = |name: &str| {
+        first["groups"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|g| g["group"] == name)
+            .unwrap()
+    };
+    assert_eq!(
+        (&group(&done)["status"], &group(&done)["online"]),
+        (&Value::from("consumed"), &Value::from(false))
+    );
     let waiting = group(&waits);
-    assert_eq!((&waiting["status"], waiting["before"].as_i64(), waiting["lag"].as_i64()), (&Value::from("not_yet"), Some(0), Some(2)));
+    assert_eq!(
+        (&waiting["status"], waiting["before"].as_i64(), waiting["lag"].as_i64()),
+        (&Value::from("not_yet"), Some(0), Some(2))
+    );
     // mqadmin says the same of who reads the topic; asking made no group.
     eventually("mqadmin knows the groups", || {
         let said = case.call(&case.master, 300, &[("topic", &case.topic)], "").unwrap();

@@ -46,7 +46,12 @@ impl KafkaFollow {
     }
 
     /// Where one group stands; nothing when it never committed an offset of the topic.
-    fn positions(&self, group: &str, is_online: Option<bool>, ends: &[(i32, Option<i64>)]) -> KafkaResult<Vec<GroupPosition>> {
+    fn positions(
+        &self,
+        group: &str,
+        is_online: Option<bool>,
+        ends: &[(i32, Option<i64>)],
+    ) -> KafkaResult<Vec<GroupPosition>> {
         let client = self.client(Some(group))?;
         let mut asked = TopicPartitionList::new();
         for (partition, _) in ends {
@@ -145,8 +150,12 @@ impl Follow for KafkaFollow {
             .map(|g| g.group.clone())
             .collect();
         known.groups.retain(|g| has_any.contains(&g.group));
-        known.groups.sort_by(|a, b| (&a.group, a.partition).cmp(&(&b.group, b.partition)));
-        known.unknown.extend(failures.into_inner().unwrap_or_else(PoisonError::into_inner));
+        known
+            .groups
+            .sort_by(|a, b| (&a.group, a.partition).cmp(&(&b.group, b.partition)));
+        known
+            .unknown
+            .extend(failures.into_inner().unwrap_or_else(PoisonError::into_inner));
         Ok(known)
     }
 }

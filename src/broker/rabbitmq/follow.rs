@@ -29,7 +29,9 @@ impl RabbitFollow {
 
     async fn ask(&self, url: &str) -> std::result::Result<Following, String> {
         let vhost = encoded(&self.target.vhost);
-        let queue = self.get(url, &format!("/api/queues/{vhost}/{}", encoded(&self.queue))).await?;
+        let queue = self
+            .get(url, &format!("/api/queues/{vhost}/{}", encoded(&self.queue)))
+            .await?;
         let mut known = Following {
             notes: readers(&queue),
             ..Following::default()
@@ -44,7 +46,9 @@ impl RabbitFollow {
                     let path = format!("/api/exchanges/{vhost}/{}/bindings/source", encoded(exchange));
                     match self.get(url, &path).await {
                         Ok(bindings) => queues_of(&bindings, &mut known),
-                        Err(why) => known.unknown.push(format!("dead letters go to exchange {exchange}: {why}")),
+                        Err(why) => known
+                            .unknown
+                            .push(format!("dead letters go to exchange {exchange}: {why}")),
                     }
                 }
             }
@@ -70,9 +74,9 @@ fn queues_of(bindings: &Value, known: &mut Following) {
         let to = binding["destination"].as_str().unwrap_or_default();
         match binding["destination_type"].as_str() {
             Some("queue") => known.copies.push(to.to_owned()),
-            Some(_) | None => known
-                .unknown
-                .push(format!("dead letters also go on to exchange {to}, which was not followed")),
+            Some(_) | None => known.unknown.push(format!(
+                "dead letters also go on to exchange {to}, which was not followed"
+            )),
         }
     }
 }
@@ -100,7 +104,9 @@ fn readers(queue: &Value) -> Vec<String> {
     if queue["type"].as_str() == Some("stream") {
         notes.push("AMQP does not tell how far the consumers of a stream are".to_owned());
     } else {
-        notes.push("a queue keeps no history: what is not in it any more was consumed, expired or dead-lettered".to_owned());
+        notes.push(
+            "a queue keeps no history: what is not in it any more was consumed, expired or dead-lettered".to_owned(),
+        );
     }
     notes
 }
@@ -146,7 +152,12 @@ mod tests {
 
     #[test]
     fn readers_in_words() {
-        let words = readers(&json!({"consumers": 2, "messages_ready": 3, "messages_unacknowledged": 4, "type": "classic"}));
-        assert!(words[0].contains("2 consumers") && words[1].contains("3 messages wait, 4") && words[2].contains("no history"));
+        let words =
+            readers(&json!({"consumers": 2, "messages_ready": 3, "messages_unacknowledged": 4, "type": "classic"}));
+        assert!(
+            words[0].contains("2 consumers")
+                && words[1].contains("3 messages wait, 4")
+                && words[2].contains("no history")
+        );
     }
 }

@@ -97,12 +97,19 @@ fn read(reply: u16, text: &str) -> Told {
         return Told::Kind(Kind::Stream);
     }
     let Some(known) = OF_STREAMS.into_iter().find(|known| *known == name) else {
-        let is_now = |kind: &str| name == "x-queue-type" && rest.contains("but current is") && rest.contains(&format!("'{kind}'"));
-        return Told::Kind(match (is_now("quorum"), is_now("classic") || rest.ends_with("but current is none")) {
-            (true, _) => Kind::Quorum,
-            (false, true) if name == "x-queue-type" => Kind::Classic,
-            _ => Kind::Queue,
-        });
+        let is_now = |kind: &str| {
+            name == "x-queue-type" && rest.contains("but current is") && rest.contains(&format!("'{kind}'"))
+        };
+        return Told::Kind(
+            match (
+                is_now("quorum"),
+                is_now("classic") || rest.ends_with("but current is none"),
+            ) {
+                (true, _) => Kind::Quorum,
+                (false, true) if name == "x-queue-type" => Kind::Classic,
+                _ => Kind::Queue,
+            },
+        );
     };
     let value = rest
         .rsplit_once("but current is the value '")
@@ -133,10 +140,15 @@ mod tests {
         );
         for not in ["x-queue-type", "x-message-ttl", "durable", "auto_delete"] {
             let text = format!("inequivalent arg '{not}' {queue} 'stream' but current is 'quorum'");
-            let kind = if not == "x-queue-type" { Kind::Quorum } else { Kind::Queue };
+            let kind = if not == "x-queue-type" {
+                Kind::Quorum
+            } else {
+                Kind::Queue
+            };
             assert_eq!(of(&text), Told::Kind(kind));
         }
-        let classic = format!("inequivalent arg 'x-queue-type' {queue} the value 'stream' of type 'longstr' but current is none");
+        let classic =
+            format!("inequivalent arg 'x-queue-type' {queue} the value 'stream' of type 'longstr' but current is none");
         assert_eq!(of(&classic), Told::Kind(Kind::Classic));
         let more = |value: &str| {
             format!("inequivalent arg 'x-max-length-bytes' {queue} none but current is the value {value}")

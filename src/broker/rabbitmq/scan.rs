@@ -120,7 +120,9 @@ impl RabbitScan {
             Err(why) => Err(why.why),
         };
         let path = format!("/api/queues/{}/{}", encoded(&self.target.vhost), encoded(&self.queue));
-        let asked = tokio::time::timeout(ANSWER, async { Ok((get(path).await?, get("/api/overview".to_owned()).await?)) });
+        let asked = tokio::time::timeout(ANSWER, async {
+            Ok((get(path).await?, get("/api/overview".to_owned()).await?))
+        });
         match asked.await {
             Ok(Ok((found, overview))) => limit_of(&found, &overview).map_or(Limit::None, may),
             Ok(Err(why)) => may(why),
@@ -240,7 +242,10 @@ mod tests {
 
     #[test]
     fn where_a_look_can_cost_messages() {
-        let (old, new) = (json!({"rabbitmq_version": "3.10.8"}), json!({"rabbitmq_version": "4.1.0"}));
+        let (old, new) = (
+            json!({"rabbitmq_version": "3.10.8"}),
+            json!({"rabbitmq_version": "4.1.0"}),
+        );
         let quorum = json!({"type": "quorum", "arguments": {}});
         assert_eq!(limit_of(&quorum, &old), None);
         assert!(limit_of(&quorum, &new).unwrap().contains("20"));

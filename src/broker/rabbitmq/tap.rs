@@ -70,7 +70,9 @@ impl RabbitTap {
         let found = management::get(&self.target, &self.url, path).await;
         match found {
             Ok((200, found)) => Ok(found),
-            Ok((404, _)) => Err(self.cannot(format!("{} does not know it", self.url)).next("check its spelling")),
+            Ok((404, _)) => Err(self
+                .cannot(format!("{} does not know it", self.url))
+                .next("check its spelling")),
             Ok((status, answer)) => Err(self.cannot(format!("{}: {}", self.url, management::refusal(status, &answer)))),
             Err(why) => Err(self.cannot(format!("{}: {}", self.url, why.why))),
         }
@@ -79,7 +81,9 @@ impl RabbitTap {
     /// What the tap must be bound to.
     async fn bindings(&self) -> Result<Vec<Bound>> {
         let vhost = encoded(&self.target.vhost);
-        let all = self.get(&format!("/api/queues/{vhost}/{}/bindings", encoded(&self.queue))).await?;
+        let all = self
+            .get(&format!("/api/queues/{vhost}/{}/bindings", encoded(&self.queue)))
+            .await?;
         let bound = bound(&all).map_err(|why| self.refused(why))?;
         let mut exchanges: Vec<&str> = bound.iter().map(|b| b.exchange.as_str()).collect();
         exchanges.sort_unstable();
@@ -92,9 +96,12 @@ impl RabbitTap {
     }
 
     fn refused(&self, why: String) -> Problem {
-        Problem::usage(format!("queue {} cannot be watched without changing what others see", self.queue))
-            .because(why)
-            .next("bind a stream to the exchange once, and read that: it keeps history and disturbs nobody")
+        Problem::usage(format!(
+            "queue {} cannot be watched without changing what others see",
+            self.queue
+        ))
+        .because(why)
+        .next("bind a stream to the exchange once, and read that: it keeps history and disturbs nobody")
     }
 
     async fn run(&self, visit: &mut dyn Visit) -> Result<ScanReport> {
@@ -133,7 +140,12 @@ impl RabbitTap {
         };
         let declared = channel.queue_declare(ShortString::default(), private, FieldTable::default());
         let name = timed(ANSWER, declared).await?.name().clone();
-        for Bound { exchange, key, arguments } in bound {
+        for Bound {
+            exchange,
+            key,
+            arguments,
+        } in bound
+        {
             let bind = channel.queue_bind(
                 name.clone(),
                 ShortString::from(exchange.as_str()),
@@ -276,7 +288,14 @@ mod tests {
         for kind in ["direct", "fanout", "topic", "headers"] {
             assert_eq!(untouched("e", &json!({"type": kind, "arguments": {}})), Ok(()));
         }
-        for kind in ["x-consistent-hash", "x-random", "x-modulus-hash", "x-local-random", "x-delayed-message", ""] {
+        for kind in [
+            "x-consistent-hash",
+            "x-random",
+            "x-modulus-hash",
+            "x-local-random",
+            "x-delayed-message",
+            "",
+        ] {
             assert!(untouched("e", &json!({"type": kind})).is_err(), "{kind}");
         }
         let own = json!({"type": "direct", "arguments": {"alternate-exchange": "a"}});
@@ -291,7 +310,10 @@ mod tests {
         assert!(bound(&json!([default])).is_err());
         let own = json!({"source": "e", "routing_key": "a.*", "arguments": {"x-match": "all", "n": 5, "b": true}});
         let all = bound(&json!([default, own])).unwrap();
-        assert_eq!((all.len(), all[0].exchange.as_str(), all[0].key.as_str()), (1, "e", "a.*"));
+        assert_eq!(
+            (all.len(), all[0].exchange.as_str(), all[0].key.as_str()),
+            (1, "e", "a.*")
+        );
         assert_eq!(all[0].arguments.inner().len(), 3);
         let strange = json!({"source": "e", "routing_key": "", "arguments": {"f": 1.5}});
         assert!(bound(&json!([strange])).is_err());

@@ -58,7 +58,8 @@ impl RocketFollow {
 
 impl Follow for RocketFollow {
     fn follow(&mut self, places: &[(Option<String>, i32)], patience: Duration) -> Result<Following> {
-        let cannot = |why: String| Problem::unknown(format!("the readers of {} are not known", self.topic)).because(why);
+        let cannot =
+            |why: String| Problem::unknown(format!("the readers of {} are not known", self.topic)).because(why);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -179,11 +180,7 @@ async fn position(
     group: &str,
     queue: i32,
 ) -> std::result::Result<(Option<i64>, Option<i64>), String> {
-    let place = |code| {
-        Request::new(code)
-            .with("topic", &client.topic)
-            .with("queueId", queue)
-    };
+    let place = |code| Request::new(code).with("topic", &client.topic).with("queueId", queue);
     // Without the last field a broker says 0 for a group that never was there.
     let request = place(RequestCode::QueryConsumerOffset)
         .with("consumerGroup", group)

@@ -191,7 +191,11 @@ impl<'a> Stored<'a> {
     /// What Java's client calls the offset id (`MessageDecoder.createMessageId`): the broker's address and where it lies there.
     pub(super) fn offset_id(&self) -> String {
         let place = self.physical.to_be_bytes();
-        self.store_host.iter().chain(&place).map(|b| format!("{b:02X}")).collect()
+        self.store_host
+            .iter()
+            .chain(&place)
+            .map(|b| format!("{b:02X}"))
+            .collect()
     }
 
     /// As the rest of the program reads it. Of several keys one that is looked for is its key.

@@ -372,7 +372,9 @@ impl Run<'_> {
     fn batch(&mut self, number: usize, body: &[u8], from: i64, next: i64, visit: &mut dyn Visit) {
         let mut wanted = match messages(body) {
             Ok(all) => all,
-            Err(why) => return self.queues[number].fail(format!("an answer after offset {from} cannot be read: {why}")),
+            Err(why) => {
+                return self.queues[number].fail(format!("an answer after offset {from} cannot be read: {why}"));
+            }
         };
         if wanted.iter().any(Stored::is_batch) {
             self.queues[number].fail(format!(

@@ -27,7 +27,12 @@ struct Other {
 }
 
 /// Follows what was found in the first place to everywhere else.
-pub(super) fn follow(run: &Run<'_>, first: &Place, connection: &Connection, sink: &mut Sink<'_>) -> Result<(Journey, u64, Vec<(String, Coverage)>)> {
+pub(super) fn follow(
+    run: &Run<'_>,
+    first: &Place,
+    connection: &Connection,
+    sink: &mut Sink<'_>,
+) -> Result<(Journey, u64, Vec<(String, Coverage)>)> {
     let mut journey = Journey::default();
     let mut coverage = vec![(run.args.topic.clone(), first.coverage.clone())];
     let mut found = first.found;
@@ -37,7 +42,10 @@ pub(super) fn follow(run: &Run<'_>, first: &Place, connection: &Connection, sink
     }
     let known = readers(connection, &run.args.topic, &first.hits, &mut journey);
     for topic in known.iter().flat_map(|known| &known.copies) {
-        if !others.iter().any(|o| o.topic == *topic && o.connection.url == connection.url) {
+        if !others
+            .iter()
+            .any(|o| o.topic == *topic && o.connection.url == connection.url)
+        {
             others.push(Other {
                 connection: connection.clone(),
                 topic: topic.clone(),
@@ -47,7 +55,10 @@ pub(super) fn follow(run: &Run<'_>, first: &Place, connection: &Connection, sink
     add(run, connection, &first.hits, known.as_ref(), &mut journey);
     for other in &others {
         if run.asked.signal().is_some() {
-            coverage.push((other.topic.clone(), Coverage::Partial("stopped before it was read".to_owned())));
+            coverage.push((
+                other.topic.clone(),
+                Coverage::Partial("stopped before it was read".to_owned()),
+            ));
             continue;
         }
         let name = match other.connection.url == connection.url {
@@ -66,9 +77,14 @@ pub(super) fn follow(run: &Run<'_>, first: &Place, connection: &Connection, sink
         }
     }
     if found as usize > journey.stops.len() {
-        journey.notes.push(format!("{found} were found, and {} are followed", journey.stops.len()));
+        journey
+            .notes
+            .push(format!("{found} were found, and {} are followed", journey.stops.len()));
     }
-    journey.searched = coverage.iter().map(|(name, coverage)| (name.clone(), coverage.word())).collect();
+    journey.searched = coverage
+        .iter()
+        .map(|(name, coverage)| (name.clone(), coverage.word()))
+        .collect();
     journey.sort();
     Ok((journey, found, coverage))
 }
@@ -103,8 +119,12 @@ fn readers(connection: &Connection, topic: &str, hits: &[Hit], journey: &mut Jou
     let asked = broker::follow(connection, topic).and_then(|mut follow| follow.follow(&places, PATIENCE));
     match asked {
         Ok(known) => {
-            journey.notes.extend(known.notes.iter().map(|note| format!("{topic}: {note}")));
-            journey.unknown.extend(known.unknown.iter().map(|why| format!("{topic}: {why}")));
+            journey
+                .notes
+                .extend(known.notes.iter().map(|note| format!("{topic}: {note}")));
+            journey
+                .unknown
+                .extend(known.unknown.iter().map(|why| format!("{topic}: {why}")));
             Some(known)
         }
         Err(problem) => {
@@ -117,7 +137,12 @@ fn readers(connection: &Connection, topic: &str, hits: &[Hit], journey: &mut Jou
 fn add(run: &Run<'_>, connection: &Connection, hits: &[Hit], known: Option<&Following>, journey: &mut Journey) {
     for hit in hits.iter().take(MOST_HITS.saturating_sub(journey.stops.len())) {
         let groups = known.map_or_else(Vec::new, |known| {
-            known.groups.iter().filter(|position| hit.is_in(position)).cloned().collect()
+            known
+                .groups
+                .iter()
+                .filter(|position| hit.is_in(position))
+                .cloned()
+                .collect()
         });
         let neighbours = match journey.stops.len() < MOST_NEIGHBOURS {
             true => beside(run, connection, hit, &mut journey.unknown),
@@ -153,11 +178,17 @@ fn beside(run: &Run<'_>, connection: &Connection, hit: &Hit, unknown: &mut Vec<S
     match read.map(|report| report.coverage()) {
         Ok(Coverage::Complete | Coverage::CompleteIf(_)) => Some(around.neighbours),
         Ok(Coverage::Partial(why)) => {
-            unknown.push(format!("what lies beside offset {} of {}: {why}", hit.offset, hit.topic));
+            unknown.push(format!(
+                "what lies beside offset {} of {}: {why}",
+                hit.offset, hit.topic
+            ));
             None
         }
         Err(problem) => {
-            unknown.push(format!("what lies beside offset {} of {}: {problem}", hit.offset, hit.topic));
+            unknown.push(format!(
+                "what lies beside offset {} of {}: {problem}",
+                hit.offset, hit.topic
+            ));
             None
         }
     }

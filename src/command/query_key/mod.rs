@@ -17,13 +17,14 @@ use crate::ui::{Ui, escape_bytes};
 use search::Search;
 use serde_json::Value;
 use sink::Sink;
+use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
 /// Bytes of the key that the summary repeats.
 const SHOWN_KEY_BYTES: usize = 200;
 /// How long a broker may think about how many partitions a topic has.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(3);
 /// So many hits are kept for a journey.
 const MOST_HITS: usize = 1000;
 
@@ -98,7 +99,13 @@ pub(super) fn run(args: &QueryKeyArgs, ui: &Ui) -> Result<Outcome> {
 
 impl Run<'_> {
     /// Searches one place. In the first one the partitions may be named.
-    fn search(&self, connection: &Connection, topic: &str, named: Option<&[i32]>, sink: &mut Sink<'_>) -> Result<Place> {
+    fn search(
+        &self,
+        connection: &Connection,
+        topic: &str,
+        named: Option<&[i32]>,
+        sink: &mut Sink<'_>,
+    ) -> Result<Place> {
         let args = self.args;
         let mut scan = match args.place.tap {
             true => broker::tap(connection, topic, args.place.watch)?,
@@ -143,6 +150,8 @@ impl Run<'_> {
             topic,
             limit: args.place.limit,
             newest_first: args.place.newest_first,
+            has_more: false,
+            windows: BTreeMap::new(),
             progress: self.ui.progress("query-key"),
             asked: self.asked,
             found: 0,
@@ -152,7 +161,9 @@ impl Run<'_> {
             start: Instant::now(),
             failed: None,
         };
-        let (report, problem) = resolve::read(scan.scan(&plan, &mut search))?;
+        let (mut report, problem) = resolve::read(scan.scan(&plan, &mut search))?;
+        search.end();
+        report.stopped |= search.has_more;
         search.progress.finish();
         if let Some(problem) = search.failed {
             return Err(problem);

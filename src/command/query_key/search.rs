@@ -1,10 +1,11 @@
 //! What a scan hands over, looked at and written.
 
-use super::Sink;
+use super::sink::{Rendered, Sink};
 use crate::command::stop::Asked;
 use crate::model::{Problem, Record, Visit};
 use crate::query::{Hit, Wanted};
 use crate::ui::Progress;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -15,8 +16,10 @@ pub(super) struct Search<'a, 'u> {
     pub(super) broker: &'a str,
     pub(super) topic: &'a str,
     pub(super) limit: Option<u64>,
-    /// Whether of each batch the last comes first.
     pub(super) newest_first: bool,
+    /// Whether more matched than the limit lets through.
+    pub(super) has_more: bool,
+    pub(super) windows: BTreeMap<(Option<String>, i32), Window>,
     pub(super) progress: Progress,
     pub(super) asked: &'a Asked,
     pub(super) found: u64,
@@ -29,6 +32,13 @@ pub(super) struct Search<'a, 'u> {
     pub(super) failed: Option<Problem>,
 }
 
+/// The last matches of the window that is being read backwards: within it they come in the order of offsets.
+#[derive(Default)]
+pub(super) struct Window {
+    last: i64,
+    matches: VecDeque<(Rendered, Option<Hit>)>,
+}
+
 impl Search<'_, '_> {
     fn go_on(&self) -> ControlFlow<()> {
         let is_enough = self.limit.is_some_and(|limit| self.found >= limit);
@@ -38,31 +48,69 @@ impl Search<'_, '_> {
             ControlFlow::Continue(())
         }
     }
+
+    fn take(&mut self, rendered: Rendered, hit: Option<Hit>) -> ControlFlow<()> {
+        self.found += 1;
+        self.hits.extend(hit.filter(|_| self.hits.len() < self.most_hits));
+        if let Err(problem) = self.sink.put(rendered) {
+            self.failed = Some(problem);
+        }
+        self.go_on()
+    }
+
+    /// Writes what a window held, the newest first.
+    fn empty(&mut self, place: &(Option<String>, i32)) -> ControlFlow<()> {
+        let matches = self.windows.remove(place).unwrap_or_default().matches;
+        for (rendered, hit) in matches.into_iter().rev() {
+            self.take(rendered, hit)?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Writes what is held when nothing more comes.
+    pub(super) fn end(&mut self) {
+        let places: Vec<_> = self.windows.keys().cloned().collect();
+        for place in places {
+            if self.go_on().is_break() || self.empty(&place).is_break() {
+                // What is left may be more; that it may is enough.
+                self.has_more = true;
+                break;
+            }
+        }
+    }
 }
 
 impl Visit for Search<'_, '_> {
     fn batch(&mut self, records: &[Record<'_>]) -> ControlFlow<()> {
-        let (mut forwards, mut backwards);
-        let in_order: &mut dyn Iterator<Item = &Record<'_>> = if self.newest_first {
-            backwards = records.iter().rev();
-            &mut backwards
-        } else {
-            forwards = records.iter();
-            &mut forwards
-        };
-        for record in in_order {
+        // With a limit only the last matches of a window count, which are known at its end.
+        let limit = self.limit.filter(|_| self.newest_first);
+        let place = records.first().map(|r| (r.node.map(str::to_owned), r.partition));
+        if let (Some(_), Some(place), Some(first)) = (limit, &place, records.first())
+            && self.windows.get(place).is_some_and(|window| first.offset < window.last)
+        {
+            self.empty(place)?;
+        }
+        for record in records {
             self.bytes += (record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)) as u64;
             if !self.wanted.matches(record) {
                 continue;
             }
-            self.found += 1;
-            if self.hits.len() < self.most_hits {
-                self.hits.push(Hit::new(self.broker, self.topic, record));
+            let rendered = self.sink.render(self.broker, self.topic, record);
+            let hit = (self.most_hits > 0).then(|| Hit::new(self.broker, self.topic, record));
+            match (limit, &place) {
+                (Some(limit), Some(place)) => {
+                    let window = self.windows.entry(place.clone()).or_default();
+                    window.matches.push_back((rendered, hit));
+                    if window.matches.len() as u64 > limit {
+                        window.matches.pop_front();
+                        self.has_more = true;
+                    }
+                }
+                _ => self.take(rendered, hit)?,
             }
-            if let Err(problem) = self.sink.show(self.broker, self.topic, record) {
-                self.failed = Some(problem);
-            }
-            self.go_on()?;
+        }
+        if let (Some(_), Some(place), Some(last)) = (limit, place, records.last()) {
+            self.windows.entry(place).or_default().last = last.offset;
         }
         self.go_on()
     }
@@ -102,7 +150,10 @@ mod tests {
     fn rate_and_time_left() {
         assert_eq!(pace(0, 0, 0, 0, 5.0), "0 found");
         assert_eq!(pace(2, 3 << 20, 500, 1500, 0.5), "2 found, 3 MiB seen");
-        assert_eq!(pace(2, 3 << 20, 500, 1500, 5.0), "2 found, 3 MiB seen, 100/s, 10 s left");
+        assert_eq!(
+            pace(2, 3 << 20, 500, 1500, 5.0),
+            "2 found, 3 MiB seen, 100/s, 10 s left"
+        );
         assert_eq!(pace(1, 1, 10, 10, 2.0), "1 found, 0 MiB seen, 5/s");
     }
 }

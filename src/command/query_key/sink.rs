@@ -25,6 +25,13 @@ enum Form {
     Raw(u8),
 }
 
+/// One message, as it is written.
+pub(super) enum Rendered {
+    Bytes(Vec<u8>),
+    Value(Value),
+    Nothing,
+}
+
 impl<'a> Sink<'a> {
     pub(super) fn new(ui: &'a Ui, format: QueryFormat, raw: Option<u8>, journey: bool) -> Sink<'a> {
         let form = match (raw, format) {
@@ -37,29 +44,42 @@ impl<'a> Sink<'a> {
         Sink { ui, form }
     }
 
+    /// One message in the form that was asked for, to be written now or later.
+    pub(super) fn render(&self, broker: &str, topic: &str, record: &Record<'_>) -> Rendered {
+        match &self.form {
+            Form::Human => Rendered::Bytes(emit::human(topic, record).into_bytes()),
+            Form::Screen => Rendered::Nothing,
+            Form::Jsonl(_) => Rendered::Bytes(emit::line(&emit::record(broker, topic, record))),
+            Form::Json(_) => Rendered::Value(emit::record(broker, topic, record)),
+            // A tombstone has no payload; nothing is not the same as an empty one.
+            Form::Raw(end) => record.value.map_or(Rendered::Nothing, |value| {
+                let mut line = value.to_vec();
+                line.push(*end);
+                Rendered::Bytes(line)
+            }),
+        }
+    }
+
     /// Writes one message.
     ///
     /// # Errors
     /// That stdout is open and cannot be written.
-    pub(super) fn show(&mut self, broker: &str, topic: &str, record: &Record<'_>) -> Result<()> {
-        match &mut self.form {
-            Form::Human => self.ui.data(emit::human(topic, record).as_bytes()),
-            Form::Screen => Ok(()),
-            Form::Jsonl(hasher) => {
-                let line = emit::line(&emit::record(broker, topic, record));
-                hasher.update(&line);
-                self.ui.data(&line)
+    pub(super) fn put(&mut self, rendered: Rendered) -> Result<()> {
+        match (rendered, &mut self.form) {
+            (Rendered::Nothing, _) => Ok(()),
+            (Rendered::Bytes(bytes), form) => {
+                if let Form::Jsonl(hasher) = form {
+                    hasher.update(&bytes);
+                }
+                self.ui.data(&bytes)
             }
-            Form::Json(records) => {
-                records.push(emit::record(broker, topic, record));
+            (Rendered::Value(value), Form::Json(records)) => {
+                records.push(value);
                 Ok(())
             }
-            Form::Raw(end) => {
-                // A tombstone has no payload; nothing is not the same as an empty one.
-                let Some(value) = record.value else { return Ok(()) };
-                let mut line = value.to_vec();
-                line.push(*end);
-                self.ui.data(&line)
+            // Only that form makes values.
+            (Rendered::Value(value), Form::Human | Form::Screen | Form::Jsonl(_) | Form::Raw(_)) => {
+                self.ui.data(&emit::line(&value))
             }
         }
     }

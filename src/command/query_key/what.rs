@@ -85,13 +85,14 @@ fn keys_of_file(path: &Path, args: &WhatArgs, wanted: &mut Wanted, ui: &Ui) -> R
     let mut bytes = Vec::new();
     let read = match path.as_os_str().as_bytes() {
         b"-" => std::io::stdin().lock().take(KEYS_BYTES + 1).read_to_end(&mut bytes),
-        _ => std::fs::File::open(path)
-            .and_then(|file| file.take(KEYS_BYTES + 1).read_to_end(&mut bytes)),
+        _ => std::fs::File::open(path).and_then(|file| file.take(KEYS_BYTES + 1).read_to_end(&mut bytes)),
     };
     read.map_err(failed)?;
     if bytes.len() as u64 > KEYS_BYTES {
-        return Err(Problem::usage(format!("{name} has more than {} MiB of keys", KEYS_BYTES >> 20))
-            .next("give them in several files, one after the other"));
+        return Err(
+            Problem::usage(format!("{name} has more than {} MiB of keys", KEYS_BYTES >> 20))
+                .next("give them in several files, one after the other"),
+        );
     }
     let end = if args.null { 0 } else { b'\n' };
     let lines = bytes.strip_suffix(&[end]).unwrap_or(&bytes);
@@ -119,11 +120,8 @@ fn keys_of_file(path: &Path, args: &WhatArgs, wanted: &mut Wanted, ui: &Ui) -> R
 /// From when until when.
 pub(super) fn window(args: &PlaceArgs) -> Result<Window> {
     let (now, zone) = (jiff::Timestamp::now(), jiff::tz::TimeZone::system());
-    let read = |option: &str, text: &Option<String>| {
-        text.as_deref()
-            .map(|text| moment(option, text, now, &zone))
-            .transpose()
-    };
+    let read =
+        |option: &str, text: &Option<String>| text.as_deref().map(|text| moment(option, text, now, &zone)).transpose();
     let (since, until) = (read("--since", &args.since)?, read("--until", &args.until)?);
     if let (Some(from), Some(to)) = (since, until)
         && from >= to

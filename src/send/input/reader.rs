@@ -329,7 +329,14 @@ impl State {
             }
             Cutting::Records(frames, archive) => {
                 let frame = frames.next(bytes)?;
-                json(&mut self.draft, frames, archive, (&frame, bytes), self.reading, self.max);
+                json(
+                    &mut self.draft,
+                    frames,
+                    archive,
+                    (&frame, bytes),
+                    self.reading,
+                    self.max,
+                );
                 frames.clear();
                 Some(frame.consumed)
             }

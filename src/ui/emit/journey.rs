@@ -17,10 +17,20 @@ pub fn human(journey: &Journey) -> String {
         let _ = writeln!(text, "{when}  {} offset {}  {}", place(hit), hit.offset, what(hit));
         if let Some((seq, producer, lane)) = &hit.stamp {
             let beside = stop.neighbours.as_ref().map_or_else(String::new, beside);
-            let _ = writeln!(text, "  stamp   number {seq} of {} in {}{beside}", escape(producer), escape(lane));
+            let _ = writeln!(
+                text,
+                "  stamp   number {seq} of {} in {}{beside}",
+                escape(producer),
+                escape(lane)
+            );
         }
         if let Some((seq, producer, lane)) = &hit.origin {
-            let _ = writeln!(text, "  before  number {seq} of {} in {}", escape(producer), escape(lane));
+            let _ = writeln!(
+                text,
+                "  before  number {seq} of {} in {}",
+                escape(producer),
+                escape(lane)
+            );
         }
         for position in &stop.groups {
             let _ = writeln!(text, "  group   {}: {}", escape(&position.group), words(position, hit));
@@ -39,15 +49,19 @@ pub fn human(journey: &Journey) -> String {
 }
 
 fn place(hit: &Hit) -> String {
-    let node = hit.node.as_deref().map(|node| format!("{}/", escape(node))).unwrap_or_default();
+    let node = hit
+        .node
+        .as_deref()
+        .map(|node| format!("{}/", escape(node)))
+        .unwrap_or_default();
     format!("{}/{node}{}", escape(&hit.topic), hit.partition)
 }
 
 fn what(hit: &Hit) -> String {
-    let key = hit
-        .key
-        .as_deref()
-        .map_or_else(|| "no key".to_owned(), |key| format!("key {}", escape_bytes(key, SHOWN_BYTES)));
+    let key = hit.key.as_deref().map_or_else(
+        || "no key".to_owned(),
+        |key| format!("key {}", escape_bytes(key, SHOWN_BYTES)),
+    );
     let value = hit
         .value_bytes
         .map_or_else(|| "a tombstone".to_owned(), |bytes| format!("{bytes} bytes"));
@@ -64,7 +78,9 @@ fn beside(neighbours: &Neighbours) -> String {
 }
 
 fn words(position: &GroupPosition, hit: &Hit) -> String {
-    let stands = position.next.map_or_else(String::new, |next| format!(" (stands at {next})"));
+    let stands = position
+        .next
+        .map_or_else(String::new, |next| format!(" (stands at {next})"));
     let online = match position.is_online {
         Some(false) => ", not online",
         Some(true) | None => "",

@@ -285,7 +285,9 @@ impl Run<'_> {
             let all = messages(&body).unwrap_or_default();
             return all
                 .iter()
-                .filter(|message| message.offset_id().eq_ignore_ascii_case(id) && self.hand_over_early(name, message, visit))
+                .filter(|message| {
+                    message.offset_id().eq_ignore_ascii_case(id) && self.hand_over_early(name, message, visit)
+                })
                 .count();
         }
         0
@@ -352,7 +354,13 @@ mod tests {
         assert_eq!(address_and_place(id), Some(("127.0.0.1:10599".to_owned(), 16)));
         let six = format!("{}00002967{:016X}", "0".repeat(31) + "1", 5);
         assert_eq!(address_and_place(&six), Some(("[::1]:10599".to_owned(), 5)));
-        for bad in ["", "7F", "7F0000010000296700000000000000", "zz000001000029670000000000000010", "7F000001FFFFFFFF0000000000000010"] {
+        for bad in [
+            "",
+            "7F",
+            "7F0000010000296700000000000000",
+            "zz000001000029670000000000000010",
+            "7F000001FFFFFFFF0000000000000010",
+        ] {
             assert_eq!(address_and_place(bad), None, "{bad}");
         }
     }
