@@ -61,10 +61,10 @@ pub struct WhatArgs {
     #[arg(long)]
     pub no_key: bool,
     /// Keys that match this shell pattern (can be repeated)
-    #[arg(long, value_name = "PATTERN")]
+    #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
     pub glob: Vec<String>,
     /// Keys in which this regular expression is found (can be repeated)
-    #[arg(long, value_name = "REGEX")]
+    #[arg(long, value_name = "REGEX", allow_hyphen_values = true)]
     pub regex: Vec<String>,
     /// Where the key is: header:NAME, json:/POINTER or property:NAME
     #[arg(long, value_name = "FIELD")]
@@ -79,7 +79,7 @@ pub struct WhatArgs {
     #[arg(long, value_name = "/POINTER=VALUE")]
     pub json: Vec<String>,
     /// Payloads that hold this text (can be repeated; all must hold)
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub value_contains: Vec<OsString>,
     /// Every message of the window
     #[arg(long, conflicts_with_all = ["keys", "keys_file", "no_key", "glob", "regex", "id", "header", "json", "value_contains", "key_from"])]

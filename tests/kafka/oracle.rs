@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const QUERIES: usize = 2000;
+/// The times of the records are long ago, which retention would take for old age.
+const KEPT: [(&str, &str); 1] = [("retention.ms", "-1")];
 
 /// What a writer was told of one record.
 #[derive(Debug, Clone)]
@@ -154,7 +156,7 @@ fn topics(cluster: &Cluster, random: &mut StdRng) -> Vec<Topic> {
     let mut all = Vec::new();
 
     // Every codec and every partitioner.
-    let name = cluster.topic("oracle-mixed", 6, &[]);
+    let name = cluster.topic("oracle-mixed", 6, &KEPT);
     let mut ledger = Ledger::new();
     for (hash, codec) in hashes.iter().zip(["gzip", "snappy", "lz4", "zstd"]) {
         ledger.extend(Writer::new(cluster, codec, *hash, None).write(&name, &entries(random, &keys, 600, *hash)));
@@ -168,7 +170,7 @@ fn topics(cluster: &Cluster, random: &mut StdRng) -> Vec<Topic> {
     });
 
     // Grown in between.
-    let name = cluster.topic("oracle-grown", 3, &[]);
+    let name = cluster.topic("oracle-grown", 3, &KEPT);
     let mut ledger = Ledger::new();
     for hash in &hashes[..3] {
         ledger.extend(Writer::new(cluster, "lz4", *hash, None).write(&name, &entries(random, &keys, 250, *hash)));
@@ -185,7 +187,7 @@ fn topics(cluster: &Cluster, random: &mut StdRng) -> Vec<Topic> {
     });
 
     // Transactions, committed and aborted, with others in between.
-    let name = cluster.topic("oracle-transactions", 4, &[]);
+    let name = cluster.topic("oracle-transactions", 4, &KEPT);
     let mut ledger = Ledger::new();
     let writer = Writer::new(cluster, "snappy", hashes[0], Some(&name));
     writer.producer.init_transactions(PATIENCE).unwrap();
@@ -422,9 +424,11 @@ fn run(connection: &Connection, topic: &Topic, search: &Search) -> (BTreeSet<Pla
             .ledger
             .get(&place)
             .unwrap_or_else(|| panic!("{place:?} was never written: {search:?}"));
-        assert!(
-            (&entry.key, &entry.value) == (&key, &value),
-            "{place:?} is not what was written: {search:?}"
+        assert_eq!(
+            (&entry.key, &entry.value),
+            (&key, &value),
+            "{place:?} of {} is not what was written: {search:?}",
+            topic.name
         );
     }
     (
@@ -454,6 +458,9 @@ fn two_thousand_searches_find_everything_and_nothing_else() {
         properties: ClientProperties::default(),
         management: None,
     };
+    for topic in topics.iter().filter(|topic| !topic.compacted) {
+        agrees_with_kcat(&cluster, topic);
+    }
     let (start, mut found_in_all, mut absent, mut missed, mut wrong) = (Instant::now(), 0, 0, Vec::new(), Vec::new());
     for n in 0..QUERIES {
         let topic = &topics[n % topics.len()];
@@ -499,6 +506,18 @@ fn two_thousand_searches_find_everything_and_nothing_else() {
         missed.is_empty() && wrong.is_empty(),
         "missed {missed:?}, wrong {wrong:?}"
     );
+}
+
+/// The ledger is what the writers were told, and kcat reads the same: neither is this project's.
+fn agrees_with_kcat(cluster: &Cluster, topic: &Topic) {
+    let read = cluster.read(&topic.name);
+    let committed = topic.ledger.values().filter(|entry| !entry.aborted).count();
+    assert_eq!(read.len(), committed, "{}", topic.name);
+    for seen in read {
+        let entry = &topic.ledger[&(seen.partition, seen.offset)];
+        let value = entry.value.clone().unwrap_or_default();
+        assert_eq!((&entry.key, &value), (&seen.key, &seen.value), "kcat reads another {seen:?} in {}", topic.name);
+    }
 }
 
 fn last_of_each_key(ledger: &Ledger) -> BTreeSet<Place> {
