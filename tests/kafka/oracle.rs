@@ -16,13 +16,23 @@ use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const QUERIES: usize = 2000;
-/// The times of the records are long ago, which retention would take for old age.
+/// No record may grow old while it is searched for.
 const KEPT: [(&str, &str); 1] = [("retention.ms", "-1")];
+
+/// The time of the first records: a little ago, because what is written long after its own time is beyond what a search until a
+/// moment promises.
+fn base_ms() -> i64 {
+    static BASE: OnceLock<i64> = OnceLock::new();
+    *BASE.get_or_init(|| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        i64::try_from(now.as_millis()).unwrap() - 120_000
+    })
+}
 
 /// What a writer was told of one record.
 #[derive(Debug, Clone)]
@@ -143,7 +153,7 @@ fn entries(random: &mut StdRng, keys: &[Option<Vec<u8>>], count: usize, hash: Op
             },
             header: (n % 3 == 0).then(|| vec![b'0' + (n % 7) as u8]),
             // Out of order on purpose: CreateTime is the producer's.
-            time_ms: 1_700_000_000_000 + n as i64 * 100 + random.random_range(-2_000..2_000),
+            time_ms: base_ms() + n as i64 * 100 + random.random_range(-2_000..2_000),
             aborted: false,
             hash,
         })
@@ -300,7 +310,7 @@ impl Search {
             1 => search.n = Some(random.random_range(0..60)),
             2 => search.contains = Some(b"\"text\":\"xxx".to_vec()),
             3 => {
-                let from = 1_700_000_000_000 + random.random_range(-5_000..60_000);
+                let from = base_ms() + random.random_range(-5_000..60_000);
                 search.window = Some((from, from + random.random_range(1..30_000)));
             }
             4 => search.partitions = vec![random.random_range(0..3)],

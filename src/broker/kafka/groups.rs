@@ -101,6 +101,9 @@ impl Follow for KafkaFollow {
                 (*partition, ends.ok().map(|(_, end)| end))
             })
             .collect();
+        if places.is_empty() {
+            return Ok(known);
+        }
         let groups = client
             .fetch_group_list(None, left().max(ANSWER))
             .map_err(|e| cannot(&e));

@@ -301,9 +301,11 @@ impl Run<'_> {
         let (sender, mut events) = mpsc::channel(ANSWERS);
         let mut reading = JoinSet::new();
         let (mut total, mut open) = (0, vec![0_usize; self.queues.len()]);
+        let mut begun = vec![false; self.queues.len()];
         for Job { number, range } in jobs {
             total += range.to - range.from;
             open[number] += 1;
+            begun[number] = true;
             let (client, source) = (Arc::clone(&self.client), self.queues[number].source.clone());
             let newest_first = self.plan.newest_first;
             reading.spawn(pull::read(client, source, range, newest_first, number, sender.clone()));
@@ -323,14 +325,14 @@ impl Run<'_> {
                 self.stopped |= visit.progress(done.unsigned_abs(), total.unsigned_abs()).is_break();
             }
         }
-        for (queue, jobs) in self.queues.iter_mut().zip(open) {
+        for ((queue, jobs), begun) in self.queues.iter_mut().zip(open).zip(begun) {
             if jobs > 0 {
                 let (at, done) = (queue.read.read_to, queue.done);
                 queue.fail(match self.plan.newest_first || self.is_partly_read {
                     true => format!("stopped after {done} offsets"),
                     false => format!("stopped at offset {at}"),
                 });
-            } else if queue.range.is_some() && queue.is_read_to_its_end && queue.read.error.is_none() {
+            } else if begun && queue.is_read_to_its_end && queue.read.error.is_none() {
                 queue.read.read_to = queue.read.to;
             }
         }
