@@ -32,6 +32,8 @@ mod outage;
 mod publish;
 #[path = "kafka/resume.rs"]
 mod resume;
+#[path = "kafka/scanner.rs"]
+mod scanner;
 #[path = "kafka/spool.rs"]
 mod spool;
 #[path = "kafka/stop.rs"]
