@@ -36,6 +36,8 @@ mod publish;
 mod query;
 #[path = "kafka/resume.rs"]
 mod resume;
+#[path = "kafka/scanner.rs"]
+mod scanner;
 #[path = "kafka/spool.rs"]
 mod spool;
 #[path = "kafka/stop.rs"]
