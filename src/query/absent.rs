@@ -11,6 +11,8 @@ pub struct Absence {
     pub until_ms: Option<i64>,
     /// Whether messages of aborted and open transactions were left out, by a broker that has some.
     pub only_committed: bool,
+    /// How many of those match, where they were looked at afterwards.
+    pub uncommitted: Option<u64>,
     /// Whether one of the keys was looked for.
     pub by_key: bool,
     /// Whether only some partitions were looked at because the user named them.
@@ -59,8 +61,15 @@ pub fn explain(report: &ScanReport, absence: Absence) -> Vec<String> {
     if !report.partitions.is_empty() && report.partitions.iter().all(is_empty) {
         reasons.push("the topic never held a message: it may have been deleted and made anew".to_owned());
     }
-    if absence.only_committed {
-        reasons.push("an aborted or open transaction: look again with --isolation read_uncommitted".to_owned());
+    match (absence.only_committed, absence.uncommitted) {
+        (true, None) => {
+            reasons.push("an aborted or open transaction: look again with --isolation read_uncommitted".to_owned());
+        }
+        (true, Some(count)) if count > 0 => reasons.insert(
+            0,
+            format!("an aborted or open transaction holds {count} that match: --isolation read_uncommitted shows them"),
+        ),
+        (true, Some(_)) | (false, _) => {}
     }
     if absence.since_ms.is_some() || absence.until_ms.is_some() {
         reasons.push("another time: the time of a message may be its producer's, whose clock can be wrong".to_owned());

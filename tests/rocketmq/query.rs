@@ -221,6 +221,9 @@ fn a_journey_tells_each_group_and_finds_its_dead_letters() {
     };
     case.send("a:1\nb:2\nc:3\n", &["-K", ":"]).expect(0);
     let commit = |group: &str, offset: &str| {
+        // As `mqadmin updateSubGroup`: a group is made before it commits.
+        case.call(&case.master, 200, &[], &format!("{{\"groupName\":\"{group}\"}}"))
+            .unwrap();
         let fields = [
             ("consumerGroup", group),
             ("topic", &case.topic),

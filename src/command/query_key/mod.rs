@@ -10,7 +10,7 @@ use super::stop::Asked;
 use crate::broker;
 use crate::cli::{Isolation, QueryKeyArgs};
 use crate::connect::{BrokerKind, Connection};
-use crate::model::{Coverage, Outcome, Problem, Result, ScanPlan, ScanReport};
+use crate::model::{Coverage, Outcome, Problem, Record, Result, ScanPlan, ScanReport, Visit};
 use crate::query::{self, Absence, Hit, Placing, Plan, Wanted};
 use crate::ui::emit::{journey as emit_journey, query as emit};
 use crate::ui::{Ui, escape_bytes};
@@ -18,6 +18,7 @@ use search::Search;
 use serde_json::Value;
 use sink::Sink;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,8 @@ use std::time::{Duration, Instant};
 const SHOWN_KEY_BYTES: usize = 200;
 /// How long a broker may think about how many partitions a topic has.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// What took no longer may be read again, to tell whether a transaction hides it.
+const AGAIN: Duration = Duration::from_secs(5);
 /// So many hits are kept for a journey.
 const MOST_HITS: usize = 1000;
 
@@ -62,6 +65,7 @@ pub(super) fn run(args: &QueryKeyArgs, ui: &Ui) -> Result<Outcome> {
     let partitions = what::partitions(&args.place)?;
     let raw = args.raw.then_some(if args.what.null { 0 } else { b'\n' });
     let mut sink = Sink::new(ui, args.format, raw, args.follow.journey);
+    let start = Instant::now();
     let place = run.search(&connection, &args.topic, Some(&partitions), &mut sink)?;
     let (mut found, mut coverage) = (place.found, place.coverage.clone());
     let mut summary = emit::summary(found, &place.report, &coverage);
@@ -75,7 +79,7 @@ pub(super) fn run(args: &QueryKeyArgs, ui: &Ui) -> Result<Outcome> {
         }
     }
     let reasons = match (found, &place.problem) {
-        (0, None) => query::explain(&place.report, run.absence(connection.url.kind())),
+        (0, None) => query::explain(&place.report, run.absence(&connection, start.elapsed())),
         _ => Vec::new(),
     };
     if !reasons.is_empty() {
@@ -179,13 +183,37 @@ impl Run<'_> {
         })
     }
 
-    fn absence(&self, kind: BrokerKind) -> Absence {
+    /// What is known of why nothing was found; `took` is how long that took.
+    fn absence(&self, connection: &Connection, took: Duration) -> Absence {
+        let is_committed = self.args.place.isolation == Isolation::ReadCommitted;
+        let only_committed = is_committed && connection.url.kind() == BrokerKind::Kafka;
+        let may_look_again = only_committed && took < AGAIN && self.asked.signal().is_none();
         Absence {
             since_ms: self.window.0,
             until_ms: self.window.1,
-            only_committed: kind == BrokerKind::Kafka && self.args.place.isolation == Isolation::ReadCommitted,
+            only_committed,
+            uncommitted: may_look_again.then(|| self.uncommitted(connection)).flatten(),
             by_key: self.wanted.exact_keys().is_some(),
             some_partitions: self.args.place.partitions.is_some(),
+        }
+    }
+
+    /// How many messages match when those of aborted and open transactions count; `None` when that could not be read.
+    fn uncommitted(&self, connection: &Connection) -> Option<u64> {
+        let plan = ScanPlan {
+            partitions: what::partitions(&self.args.place).ok()?,
+            read_uncommitted: true,
+            since_ms: self.window.0,
+            until_ms: self.window.1,
+            keys: self.wanted.exact_keys().unwrap_or_default(),
+            ..ScanPlan::default()
+        };
+        let mut counting = Counting { run: self, count: 0 };
+        let mut scan = broker::scan(connection, &self.args.topic).ok()?;
+        let report = scan.scan(&plan, &mut counting).ok()?;
+        match report.coverage() {
+            Coverage::Complete | Coverage::CompleteIf(_) => Some(counting.count),
+            Coverage::Partial(_) => Some(counting.count).filter(|count| *count > 0),
         }
     }
 
@@ -202,5 +230,26 @@ impl Run<'_> {
             _ => self.args.topic.clone(),
         };
         format!("{what}: {words}; {}", coverage.word())
+    }
+}
+
+/// Counts what matches.
+struct Counting<'a> {
+    run: &'a Run<'a>,
+    count: u64,
+}
+
+impl Visit for Counting<'_> {
+    fn batch(&mut self, records: &[Record<'_>]) -> ControlFlow<()> {
+        let matches = records.iter().filter(|record| self.run.wanted.matches(record));
+        self.count += matches.count() as u64;
+        ControlFlow::Continue(())
+    }
+
+    fn progress(&mut self, _done: u64, _total: u64) -> ControlFlow<()> {
+        match self.run.asked.signal() {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
+        }
     }
 }
