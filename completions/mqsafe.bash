@@ -422,7 +422,7 @@ _mqsafe() {
             return 0
             ;;
         mqsafe__subcmd__query__subcmd__key)
-            opts="-b -X -F -C -t -p -q -v -h --broker --config --context --management --topic --partitions --isolation --peek --format --color --no-progress --quiet --verbose --log-format --help"
+            opts="-b -X -F -C -t -0 -H -p -q -v -h --broker --config --context --management --topic --keys-file --null --base64 --no-key --glob --regex --key-from --id --header --json --value-contains --all --partitions --since --until --newest-first --limit --pruned --partitioner --partition-counts --isolation --index-only --exhaustive --peek --yes --tap --for --journey --also --format --raw --color --no-progress --quiet --verbose --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -468,6 +468,42 @@ _mqsafe() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --keys-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --glob)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --regex)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --header)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -H)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --json)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --value-contains)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --partitions)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -476,8 +512,36 @@ _mqsafe() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --partitioner)
+                    COMPREPLY=($(compgen -W "murmur2 crc32 fnv1a" -- "${cur}"))
+                    return 0
+                    ;;
+                --partition-counts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --isolation)
                     COMPREPLY=($(compgen -W "read_committed read_uncommitted" -- "${cur}"))
+                    return 0
+                    ;;
+                --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --also)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --format)
@@ -500,7 +564,7 @@ _mqsafe() {
             return 0
             ;;
         mqsafe__subcmd__send)
-            opts="-b -X -F -C -t -e -r -k -K -D -0 -H -p -q -v -h --broker --config --context --management --topic --exchange --routing-key --input --resume --only-failed --key --key-delimiter --delimiter --null --key-column --value-column --header-columns --key-from --keep-partition --template --count --key-template --header --tag --strict --idempotency-key --dedupe-window --dry-run --rate --max-message-bytes --partition --partitioner --acks --create-topic --allow-transient --ordered --tx --connect-timeout --delivery-timeout --grace --max-attempts --await-consumed --exec --dead-letter --check-topic --check-after --ensure --receipts --spool --no-spool --spool-limit --color --no-progress --quiet --verbose --log-format --help"
+            opts="-b -X -F -C -t -e -r -k -K -D -0 -H -p -q -v -h --broker --config --context --management --topic --exchange --routing-key --input --resume --only-failed --key --key-delimiter --delimiter --null --key-column --value-column --header-columns --key-from --keep-partition --max-redrives --template --count --key-template --header --tag --strict --idempotency-key --dedupe-window --dry-run --rate --max-message-bytes --partition --partitioner --acks --create-topic --allow-transient --ordered --tx --connect-timeout --delivery-timeout --grace --max-attempts --await-consumed --exec --dead-letter --check-topic --check-after --ensure --receipts --spool --no-spool --spool-limit --color --no-progress --quiet --verbose --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -608,6 +672,10 @@ _mqsafe() {
                     ;;
                 --key-from)
                     COMPREPLY=($(compgen -W "name" -- "${cur}"))
+                    return 0
+                    ;;
+                --max-redrives)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --template)

@@ -15,7 +15,8 @@ Exit codes: 0 found, 1 not found and everything was read, 3 not found and someth
 Examples:\n  mqsafe query-key -b localhost:9092 -t orders 123\n  mqsafe query-key -b localhost:9092 -t orders --format jsonl 123 > hits.jsonl\n  \
 mqsafe query-key -b localhost:9092 -t orders --since -2h --newest-first --limit 1 --json /order/id=123\n  \
 mqsafe query-key -b localhost:9092 -t orders --journey 123\n  \
-mqsafe query-key -b localhost:9092 -t orders.DLQ --all --format jsonl | mqsafe send -b localhost:9092 -t orders --input jsonl"
+mqsafe query-key -b localhost:9092 -t orders.DLQ --all --format jsonl > letters.jsonl\n  \
+mqsafe send -b localhost:9092 -t orders --input jsonl letters.jsonl"
 )]
 pub struct QueryKeyArgs {
     /// Which broker.
