@@ -13,7 +13,7 @@ use std::time::Duration;
 A time is RFC 3339, a date, now-2h, -48h, or milliseconds since the epoch.\n\n\
 Exit codes: 0 found, 1 not found and everything was read, 3 not found and something was not read.\n\n\
 Examples:\n  mqsafe query-key -b localhost:9092 -t orders 123\n  mqsafe query-key -b localhost:9092 -t orders --format jsonl 123 > hits.jsonl\n  \
-mqsafe query-key -b localhost:9092 -t orders --since -2h --newest-first --limit 1 --json /order/id=123\n  \
+mqsafe query-key -b localhost:9092 -t orders --since -2h --json /order/id=123\n  \
 mqsafe query-key -b localhost:9092 -t orders --journey 123\n  \
 mqsafe query-key -b localhost:9092 -t orders.DLQ --all --format jsonl > letters.jsonl\n  \
 mqsafe send -b localhost:9092 -t orders --input jsonl letters.jsonl"
