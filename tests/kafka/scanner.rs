@@ -100,7 +100,9 @@ fn fill(cluster: &Cluster, topic: &str, partitions: i32, count: u32, config: &[(
     producer
         .set("bootstrap.servers", cluster.bootstrap())
         .set("acks", "all");
-    config.iter().for_each(|(key, value)| drop(producer.set(*key, *value)));
+    for (key, value) in config {
+        producer.set(*key, *value);
+    }
     let producer: BaseProducer = producer.create().unwrap();
     for n in 0..count {
         let (key, value) = (keys_of(n), format!("value {n} ").repeat((n % 40) as usize));
@@ -500,7 +502,7 @@ fn a_topic_that_may_not_be_read_is_named_and_no_empty_one() {
     let mut handed = Handed::default();
     let report = scan_with(&reader, &allowed, &ScanPlan::default(), &mut handed);
     assert_eq!((report.coverage(), handed.records.len()), (Coverage::Complete, 10));
-    assert_eq!(report.compacted, Some(false));
+    assert_eq!(report.compacted, None, "this user may not know");
     let mut scan = KafkaScan::new(KafkaTarget::new(&reader, &denied).unwrap()).unwrap();
     let problem = scan.scan(&ScanPlan::default(), &mut handed).unwrap_err();
     assert!(problem.to_string().contains(&denied), "{problem}");
@@ -539,7 +541,9 @@ fn a_leader_that_dies_moves_and_what_has_no_other_is_partial() {
         ..Handed::default()
     };
     let connection = connection(cluster.bootstrap(), &[("fetch.max.bytes", "20000")]);
+    let start = Instant::now();
     let report = scan_with(&connection, &safe, &ScanPlan::default(), &mut handed);
+    println!("a leader died in the middle: read after {:.1?}", start.elapsed());
     assert_eq!(report.coverage(), Coverage::Complete, "{report:?}");
     assert!(
         in_order(handed.records) == expected,
@@ -548,6 +552,7 @@ fn a_leader_that_dies_moves_and_what_has_no_other_is_partial() {
 
     let start = Instant::now();
     let (rest, report) = scan(&cluster, &single, &ScanPlan::default());
+    println!("a partition without a leader: said after {:.1?}", start.elapsed());
     assert!(start.elapsed() < Duration::from_secs(25), "{:?}", start.elapsed());
     let broken: Vec<_> = report.partitions.iter().filter(|p| p.error.is_some()).collect();
     assert_eq!(broken.len(), 1, "{report:?}");
@@ -556,7 +561,6 @@ fn a_leader_that_dies_moves_and_what_has_no_other_is_partial() {
     };
     assert!(why.contains(&format!("partition {}", broken[0].partition)), "{why}");
     assert_eq!(rest.records.len(), 2000);
-    cluster.script("restart", &["kafka", &node]);
     cluster.delete_topic(&safe);
     cluster.delete_topic(&single);
 }

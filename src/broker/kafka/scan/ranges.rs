@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// How long a leader may take to answer a question about offsets.
 const EACH: Duration = Duration::from_secs(5);
 /// How long all of them may take; a partition without a leader must not keep the others.
-const ALL: Duration = Duration::from_secs(15);
+const ALL: Duration = Duration::from_secs(10);
 /// Between two rounds.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How much later than its own time a message may have been written and still be found before `--until`. Producers set the time
