@@ -65,7 +65,7 @@ impl Follow for RocketFollow {
             .build()
             .map_err(|e| cannot(e.to_string()))?;
         let client = Client::new(self.settings.clone(), self.topic.clone());
-        let asked = runtime.block_on(tokio::time::timeout(patience, ask(&client, places)));
+        let asked = runtime.block_on(async { tokio::time::timeout(patience, ask(&client, places)).await });
         drop(client);
         runtime.shutdown_background();
         match asked {
