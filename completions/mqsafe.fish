@@ -86,6 +86,7 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l key-column -d 'CS
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l value-column -d 'CSV: the column that is the payload; by default the whole row is, as a JSON object' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l header-columns -d 'CSV: columns that become headers' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l key-from -d 'Files: what the key of each is' -r -f -a "name\t'Its name, without the directory'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l max-redrives -d 'JSONL: reject a record that went from a broker to a broker so often already, as in a loop of dead letters and redrives' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l template -d 'Make messages for a test instead of reading any: {seq}, {uuid}, {now}, {rand:N} and {key} are filled in' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l count -d 'How many messages are made of --template' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l key-template -d 'The keys of the messages made of --template' -r
@@ -143,18 +144,47 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s F -l config 
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s C -l context -d 'A context of ~/.config/mqsafe/config.yaml, also from MQSAFE_CONTEXT' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l management -d 'RabbitMQ\'s management API' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s t -l topic -d 'The topic (Kafka, RocketMQ) or queue (RabbitMQ)' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l keys-file -d 'Keys from a file, one a line; - is standard input' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l glob -d 'Keys that match this shell pattern (can be repeated)' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l regex -d 'Keys in which this regular expression is found (can be repeated)' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l key-from -d 'Where the key is: header:NAME, json:/POINTER or property:NAME' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l id -d 'The message id (RabbitMQ), or the unique key or offset id (RocketMQ)' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s H -l header -d 'A header with this value (can be repeated; all must hold)' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l json -d 'A field of a JSON payload with this value (can be repeated; all must hold)' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l value-contains -d 'Payloads that hold this text (can be repeated; all must hold)' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s p -l partitions -d 'Only these partitions: 0,2,5-7' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l since -d 'Only messages of this time and later' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l until -d 'Only messages before this time' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l limit -d 'Stop after so many' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l partitioner -d 'Read only the partition where this client would have put the key' -r -f -a "murmur2\t'Kafka\'s Java client'
+crc32\t'librdkafka (consistent_random), kcat'
+fnv1a\t'Sarama (Go)'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l partition-counts -d 'How many partitions the topic had before: 4,8' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l isolation -d 'Whether messages of open or aborted transactions count' -r -f -a "read_committed\t'Only those of committed transactions'
 read_uncommitted\t'All that are in the log'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l for -d 'How long --tap watches; until Ctrl-C or --limit otherwise' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l also -d 'With --journey: look there too (can be repeated); @CONTEXT/TOPIC is a topic of another broker' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l format -d 'How messages are written' -r -f -a "human\t'For people'
-jsonl\t'One JSON object a line: the records, then the summary (mqsafe.query/1)'
+jsonl\t'One JSON object a line: the records, then the summary with a hash of the lines before it (mqsafe.query/1)'
 json\t'One JSON object (mqsafe.query/1)'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
 json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s 0 -l null -d 'The keys of --keys-file end with a NUL, and so do the payloads of --raw'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l base64 -d 'KEY and the lines of --keys-file are base64'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l no-key -d 'Messages without a key'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l all -d 'Every message of the window'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l newest-first -d 'Read each partition from its end backwards, which finds a recent message at once'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l pruned -d 'Read only partitions where a known client would have put the key (murmur2, crc32 or fnv1a)'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l index-only -d 'RocketMQ: believe the brokers\' index of keys when it finds nothing, instead of reading the queues'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l exhaustive -d 'RocketMQ: read the queues also when the brokers\' index of keys found the key'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l peek -d 'Fetch the messages of a RabbitMQ queue that keeps no history, and put them back: they are marked as redelivered, their order may change, and quorum queues count it as a delivery'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l yes -d 'Agree to --peek where messages can be dropped for it: a queue with a delivery limit'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l tap -d 'RabbitMQ: watch what is routed to the queue from now on, by a private queue with the same bindings'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l journey -d 'Follow each hit: who consumed it, its copies in dead-letter and retry topics, the messages before and after it'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l raw -d 'Write the payloads alone, as they are, each with an end of line; with -0 each with a NUL'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l no-progress -d 'Show no progress bar and no progress lines'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s v -l verbose -d 'More about what is done; up to three times'

@@ -23,7 +23,7 @@ pub use drill::{CarelessArgs, DrillArgs, DrillFormat, DrillRun, Habit};
 pub use {
     broker::{BrokerArgs, SettingArgs},
     context::{ContextAction, ContextCommand, ContextFormat, Tool},
-    query_key::{QueryFormat, QueryKeyArgs},
+    query_key::{PlaceArgs, QueryFormat, QueryKeyArgs, WhatArgs},
     send::{
         AcksArg, AfterArgs, InputArgs, InputForm, KeyFromName, LaneArg, PartitionerArg, PublishArgs, SendArgs,
         SpoolArgs, WaitArgs,
@@ -115,7 +115,7 @@ pub enum Command {
     Send(Box<SendArgs>),
     /// Where is the message of this key? Finds it, and says whether the whole place was searched
     #[cfg(feature = "broker")]
-    QueryKey(QueryKeyArgs),
+    QueryKey(Box<QueryKeyArgs>),
     /// Did we lose any? Reads the stamps and names every gap
     #[cfg(feature = "broker")]
     Verify(VerifyArgs),

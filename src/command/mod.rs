@@ -57,7 +57,7 @@ pub fn run(cli: Cli, ui: &Ui) -> Result<Outcome> {
         #[cfg(feature = "broker")]
         Command::Send(args) => send::run(&args, ui),
         #[cfg(feature = "broker")]
-        Command::QueryKey(args) => query_key::run(args, ui),
+        Command::QueryKey(args) => query_key::run(&args, ui),
         #[cfg(feature = "broker")]
         Command::Verify(args) => verify::run(args, ui),
         #[cfg(feature = "broker")]

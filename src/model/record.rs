@@ -1,6 +1,6 @@
 //! One message as it lies in a broker.
 
-use super::{CorruptStamp, STAMP_HEADER, Stamp};
+use super::{CorruptStamp, Headers, STAMP_HEADER, Stamp};
 
 /// A message as a scan hands it over: borrowed from the bytes that were read, nothing is allocated for it.
 ///
@@ -18,7 +18,7 @@ pub struct Record<'a> {
     /// The payload.
     pub value: Option<&'a [u8]>,
     /// Headers in their order; a name may come twice, and is text only by convention.
-    pub headers: Vec<(&'a [u8], Option<&'a [u8]>)>,
+    pub headers: Headers<'a>,
     /// The broker of a RocketMQ queue, by its name.
     pub node: Option<&'a str>,
     /// The exchange that it was published to (RabbitMQ).
@@ -40,7 +40,7 @@ impl<'a> Record<'a> {
         self.headers
             .iter()
             .find(|(n, _)| *n == name.as_bytes())
-            .and_then(|(_, v)| *v)
+            .and_then(|(_, v)| v)
     }
 
     /// Whether it lies where a lane is: in the partition `TOPIC/PARTITION` (Kafka), the queue `TOPIC/BROKER/QUEUE` (RocketMQ),

@@ -11,12 +11,40 @@ pub struct ScanPlan {
     /// Also hand over messages of transactions that are open or were aborted.
     pub read_uncommitted: bool,
     /// Messages from before this time need not be read (milliseconds since the Unix epoch). Where a broker cannot begin there,
-    /// it is read from the start.
+    /// it is read from the start. What is handed over may still be older: whoever needs exactness looks at each message.
     pub since_ms: Option<i64>,
-    /// The key that is looked for, where only its messages matter: a broker with an index of keys may answer from it.
-    pub key: Option<Vec<u8>>,
+    /// Messages of this time and later need not be read (milliseconds since the Unix epoch). As inexact as `since_ms`.
+    pub until_ms: Option<i64>,
+    /// The keys that are looked for, byte for byte, where only their messages matter: a broker with an index of keys may answer
+    /// from it, and a reader may hand over only messages with one of these keys, while it counts all of them. No filter when empty.
+    pub keys: Vec<Vec<u8>>,
+    /// The ids that are looked for, where only messages with one of them matter: a broker that finds them at once may be asked
+    /// first. RocketMQ tells where each message lies (`OFFSET_ID`) only then. No filter when empty.
+    pub ids: Vec<String>,
+    /// How far a broker's index of keys is believed.
+    pub index: IndexUse,
+    /// Whether it may harm the queue to fetch from it and put back, which is done only when somebody agreed.
+    pub peek_at_risk: bool,
+    /// Partitions to read before the others.
+    pub first: Vec<i32>,
+    /// Reads each partition backwards from its end, window by window; within a window in the order of offsets.
+    pub newest_first: bool,
+    /// Whether the visitor wants to be told of batch headers.
+    pub batch_headers: bool,
     /// Whether messages may be fetched from a queue that keeps no history and put back, which their consumers can notice.
     pub peek: bool,
+}
+
+/// How far a broker's index of keys is believed. Whatever it finds is there; what it does not find may be there all the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum IndexUse {
+    /// What it finds is the answer, under an assumption that is named; when it finds nothing, everything is read.
+    #[default]
+    First,
+    /// What it finds is the answer, even when that is nothing, under an assumption that is named.
+    Only,
+    /// What it finds comes first, and everything is read all the same.
+    Hint,
 }
 
 /// Whether the whole place was read.
@@ -53,10 +81,12 @@ pub struct PartitionRead {
     pub partition: i32,
     /// The broker of a RocketMQ queue, by its name: queue ids repeat on each.
     pub node: Option<String>,
-    /// The log start offset when the scan began: where reading starts.
+    /// Where reading starts: the log start when the scan began, or a later offset that the plan allows.
     pub from: i64,
-    /// The end offset when the scan began (exclusive): where reading stops.
+    /// Where reading stops (exclusive): the end when the scan began, or an earlier offset that the plan allows.
     pub to: i64,
+    /// The log start when the scan began, where it is known apart from `from`.
+    pub log_start: Option<i64>,
     /// The offset up to which everything was read (exclusive).
     pub read_to: i64,
     /// Records handed over.
@@ -131,10 +161,51 @@ impl ScanReport {
     }
 }
 
-/// Receives what a scan reads, batch by batch, each batch from one partition and in offset order.
-pub trait Visit {
+/// The end of a transaction, or another mark that a broker writes between the messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    /// The transaction was committed.
+    Commit,
+    /// The transaction was aborted.
+    Abort,
+    /// A mark of another kind, by its number.
+    Other(i16),
+}
+
+/// What a Kafka log says of a batch of messages: who wrote it, and in which order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchHeader {
+    /// The first offset that the batch had when it was written; compaction may have removed that message.
+    pub base_offset: i64,
+    /// The last offset that the batch had when it was written.
+    pub last_offset: i64,
+    /// The epoch of the leader that took it; -1 when unknown.
+    pub leader_epoch: i32,
+    /// The idempotent or transactional producer; -1 when it was neither.
+    pub producer_id: i64,
+    /// The epoch of that producer; -1 when it has none.
+    pub producer_epoch: i16,
+    /// The number of the first message in the sequence of its producer; -1 when it has none.
+    pub base_sequence: i32,
+    /// What it marks, when it holds no messages but a mark.
+    pub control: Option<Control>,
+    /// Whether it is part of a transaction.
+    pub transactional: bool,
+    /// The largest timestamp of its messages, milliseconds since the Unix epoch; -1 when unknown.
+    pub max_timestamp_ms: i64,
+    /// How many messages it holds; fewer than offsets when some were removed by compaction.
+    pub count: u32,
+}
+
+/// Receives what a scan reads, batch by batch, each batch from one partition and in offset order. One call comes after the other,
+/// perhaps from different threads: whoever took a batch from its broker hands it over.
+pub trait Visit: Send {
     /// One batch. `Break` ends the scan; what was read until then is reported.
     fn batch(&mut self, records: &[Record<'_>]) -> ControlFlow<()>;
+
+    /// The header of a batch of a partition, before its messages are handed over, where the plan asks for headers and the broker
+    /// keeps them. It comes for batches of aborted transactions and for marks too.
+    fn headers(&mut self, _partition: i32, _header: &BatchHeader) {}
 
     /// Told now and then how much was read of how much, in offsets; a total of 0 while that is not known. `Break` ends the scan.
     fn progress(&mut self, done: u64, total: u64) -> ControlFlow<()>;
@@ -152,4 +223,10 @@ pub trait Scan {
     /// Whether old values of a key are removed by compaction, so that holes are no loss; `None` when the broker would not say
     /// within `patience`. A scan asks too, and waits less.
     fn is_compacted(&mut self, patience: std::time::Duration) -> Option<bool>;
+
+    /// Over how many partitions the hash of a key chooses; `None` where no hash chooses, or the broker would not say within
+    /// `patience`.
+    fn hash_partitions(&mut self, _patience: std::time::Duration) -> Option<i32> {
+        None
+    }
 }

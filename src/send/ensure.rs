@@ -198,7 +198,7 @@ mod tests {
     fn read(ensure: &mut Ensure, (stamp, _): &(String, &'static [u8]), value: &[u8]) {
         ensure.read(&Record {
             value: Some(value),
-            headers: vec![(STAMP_HEADER.as_bytes(), Some(stamp.as_bytes()))],
+            headers: vec![(STAMP_HEADER.as_bytes(), Some(stamp.as_bytes()))].into(),
             ..Record::default()
         });
     }

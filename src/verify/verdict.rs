@@ -228,7 +228,7 @@ mod tests {
             let record = Record {
                 partition: *partition,
                 offset: offset as i64,
-                headers,
+                headers: headers.into(),
                 ..Record::default()
             };
             tracker.insert("t", &record);
@@ -345,7 +345,7 @@ mod tests {
         tracker.insert(
             "t",
             &Record {
-                headers,
+                headers: headers.into(),
                 ..Record::default()
             },
         );

@@ -22,6 +22,17 @@ pub struct KafkaTarget {
     pub(super) tokens: Option<Arc<Tokens>>,
 }
 
+/// Bytes of one batch when it is decompressed; one that has more is not read, and its partition is not complete.
+pub(super) const BATCH_CEILING_BYTES: usize = 256 << 20;
+/// Bytes of one answer to a fetch. A broker brings more than was asked for when a single batch is larger.
+pub(super) const FETCH_CEILING_BYTES: usize = 512 << 20;
+/// Bytes that all connections of a scan may ask for at once, so that memory stays bounded.
+pub(super) const FETCH_BYTES: usize = 24 << 20;
+/// What one connection asks for at least and at most: less costs requests, more costs memory and no longer saves time.
+pub(super) const LEAST_FETCH_BYTES: usize = 1 << 20;
+/// See [`LEAST_FETCH_BYTES`].
+pub(super) const MOST_FETCH_BYTES: usize = 4 << 20;
+
 /// librdkafka's default of `message.max.bytes`.
 const MESSAGE_BYTES: u32 = 1_000_000;
 /// The largest message that librdkafka may be asked for; the topic's own limit is the broker's to enforce.

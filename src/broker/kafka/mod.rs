@@ -1,11 +1,14 @@
 //! Apache Kafka, and what speaks its protocol, by librdkafka.
 
+mod batch;
 pub mod careless;
 mod config;
+mod consumer;
 mod context;
 mod create;
 mod delivery;
 mod endpoint;
+mod groups;
 mod handshake;
 pub mod mock;
 mod oauth;
@@ -18,8 +21,10 @@ mod scan;
 mod security;
 pub mod testbed;
 mod transact;
+mod wire;
 
 pub use config::KafkaTarget;
 pub use endpoint::KafkaEndpoint;
+pub use groups::KafkaFollow;
 pub use probe::probe;
 pub use scan::KafkaScan;

@@ -69,7 +69,7 @@ fn step(stage: Stage, at: &str, result: std::result::Result<String, String>) -> 
 }
 
 /// The addresses of `host:port`. The system's resolver knows no limit of time, so it is asked on a thread that may be left behind.
-fn lookup(host: &str, patience: Duration) -> std::result::Result<Vec<SocketAddr>, String> {
+pub(super) fn lookup(host: &str, patience: Duration) -> std::result::Result<Vec<SocketAddr>, String> {
     let (sender, receiver) = mpsc::channel();
     let name = host.to_owned();
     std::thread::spawn(move || {

@@ -7,6 +7,8 @@ pub mod context;
 #[cfg(feature = "kafka")]
 pub mod drill;
 #[cfg(feature = "broker")]
+pub mod journey;
+#[cfg(feature = "broker")]
 pub mod query;
 #[cfg(feature = "broker")]
 pub mod receipt;

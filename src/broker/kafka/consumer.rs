@@ -1,12 +1,10 @@
-//! Reading a topic from its log start to the end that it had when the scan began.
+//! Reading a topic through librdkafka's consumer, where our own connections cannot log in or check a certificate as it was asked for.
 
 use super::config::{self, KafkaTarget};
 use super::context::{Asking, LastError, hear};
-use super::endpoint::{KafkaEndpoint, SETTINGS, checked, is_compacted};
+use super::endpoint::{KafkaEndpoint, SETTINGS, is_compacted};
 use super::raw;
-use crate::model::{
-    Endpoint, Lanes, PartitionRead, Problem, Record, Result, Scan, ScanPlan, ScanReport, Topology, Visit,
-};
+use crate::model::{Endpoint, Lanes, PartitionRead, Problem, Record, Result, ScanPlan, ScanReport, Topology, Visit};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -27,18 +25,14 @@ const SLICE: Duration = Duration::from_secs(1);
 const PROGRESS: Duration = Duration::from_millis(100);
 
 /// Reads one topic. It takes part in no group and commits nothing.
-pub struct KafkaScan {
+pub(super) struct ConsumerScan {
     target: KafkaTarget,
 }
 
-impl KafkaScan {
-    /// A scan; nothing is connected yet, and the client has looked at every property.
-    ///
-    /// # Errors
-    /// A usage problem that names the property which the client refuses.
-    pub fn new(target: KafkaTarget) -> Result<KafkaScan> {
-        checked(&target)?;
-        Ok(KafkaScan { target })
+impl ConsumerScan {
+    /// A scan; nothing is connected yet.
+    pub(super) const fn new(target: KafkaTarget) -> ConsumerScan {
+        ConsumerScan { target }
     }
 
     fn partitions(&self, plan: &ScanPlan, visit: &mut dyn Visit) -> Result<Vec<i32>> {
@@ -93,8 +87,16 @@ impl KafkaScan {
     }
 }
 
-impl Scan for KafkaScan {
-    fn scan(&mut self, plan: &ScanPlan, visit: &mut dyn Visit) -> Result<ScanReport> {
+impl ConsumerScan {
+    /// As [`crate::model::Scan::scan`], but in the order of offsets only, and without batch headers.
+    pub(super) fn scan(&self, plan: &ScanPlan, visit: &mut dyn Visit) -> Result<ScanReport> {
+        if plan.newest_first {
+            return Err(
+                Problem::usage("--newest-first is not possible with these security settings")
+                    .because("they need librdkafka's consumer, which reads forwards")
+                    .next("leave it out, or narrow the search with --since"),
+            );
+        }
         let wanted = self.partitions(plan, visit)?;
         let last_error = LastError::default();
         let client = |uncommitted| -> Result<BaseConsumer<Asking>> {
@@ -124,10 +126,6 @@ impl Scan for KafkaScan {
             unread: None,
             assumption: None,
         })
-    }
-
-    fn is_compacted(&mut self, patience: Duration) -> Option<bool> {
-        is_compacted(&self.target, patience)
     }
 }
 
@@ -323,7 +321,7 @@ impl<'a> Run<'a> {
                 timestamp_ms: time,
                 key,
                 value,
-                headers: raw::headers(message),
+                headers: raw::headers(message).into(),
                 ..Record::default()
             };
             stopped = visit.batch(std::slice::from_ref(&record)).is_break();
