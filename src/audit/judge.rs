@@ -2,7 +2,10 @@
 
 use super::fact::{Effect, Fact, Place, Subject, Unit};
 use super::resolve::{self, Setting};
+use super::role::Role;
 use super::rule::Rule;
+use super::stated::{Release, Stated};
+use super::world::World;
 use crate::config::{Profile, Severity};
 use std::collections::BTreeSet;
 
@@ -20,6 +23,36 @@ pub struct Say {
     pub story: String,
     /// What to write instead.
     pub fix: String,
+}
+
+impl Say {
+    /// These words: headline, word at the arrow, how a message is lost, what to write instead.
+    pub fn new(
+        headline: impl Into<String>,
+        label: impl Into<String>,
+        story: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Say {
+        Say {
+            headline: headline.into(),
+            label: label.into(),
+            story: story.into(),
+            fix: fix.into(),
+        }
+    }
+}
+
+/// What every judgement of a run shares.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// What "safe" means.
+    pub profile: &'a Profile,
+    /// What the person says of versions.
+    pub stated: Stated,
+    /// Whether every rule speaks, even where one finding already says it all.
+    pub pedantic: bool,
+    /// Everything that was given in the run.
+    pub world: &'a World<'a>,
 }
 
 /// What a hit points at.
@@ -61,6 +94,8 @@ pub struct Judge<'a> {
     pub unit: &'a Unit,
     /// What "safe" means.
     pub profile: &'a Profile,
+    /// What the run shares.
+    pub context: Context<'a>,
     rule: &'static Rule,
     pub(super) hits: Vec<Hit>,
     /// Hits that are counted and not listed.
@@ -70,10 +105,11 @@ pub struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(rule: &'static Rule, unit: &'a Unit, profile: &'a Profile) -> Judge<'a> {
+    pub(super) fn new(rule: &'static Rule, unit: &'a Unit, context: Context<'a>) -> Judge<'a> {
         Judge {
             unit,
-            profile,
+            profile: context.profile,
+            context,
             rule,
             hits: Vec::new(),
             unlisted: 0,
@@ -84,7 +120,60 @@ impl<'a> Judge<'a> {
 
     /// The effective value of a key.
     pub fn setting(&self, key: &'static str) -> Setting<'a> {
-        resolve::setting(self.unit, key)
+        self.setting_of(self.unit, key)
+    }
+
+    /// The effective value of a key in another unit of the run.
+    pub fn setting_of<'u>(&self, unit: &'u Unit, key: &'static str) -> Setting<'u> {
+        resolve::setting(unit, key, self.release_of(unit))
+    }
+
+    /// The release of the component, stated or told by the file.
+    pub fn release(&self) -> Option<Release> {
+        self.release_of(self.unit)
+    }
+
+    /// The release of another unit's component.
+    pub fn release_of(&self, unit: &Unit) -> Option<Release> {
+        self.context
+            .stated
+            .of(unit.component)
+            .or_else(|| resolve::told_release(unit))
+    }
+
+    /// The units of a role that belong together with this one: those that stand nearest to it.
+    pub fn near(&self, role: Role) -> impl Iterator<Item = &'a Unit> + use<'a> {
+        self.context.world.near(role, &self.unit.file)
+    }
+
+    /// A key that is written and takes effect, with its value. What is filled in elsewhere is recorded as undecided; what is absent is
+    /// not, so that this suits keys whose default is safe.
+    pub fn written(&mut self, key: &'static str) -> Option<(Setting<'a>, String)> {
+        let setting = self.setting(key);
+        setting.given?;
+        let text = self.text(&setting)?;
+        Some((setting, text))
+    }
+
+    /// As [`Judge::written`], for a whole number.
+    pub fn written_int(&mut self, key: &'static str) -> Option<(Setting<'a>, i64)> {
+        let setting = self.setting(key);
+        setting.given?;
+        let number = self.int(&setting)?;
+        Some((setting, number))
+    }
+
+    /// As [`Judge::written`], for a truth.
+    pub fn written_truth(&mut self, key: &'static str) -> Option<(Setting<'a>, bool)> {
+        let setting = self.setting(key);
+        setting.given?;
+        let truth = self.truth(&setting)?;
+        Some((setting, truth))
+    }
+
+    /// The value of a key where it can be known, for a rule that only asks in passing: nothing is recorded.
+    pub fn quiet(&self, key: &'static str) -> Option<String> {
+        self.setting(key).value.ok()
     }
 
     /// The value as text; when it is not known, that is recorded as undecided.
@@ -176,6 +265,18 @@ impl<'a> Judge<'a> {
             value: Some(fact.value.show()),
             place: fact.place.clone(),
             subject: None,
+            inferred: false,
+            related: Vec::new(),
+        }
+    }
+
+    /// Points at a named thing that lacks a key.
+    pub fn at_subject(&self, subject: &Subject, key: &str) -> At {
+        At {
+            key: key.to_owned(),
+            value: None,
+            place: subject.place.clone(),
+            subject: Some(describe(subject)),
             inferred: false,
             related: Vec::new(),
         }

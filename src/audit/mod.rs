@@ -13,11 +13,14 @@ mod recognise;
 pub mod registry;
 mod report;
 pub mod resolve;
+pub mod role;
 pub mod rule;
 mod rules;
 mod secret;
+pub mod stated;
 mod terms;
+pub mod world;
 
-pub use engine::{Options, audit, audit_bytes};
+pub use engine::{Options, audit, audit_bytes, audit_texts};
 pub use excerpt::Excerpt;
 pub use report::{Finding, Judged, Note, Places, ReadError, Report, ShownPlace, Undecided, Unrecognised};

@@ -277,6 +277,12 @@ pub(super) fn component_of(dialect: Dialect) -> Component {
         Dialect::KafkaClient => Component::UnknownKafkaClient,
         Dialect::RabbitmqDefinitions => Component::RabbitMq,
         Dialect::RocketmqBroker => Component::RocketMq,
+        Dialect::KafkaTopics | Dialect::KafkaNodePool => Component::KafkaBroker,
+        Dialect::KafkaConnect | Dialect::KafkaConnector | Dialect::KafkaMirror => Component::KafkaConnect,
+        Dialect::KafkaStreams => Component::KafkaStreams,
+        Dialect::RabbitmqConf => Component::RabbitMq,
+        Dialect::RocketmqController | Dialect::RocketmqTopics => Component::RocketMq,
+        Dialect::Application => Component::Application,
     }
 }
 

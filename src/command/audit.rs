@@ -31,8 +31,8 @@ pub(super) fn run(args: AuditArgs, ui: &Ui) -> Result<Outcome> {
         );
     }
     let options = Options {
-        profile: &profile,
         dialect,
+        ..Options::new(&profile)
     };
     let progress = ui.progress("audit");
     let report = audit(&args.paths, &options, |done, total, file| {

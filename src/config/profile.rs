@@ -27,6 +27,17 @@ pub struct Thresholds {
     pub retries: i64,
     /// The shortest time a producer keeps trying, in milliseconds.
     pub delivery_timeout_ms: i64,
+    /// The shortest time a Kafka topic keeps records, in hours.
+    pub retention_hours: i64,
+    /// The shortest time a RocketMQ broker keeps messages, in hours.
+    pub rocketmq_reserved_hours: i64,
+}
+
+impl Thresholds {
+    /// The shortest time a Kafka topic keeps records, in milliseconds.
+    pub const fn retention_ms(&self) -> i64 {
+        self.retention_hours.saturating_mul(3_600_000)
+    }
 }
 
 /// What "safe" means for one kind of work.
@@ -76,6 +87,8 @@ struct RawThresholds {
     min_insync_replicas: Option<i64>,
     retries: Option<i64>,
     delivery_timeout_ms: Option<i64>,
+    retention_hours: Option<i64>,
+    rocketmq_reserved_hours: Option<i64>,
 }
 
 /// A map that refuses a key that comes twice, because one of the two would silently not count.
@@ -157,6 +170,16 @@ impl Profile {
                 given.delivery_timeout_ms,
                 base_numbers.map(|b| b.delivery_timeout_ms),
                 "delivery_timeout_ms",
+            )?,
+            retention_hours: number(
+                given.retention_hours,
+                base_numbers.map(|b| b.retention_hours),
+                "retention_hours",
+            )?,
+            rocketmq_reserved_hours: number(
+                given.rocketmq_reserved_hours,
+                base_numbers.map(|b| b.rocketmq_reserved_hours),
+                "rocketmq_reserved_hours",
             )?,
         };
         let mut levels = base.map(|b| b.levels).unwrap_or_default();

@@ -94,7 +94,7 @@ fn json_is_the_contract() {
     let s = Setup::with(&[
         (
             "server.properties",
-            "broker.id=0\ndefault.replication.factor=3\nunclean.leader.election.enable = true\n",
+            "broker.id=0\ndefault.replication.factor=3\nunclean.leader.election.enable = true\nlog.dirs=/srv/kafka\nauto.create.topics.enable=false\nbroker.rack=a\n",
         ),
         ("readme.md", "x"),
         (

@@ -43,7 +43,7 @@ proptest! {
         dialect in proptest::option::of(proptest::sample::select(Dialect::NAMED.to_vec())),
         name in proptest::sample::select(vec!["a.properties", "a.json", "a.conf", "a", "a.yaml", "definitions.json", "producer.properties.j2"]),
     ) {
-        let report = audit_bytes(name, &bytes, &Options { profile: &FINANCE, dialect });
+        let report = audit_bytes(name, &bytes, &Options { dialect, ..Options::new(&FINANCE) });
         let full = emit::audit_full(&report, false, 80);
         prop_assert!(full.chars().all(|c| c == '\n' || !c.is_control()), "{:?}", full);
         prop_assert!(!full.contains(BIDI));

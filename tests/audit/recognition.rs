@@ -12,7 +12,7 @@ fn a_directory_is_walked_and_ignored_files_are_left_alone() {
         ("app/p.properties", "acks=all\nenable.idempotence=true\n"),
         (
             "app/.hidden/server.properties.j2",
-            "broker.id=1\ndefault.replication.factor=3\nmin.insync.replicas=2\n",
+            "broker.id=1\ndefault.replication.factor=3\nmin.insync.replicas=2\nlog.dirs=/srv/kafka\nauto.create.topics.enable=false\nbroker.rack=a\n",
         ),
         ("app/log4j.properties", "log4j.rootLogger=INFO\n"),
         ("app/main.rs", "fn main() {}\n"),
@@ -121,7 +121,7 @@ fn a_declared_dialect_overrides_the_content() {
     assert_eq!(s.rules(&["client.txt", "--dialect", "librdkafka-producer"]), ["KP002"]);
     assert_eq!(
         s.rules(&["client.txt", "--dialect", "kafka-broker"]),
-        ["KB001", "KB002"]
+        ["KB001", "KB002", "KB004", "KB005"]
     );
     assert_eq!(s.rules(&["d.json", "--dialect", "rabbitmq-definitions"]), ["RQT001"]);
     assert_eq!(s.rules(&["d.json"]), ["RQT001"]);
