@@ -4,7 +4,7 @@ use super::rule::Rule;
 use super::rules::{kafka, rabbitmq, rocketmq};
 
 /// Every rule, in the order in which they are listed.
-pub static RULES: [&Rule; 38] = [
+pub static RULES: [&Rule; 45] = [
     &kafka::kp001_acks::RULE,
     &kafka::kp002_idempotence::RULE,
     &kafka::kp003_retries::RULE,
@@ -37,6 +37,13 @@ pub static RULES: [&Rule; 38] = [
     &kafka::kc001_auto_commit::RULE,
     &kafka::kc002_offset_reset::RULE,
     &kafka::kc003_offset_store::RULE,
+    &kafka::kc004_poison_records::RULE,
+    &kafka::kc005_isolation::RULE,
+    &kafka::kc006_group::RULE,
+    &kafka::kc007_share_groups::RULE,
+    &kafka::kx001_tolerated_errors::RULE,
+    &kafka::kx002_connect_and_streams::RULE,
+    &kafka::kx003_mirror::RULE,
     &rabbitmq::rqt001_transient_queue::RULE,
     &rabbitmq::rqt004_transient_exchange::RULE,
     &rocketmq::rmb001_flush::RULE,

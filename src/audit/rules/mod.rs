@@ -8,7 +8,7 @@ mod storage;
 #[cfg(test)]
 mod testing;
 
-use crate::audit::fact::{Fact, FactValue, Subject};
+use crate::audit::fact::{Effect, Fact, FactValue, Subject, Unit};
 use crate::audit::judge::Judge;
 use crate::audit::resolve::is_placeholder;
 
@@ -54,6 +54,14 @@ fn is_false(fact: &Fact) -> bool {
         FactValue::Text(text) => text.trim().eq_ignore_ascii_case("false"),
         FactValue::Null | FactValue::Composite | FactValue::Secret => false,
     }
+}
+
+/// The settings of an application whose full names begin and end so, those that take effect.
+fn named<'a>(unit: &'a Unit, prefix: &'a str, suffix: &'a str) -> impl Iterator<Item = &'a Fact> {
+    let whole = prefix.len() + suffix.len();
+    unit.facts.iter().filter(move |f| {
+        f.effect == Effect::Live && f.key.len() >= whole && f.key.starts_with(prefix) && f.key.ends_with(suffix)
+    })
 }
 
 /// Whether a path is gone after a restart: below a temporary directory or in memory.
