@@ -3,5 +3,6 @@
 pub mod json;
 pub mod properties;
 mod source;
+pub mod yaml;
 
 pub use source::{SourceFile, Span, Spot};
