@@ -240,10 +240,19 @@ fn notes_on_dead_settings(unit: &Unit, report: &mut Report) {
     if unit.fragment.is_some() && !json {
         return;
     }
+    for (line, what) in &unit.remarks {
+        report.notes.push(Note {
+            file: unit.file.clone(),
+            line: Some(*line),
+            what: what.clone(),
+            verbose: true,
+        });
+    }
     for fact in &unit.facts {
         let key = &fact.key;
         let what = match fact.effect {
             Effect::Live => continue,
+            Effect::Ignored { why } => format!("`{key}` has no effect: {why}"),
             Effect::Overridden { .. } if json => {
                 format!("`{key}` comes twice in one object; the last is judged, and readers differ on that")
             }
