@@ -260,7 +260,6 @@ fn notes_on_dead_settings(unit: &Unit, report: &mut Report) {
             Effect::Overridden { by_line } => {
                 format!("`{key}` is given again on line {by_line}; this value has no effect")
             }
-            Effect::Ignored { why } => format!("`{key}` has no effect: {why}"),
             Effect::ByteOrderMark => format!(
                 "a byte order mark stands before `{key}`; Java takes it for a part of the name, so the setting has no effect"
             ),
