@@ -1,5 +1,6 @@
 //! Source files as bytes with places. Nothing here knows a broker, a rule or the terminal.
 
+pub mod hcl;
 pub mod json;
 pub mod properties;
 mod source;

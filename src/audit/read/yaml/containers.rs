@@ -89,7 +89,9 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
         .and_then(Node::given)
         .map(|text| placeholder::defaults(text, Syntax::Compose).unwrap_or_else(|| text.to_owned()));
     let by_name = image_text.as_deref().and_then(images::of_name);
-    let image = by_name.or_else(|| images::of_environment(&container.variables));
+    let rocketmq = ["mqbroker", "mqnamesrv", "mqcontroller"];
+    let by_command = || rocketmq.iter().any(|p| words::starts(&container.words, p)).then_some(Image::RocketMq);
+    let image = by_name.or_else(|| images::of_environment(&container.variables)).or_else(by_command);
     let topics = words::topics(sheet, &container.words);
     let topics: Vec<Thing> = topics.into_iter().chain(wurstmeister_topics(reader, image, &container.variables)).collect();
     if !topics.is_empty() {

@@ -63,10 +63,26 @@ fn files(reader: &Reader<'_>, resource: &Node, found: &mut Found) {
         }
     }
     // A ConfigMap that a pod takes its environment from.
-    let variables: Vec<Variable> = resource
-        .get("data")
-        .map(Node::map)
-        .unwrap_or_default()
+    let name = resource.at(&["metadata"]).and_then(|m| m.pair("name"));
+    let head = name.map_or(resource.span, |n| n.value.span);
+    let name = name.and_then(|n| n.value.text()).unwrap_or_default();
+    if let Some(data) = resource.get("data") {
+        environment(reader, data, name, head, found);
+    }
+}
+
+/// A mapping of variables alone, as a test harness or a template's values hold them; true when it was one.
+pub(super) fn environment_file(reader: &Reader<'_>, document: &Node, found: &mut Found) -> bool {
+    let before = found.units.len();
+    if document.map().len() > 2 && document.map().iter().all(|p| p.value.text().is_some()) {
+        environment(reader, document, reader.name, document.map().first().map_or(document.span, |p| p.key_span), found);
+    }
+    found.units.len() > before
+}
+
+fn environment(reader: &Reader<'_>, data: &Node, name: &str, head: crate::text::Span, found: &mut Found) {
+    let variables: Vec<Variable> = data
+        .map()
         .iter()
         .filter(|p| p.key.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_'))
         .map(|p| Variable {
@@ -77,16 +93,15 @@ fn files(reader: &Reader<'_>, resource: &Node, found: &mut Found) {
         })
         .collect();
     if !variables.is_empty() {
-        let name = resource.at(&["metadata"]).and_then(|m| m.pair("name"));
         let container = Container {
-            name: name.and_then(|n| n.value.text()).unwrap_or_default(),
-            head: name.map_or(resource.span, |n| n.value.span),
+            name,
+            head,
             image: None,
             variables,
             words: Vec::new(),
             surroundings: Vec::new(),
             partial: true,
-            carrier: "kubernetes",
+            carrier: "environment",
             remarks: Vec::new(),
         };
         containers::read(reader, container, found);

@@ -20,7 +20,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 /// One of these words stands in every file that is about messaging, in whatever case.
-const WORDS: [&str; 9] = [
+const WORDS: [&str; 10] = [
     "kafka",
     "rabbit",
     "rocketmq",
@@ -29,7 +29,8 @@ const WORDS: [&str; 9] = [
     "amqp",
     "namesrv",
     "connector.class",
-    "julie",
+    "replication",
+    "num.partitions",
 ];
 
 /// What reading the documents of a file came to, while it goes on.
@@ -152,7 +153,9 @@ fn is_meant(lower: &str, name: &str) -> bool {
     let has = |word: &str| lower.contains(word);
     let resource = has("apiversion:") && has("kind:");
     resource && (has("strimzi.io/") || has("rabbitmq.com/") || has("rocketmq.apache.org/") || has("kafka_"))
-        || has("services:") && has("image:") && (has("kafka_") || has("rabbitmq") || has("connect_"))
+        || has("services:")
+            && (has("image:") || has("environment:"))
+            && (has("kafka_") || has("rabbitmq") || has("connect_"))
         || (name.starts_with("application") || name.starts_with("bootstrap"))
             && (has("spring:") && (has("kafka:") || has("rabbitmq:") || has("stream:")) || has("messaging:"))
 }
@@ -218,8 +221,11 @@ impl<'a> Reader<'a> {
                 kubernetes::read(self, document, found);
             } else if compose::is_compose(document) {
                 compose::read(self, document, found);
-            } else if topics::read(self, document, found) || embedded::connector(self, document, found) || is_spring {
-            } else {
+            } else if !topics::read(self, document, found)
+                && !embedded::connector(self, document, found)
+                && !kubernetes::environment_file(self, document, found)
+                && !is_spring
+            {
                 embedded::scan(self, document, found);
             }
         }
