@@ -30,6 +30,9 @@ pub struct AuditArgs {
     /// The client and its release, where the files do not tell: java:3.7, librdkafka:2.3
     #[arg(long, value_name = "CLIENT:RELEASE", value_parser = client)]
     pub client: Vec<(ClientName, (u16, u16, u16))>,
+    /// Let a comment silence a finding only when it gives a reason
+    #[arg(long)]
+    pub strict: bool,
     /// Explain one rule and stop
     #[arg(long, value_name = "CODE")]
     pub explain: Option<String>,

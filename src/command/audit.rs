@@ -34,6 +34,7 @@ pub(super) fn run(args: AuditArgs, ui: &Ui) -> Result<Outcome> {
     let options = Options {
         dialect,
         stated: stated(&args),
+        strict: args.strict,
         ..Options::new(&profile)
     };
     let progress = ui.progress("audit");

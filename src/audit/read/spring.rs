@@ -549,7 +549,7 @@ fn stream(sheet: &Sheet<'_>, flats: &[Flat], out: &mut Vec<Unit>) {
                 items.extend(raw(sheet, flats, &format!("{prefix}configuration.")));
             }
             let mut unit = sheet.unit(Dialect::KafkaProducer, Component::KafkaClients, items);
-            unit.name = name.map(|n| format!("binding {n}"));
+            name_binding(sheet, flats, &mut unit, BINDINGS, name);
             unit.implied = vec![implied("acks", "1", Some("Spring Cloud Stream 5.0.1 or earlier (all later)"))];
             out.push(unit);
         }
@@ -567,7 +567,7 @@ fn stream(sheet: &Sheet<'_>, flats: &[Flat], out: &mut Vec<Unit>) {
                 items.extend(raw(sheet, flats, &format!("{prefix}configuration.")));
             }
             let mut unit = sheet.unit(Dialect::KafkaConsumer, Component::KafkaClients, items);
-            unit.name = name.map(|n| format!("binding {n}"));
+            name_binding(sheet, flats, &mut unit, BINDINGS, name);
             unit.implied = vec![
                 implied("enable.auto.commit", "false", None),
                 implied("auto.offset.reset", if grouped { "earliest" } else { "latest" }, None),
@@ -575,6 +575,15 @@ fn stream(sheet: &Sheet<'_>, flats: &[Flat], out: &mut Vec<Unit>) {
             out.push(unit);
         }
     }
+}
+
+/// Gives the unit of a binding its name, and the place of the first setting of that binding.
+fn name_binding(sheet: &Sheet<'_>, flats: &[Flat], unit: &mut Unit, prefix: &str, name: Option<&str>) {
+    let Some(name) = name else { return };
+    let own = format!("{prefix}{name}.");
+    let first = flats.iter().find(|f| f.path.starts_with(&own));
+    unit.head = first.map(|f| sheet.place(f.key_span));
+    unit.name = Some(format!("binding {name}"));
 }
 
 /// Channels of MicroProfile Reactive Messaging, as SmallRye and Quarkus have them.

@@ -3,6 +3,7 @@
 mod compose;
 mod containers;
 mod embedded;
+mod helm;
 mod kubernetes;
 mod rabbitmq;
 mod strimzi;
@@ -224,6 +225,7 @@ impl<'a> Reader<'a> {
             } else if !topics::read(self, document, found)
                 && !embedded::connector(self, document, found)
                 && !kubernetes::environment_file(self, document, found)
+                && !helm::read(self, document, found)
                 && !is_spring
             {
                 embedded::scan(self, document, found);
