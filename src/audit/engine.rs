@@ -1,6 +1,7 @@
 //! From paths to a report: read each file, let every rule judge every unit, keep what is to be shown.
 
 use super::excerpt;
+use super::ignore;
 use super::fact::{Dialect, Effect, Place, Unit};
 use super::input::{self, Input};
 use super::judge::{Context, Hit, Judge};
@@ -29,6 +30,8 @@ pub struct Options<'a> {
     pub stated: Stated,
     /// Let every rule speak, even where one finding already says it all.
     pub pedantic: bool,
+    /// Let a comment silence a finding only when it gives a reason.
+    pub strict: bool,
 }
 
 impl<'a> Options<'a> {
@@ -39,6 +42,7 @@ impl<'a> Options<'a> {
             dialect: None,
             stated: Stated::default(),
             pedantic: false,
+            strict: false,
         }
     }
 }
@@ -130,6 +134,8 @@ fn read_input(file: &Input, bytes: Vec<u8>, options: &Options<'_>, all: &mut Rea
 fn judge_all(all: &Read, options: &Options<'_>, report: &mut Report) {
     let world = World::new(&all.units);
     judge_world(&world, &all.sources, options, report);
+    let sources = all.sources.iter().map(|(file, (source, _))| (file, source));
+    ignore::apply(sources, options.strict, report);
     report.sort();
 }
 
@@ -240,10 +246,19 @@ fn notes_on_dead_settings(unit: &Unit, report: &mut Report) {
     if unit.fragment.is_some() && !json {
         return;
     }
+    for (line, what) in &unit.remarks {
+        report.notes.push(Note {
+            file: unit.file.clone(),
+            line: Some(*line),
+            what: what.clone(),
+            verbose: true,
+        });
+    }
     for fact in &unit.facts {
         let key = &fact.key;
         let what = match fact.effect {
             Effect::Live => continue,
+            Effect::Ignored { why } => format!("`{key}` has no effect: {why}"),
             Effect::Overridden { .. } if json => {
                 format!("`{key}` comes twice in one object; the last is judged, and readers differ on that")
             }
@@ -251,7 +266,6 @@ fn notes_on_dead_settings(unit: &Unit, report: &mut Report) {
             Effect::Overridden { by_line } => {
                 format!("`{key}` is given again on line {by_line}; this value has no effect")
             }
-            Effect::Ignored { why } => format!("`{key}` has no effect: {why}"),
             Effect::ByteOrderMark => format!(
                 "a byte order mark stands before `{key}`; Java takes it for a part of the name, so the setting has no effect"
             ),

@@ -6,6 +6,7 @@
 mod engine;
 mod excerpt;
 pub mod fact;
+mod ignore;
 mod input;
 mod judge;
 mod read;

@@ -178,15 +178,26 @@ impl Report {
             };
             key(a).cmp(&key(b))
         });
+        // Two profiles of one application, or two services that share their environment, say the same at the same place.
+        self.findings.dedup_by(|a, b| same(a, b));
+        self.undecided
+            .sort_by(|a, b| (&a.file, a.rule.code, &a.reason).cmp(&(&b.file, b.rule.code, &b.reason)));
         self.files
             .sort_by(|a, b| (&a.file, a.dialect).cmp(&(&b.file, b.dialect)));
         self.unrecognised.sort_by(|a, b| a.file.cmp(&b.file));
         self.errors.sort_by(|a, b| (&a.file, a.spot).cmp(&(&b.file, b.spot)));
-        self.undecided
-            .sort_by(|a, b| (&a.file, a.rule.code, &a.reason).cmp(&(&b.file, b.rule.code, &b.reason)));
         self.notes
             .sort_by(|a, b| (&a.file, a.line, &a.what).cmp(&(&b.file, b.line, &b.what)));
         self.notes
             .dedup_by(|a, b| a.file == b.file && a.line == b.line && a.what == b.what);
     }
+}
+
+/// Whether two findings say the same of the same bytes. What is absent may be absent twice.
+fn same(a: &Finding, b: &Finding) -> bool {
+    let place = |f: &Finding| (f.places.primary.file.clone(), f.places.primary.spot);
+    a.places.primary.excerpt.is_some()
+        && place(a) == place(b)
+        && a.rule.code == b.rule.code
+        && (&a.key, &a.value, &a.subject, &a.headline) == (&b.key, &b.value, &b.subject, &b.headline)
 }

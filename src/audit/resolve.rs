@@ -67,7 +67,8 @@ fn kafka_setting<'a>(unit: &'a Unit, key: &'static str, release: Option<Release>
         return setting;
     }
     setting.ineffective = unit.all(key).last();
-    if let Some(implied) = unit.implied(key) {
+    // What a framework or an image gives stands above the component's own default.
+    if let (Some(implied), None) = (unit.implied(key), unit.fragment) {
         setting.value = Ok(implied.value.to_owned());
         setting.assumes = implied.assumes;
         return setting;

@@ -24,12 +24,52 @@ pub struct AuditArgs {
     /// Read every given file as this dialect instead of recognising it
     #[arg(long, value_enum, value_name = "DIALECT")]
     pub dialect: Option<DialectName>,
+    /// The release that the brokers of Kafka run, as 3.7 or 3.7.1, where the files do not tell
+    #[arg(long, value_name = "RELEASE", value_parser = release)]
+    pub kafka_version: Option<(u16, u16, u16)>,
+    /// The client and its release, where the files do not tell: java:3.7, librdkafka:2.3
+    #[arg(long, value_name = "CLIENT:RELEASE", value_parser = client)]
+    pub client: Vec<(ClientName, (u16, u16, u16))>,
+    /// Let a comment silence a finding only when it gives a reason
+    #[arg(long)]
+    pub strict: bool,
     /// Explain one rule and stop
     #[arg(long, value_name = "CODE")]
     pub explain: Option<String>,
     /// List the rules and stop
     #[arg(long)]
     pub list_rules: bool,
+}
+
+/// Clients whose defaults depend on their release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientName {
+    /// The Java client of Kafka.
+    Java,
+    /// librdkafka, in whatever language.
+    Librdkafka,
+}
+
+/// `3.7`, `v3.7.1` or `4`.
+fn release(text: &str) -> Result<(u16, u16, u16), String> {
+    let numbers: Result<Vec<u16>, _> = text.trim().trim_start_matches('v').split('.').map(str::parse).collect();
+    match numbers.as_deref() {
+        Ok([major]) => Ok((*major, 0, 0)),
+        Ok([major, minor]) => Ok((*major, *minor, 0)),
+        Ok([major, minor, patch]) => Ok((*major, *minor, *patch)),
+        _ => Err("give a release as 3.7 or 3.7.1".to_owned()),
+    }
+}
+
+/// `java:3.7`.
+fn client(text: &str) -> Result<(ClientName, (u16, u16, u16)), String> {
+    let (name, number) = text.split_once(':').ok_or("give client and release as java:3.7")?;
+    let name = match name {
+        "java" => ClientName::Java,
+        "librdkafka" => ClientName::Librdkafka,
+        _ => return Err("the clients are java and librdkafka".to_owned()),
+    };
+    Ok((name, release(number)?))
 }
 
 /// How findings are written.
@@ -73,4 +113,19 @@ pub enum DialectName {
     RabbitmqDefinitions,
     /// broker.conf
     RocketmqBroker,
+    /// Settings of a Kafka Connect worker
+    KafkaConnect,
+    /// Settings of a connector
+    KafkaConnector,
+    /// Settings of a Kafka Streams application
+    KafkaStreams,
+    /// Settings of MirrorMaker 2
+    #[value(name = "kafka-mirrormaker")]
+    KafkaMirror,
+    /// rabbitmq.conf
+    RabbitmqConf,
+    /// controller.conf or namesrv.conf
+    RocketmqController,
+    /// application.yml or application.properties of Spring or Quarkus
+    Application,
 }

@@ -3,7 +3,8 @@
 use crate::audit::fact::Dialect;
 use crate::audit::registry::{self, RULES};
 use crate::audit::{Options, Report, Undecided, audit};
-use crate::cli::{AuditArgs, AuditFormat, DialectName, FailOn};
+use crate::audit::stated::{Release, Stated};
+use crate::cli::{AuditArgs, AuditFormat, ClientName, DialectName, FailOn};
 use crate::config::{BUILT_IN, Profile, ProfileError, Severity};
 use crate::model::{Outcome, Problem, Result};
 use crate::ui::{Table, Ui, emit, escape};
@@ -32,6 +33,8 @@ pub(super) fn run(args: AuditArgs, ui: &Ui) -> Result<Outcome> {
     }
     let options = Options {
         dialect,
+        stated: stated(&args),
+        strict: args.strict,
         ..Options::new(&profile)
     };
     let progress = ui.progress("audit");
@@ -49,6 +52,22 @@ pub(super) fn run(args: AuditArgs, ui: &Ui) -> Result<Outcome> {
     let outcome = report.outcome(fail_on);
     ui.summary(&summary(&report, outcome, fail_on));
     Ok(outcome)
+}
+
+/// What the command line says of releases; of one client given twice the last counts.
+fn stated(args: &AuditArgs) -> Stated {
+    let release = |(major, minor, patch)| Release(major, minor, patch);
+    let mut stated = Stated {
+        kafka: args.kafka_version.map(release),
+        ..Stated::default()
+    };
+    for (client, number) in &args.client {
+        match client {
+            ClientName::Java => stated.java = Some(release(*number)),
+            ClientName::Librdkafka => stated.librdkafka = Some(release(*number)),
+        }
+    }
+    stated
 }
 
 fn explain(code: &str, ui: &Ui) -> Result<Outcome> {
@@ -147,6 +166,13 @@ const fn dialect(typed: DialectName) -> Dialect {
         DialectName::LibrdkafkaConsumer => Dialect::LibrdkafkaConsumer,
         DialectName::RabbitmqDefinitions => Dialect::RabbitmqDefinitions,
         DialectName::RocketmqBroker => Dialect::RocketmqBroker,
+        DialectName::KafkaConnect => Dialect::KafkaConnect,
+        DialectName::KafkaConnector => Dialect::KafkaConnector,
+        DialectName::KafkaStreams => Dialect::KafkaStreams,
+        DialectName::KafkaMirror => Dialect::KafkaMirror,
+        DialectName::RabbitmqConf => Dialect::RabbitmqConf,
+        DialectName::RocketmqController => Dialect::RocketmqController,
+        DialectName::Application => Dialect::Application,
     }
 }
 
