@@ -162,7 +162,11 @@ enum Open {
 /// # Errors
 /// When the text is not YAML, is nested deeper than [`MAX_DEPTH`] or stands for more than [`MAX_VALUES`] values.
 pub fn parse(text: &str) -> Result<Vec<Rc<Node>>, YamlError> {
-    let skip = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let skip = if text.starts_with('\u{feff}') {
+        '\u{feff}'.len_utf8()
+    } else {
+        0
+    };
     let body = &text[skip..];
     if body.contains('\0') {
         return Err(error(0, "it holds a zero byte"));
@@ -288,7 +292,10 @@ impl Reader<'_> {
     fn count(&mut self, values: usize, span: Span) -> Result<(), YamlError> {
         self.total = self.total.saturating_add(values);
         if self.total > MAX_VALUES {
-            return Err(error(span.start, format!("it stands for more than {MAX_VALUES} values")));
+            return Err(error(
+                span.start,
+                format!("it stands for more than {MAX_VALUES} values"),
+            ));
         }
         Ok(())
     }
@@ -324,7 +331,10 @@ impl Reader<'_> {
     }
 
     fn mapping(&mut self, start: usize, end: Span, pairs: Vec<Pair>, odd: bool) -> Result<Node, YamlError> {
-        let end = pairs.last().map_or(end.end, |p| p.value.span.end.max(end.end)).max(start);
+        let end = pairs
+            .last()
+            .map_or(end.end, |p| p.value.span.end.max(end.end))
+            .max(start);
         let span = Span::new(start, end);
         let raw = self.text.get(span.range()).unwrap_or_default();
         // `{{ value }}` is a mapping in YAML's eyes, and a template's placeholder in everybody else's.
@@ -357,7 +367,11 @@ impl Reader<'_> {
         let mut known: std::collections::HashSet<String> = out.iter().map(|p| p.key.clone()).collect();
         for merge in merges {
             let one = [merge.value.clone()];
-            let sources = if merge.value.is_map() { &one[..] } else { merge.value.list() };
+            let sources = if merge.value.is_map() {
+                &one[..]
+            } else {
+                merge.value.list()
+            };
             for pair in sources.iter().flat_map(|n| n.map()) {
                 if known.insert(pair.key.clone()) {
                     self.count(pair.value.values, span)?;
