@@ -4,7 +4,7 @@ use super::rule::Rule;
 use super::rules::{kafka, rabbitmq, rocketmq};
 
 /// Every rule, in the order in which they are listed.
-pub static RULES: [&Rule; 45] = [
+pub static RULES: [&Rule; 61] = [
     &kafka::kp001_acks::RULE,
     &kafka::kp002_idempotence::RULE,
     &kafka::kp003_retries::RULE,
@@ -44,8 +44,24 @@ pub static RULES: [&Rule; 45] = [
     &kafka::kx001_tolerated_errors::RULE,
     &kafka::kx002_connect_and_streams::RULE,
     &kafka::kx003_mirror::RULE,
+    &rabbitmq::rqp001_confirms::RULE,
+    &rabbitmq::rqp002_mandatory::RULE,
+    &rabbitmq::rqp003_persistence::RULE,
+    &rabbitmq::rqp004_expiration::RULE,
     &rabbitmq::rqt001_transient_queue::RULE,
+    &rabbitmq::rqt002_classic_queue::RULE,
+    &rabbitmq::rqt003_mirroring::RULE,
     &rabbitmq::rqt004_transient_exchange::RULE,
+    &rabbitmq::rqt005_overflow::RULE,
+    &rabbitmq::rqt006_reject_publish_dlx::RULE,
+    &rabbitmq::rqt007_message_ttl::RULE,
+    &rabbitmq::rqt008_vanishing_queue::RULE,
+    &rabbitmq::rqt009_dead_letters::RULE,
+    &rabbitmq::rqt010_dead_letter_strategy::RULE,
+    &rabbitmq::rqt011_delivery_limit::RULE,
+    &rabbitmq::rqt012_quorum_size::RULE,
+    &rabbitmq::rqt013_streams::RULE,
+    &rabbitmq::rqt014_policy_effect::RULE,
     &rocketmq::rmb001_flush::RULE,
     &rocketmq::rmb002_role::RULE,
     &rocketmq::rmb003_in_sync_replicas::RULE,

@@ -14,3 +14,5 @@
 
 /// Live: the version of a broker's feature `eligible.leader.replicas.version`.
 pub(crate) const ELR: &str = "@feature.eligible.leader.replicas.version";
+/// Live: the number of members of a quorum queue.
+pub(crate) const MEMBERS: &str = "@members";

@@ -1,7 +1,24 @@
-//! Rules on RabbitMQ: topology.
+//! Rules on RabbitMQ: publishers, topology, nodes, consumers.
 
+pub(crate) mod rqp001_confirms;
+pub(crate) mod rqp002_mandatory;
+pub(crate) mod rqp003_persistence;
+pub(crate) mod rqp004_expiration;
 pub(crate) mod rqt001_transient_queue;
+pub(crate) mod rqt002_classic_queue;
+pub(crate) mod rqt003_mirroring;
 pub(crate) mod rqt004_transient_exchange;
+pub(crate) mod rqt005_overflow;
+pub(crate) mod rqt006_reject_publish_dlx;
+pub(crate) mod rqt007_message_ttl;
+pub(crate) mod rqt008_vanishing_queue;
+pub(crate) mod rqt009_dead_letters;
+pub(crate) mod rqt010_dead_letter_strategy;
+pub(crate) mod rqt011_delivery_limit;
+pub(crate) mod rqt012_quorum_size;
+pub(crate) mod rqt013_streams;
+pub(crate) mod rqt014_policy_effect;
+pub(in crate::audit::rules) mod topology;
 
 use crate::audit::fact::{FactValue, Subject, Unit};
 
