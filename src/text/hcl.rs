@@ -441,7 +441,12 @@ impl Reader<'_> {
                 continue;
             }
             match self.bump() {
-                None | Some('\n') => return self.refuse("a string is not closed"),
+                None | Some('\n') => {
+                    return Err(HclError {
+                        offset: start,
+                        what: "a string is not closed",
+                    });
+                }
                 Some('\\') => match self.bump() {
                     Some('n') => out.push('\n'),
                     Some('t') => out.push('\t'),
