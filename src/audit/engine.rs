@@ -1,8 +1,8 @@
 //! From paths to a report: read each file, let every rule judge every unit, keep what is to be shown.
 
 use super::excerpt;
-use super::ignore;
 use super::fact::{Dialect, Effect, Place, Unit};
+use super::ignore;
 use super::input::{self, Input};
 use super::judge::{Context, Hit, Judge};
 use super::read::{self, Reading};

@@ -26,7 +26,11 @@ struct Comment {
 }
 
 /// Takes the findings away that comments silence, and tells which comments silence nothing. `strict` asks each for a reason.
-pub(super) fn apply<'s>(files: impl Iterator<Item = (&'s Arc<str>, &'s SourceFile)>, strict: bool, report: &mut Report) {
+pub(super) fn apply<'s>(
+    files: impl Iterator<Item = (&'s Arc<str>, &'s SourceFile)>,
+    strict: bool,
+    report: &mut Report,
+) {
     for (file, source) in files {
         let comments = comments(source);
         if comments.is_empty() {
@@ -90,7 +94,9 @@ fn remark(file: &Arc<str>, comment: &Comment, used: &[bool], strict: bool, repor
     }
     for (rule, used) in comment.rules.iter().zip(used) {
         if registry::find(rule).is_none() {
-            note(format!("there is no rule `{rule}` to ignore; mqsafe audit --list-rules names them all"));
+            note(format!(
+                "there is no rule `{rule}` to ignore; mqsafe audit --list-rules names them all"
+            ));
         } else if !used {
             note(format!("ignore[{rule}] silences nothing here; remove it"));
         }
@@ -145,7 +151,12 @@ fn comment_in(line: &str, number: usize) -> Option<Comment> {
         line: number,
         target: number,
         leading: false,
-        rules: rules.split(',').map(str::trim).filter(|r| !r.is_empty()).map(str::to_owned).collect(),
+        rules: rules
+            .split(',')
+            .map(str::trim)
+            .filter(|r| !r.is_empty())
+            .map(str::to_owned)
+            .collect(),
         reason: reason.trim().trim_start_matches([':', '-', ' ']).to_owned(),
     })
 }
@@ -158,7 +169,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn audit(name: &str, text: &str, strict: bool) -> (Vec<String>, usize, Vec<String>) {
-        let profile = Profile::built_in("orders", &registry::profile_names()).unwrap().unwrap();
+        let profile = Profile::built_in("orders", &registry::profile_names())
+            .unwrap()
+            .unwrap();
         let report = audit_bytes(
             name,
             text.as_bytes(),
@@ -168,7 +181,11 @@ mod tests {
             },
         );
         let codes = report.findings.iter().map(|f| f.rule.code.to_owned()).collect();
-        let notes = report.notes.iter().filter(|n| !n.verbose).map(|n| format!("{}: {}", n.line.unwrap_or(0), n.what));
+        let notes = report
+            .notes
+            .iter()
+            .filter(|n| !n.verbose)
+            .map(|n| format!("{}: {}", n.line.unwrap_or(0), n.what));
         (codes, report.ignored, notes.collect())
     }
 
@@ -178,7 +195,10 @@ mod tests {
         assert_eq!(audit("p.properties", above, false), (vec![], 1, vec![]));
         let yaml = "services:\n  k:\n    image: apache/kafka:4.0.0\n    environment:\n      KAFKA_UNCLEAN_LEADER_ELECTION_ENABLE: 'true' # mqsafe: ignore[KB003]\n";
         let (codes, ignored, notes) = audit("compose.yaml", yaml, false);
-        assert!(!codes.contains(&"KB003".to_owned()) && ignored == 1 && notes.is_empty(), "{codes:?} {notes:?}");
+        assert!(
+            !codes.contains(&"KB003".to_owned()) && ignored == 1 && notes.is_empty(),
+            "{codes:?} {notes:?}"
+        );
         let (codes, _, notes) = audit("compose.yaml", yaml, true);
         assert!(codes.contains(&"KB003".to_owned()));
         assert!(notes[0].starts_with("5: this comment gives no reason"), "{notes:?}");
@@ -188,15 +208,32 @@ mod tests {
     fn what_the_file_does_not_say_is_silenced_at_its_begin() {
         let text = "# a\n# mqsafe: ignore[one-in-sync-replica, KB001] laptop\n\nbroker.id=1\n";
         let (codes, ignored, notes) = audit("server.properties", text, false);
-        assert!(!codes.iter().any(|c| c == "KB002" || c == "KB001") && ignored == 2, "{codes:?} {notes:?}");
+        assert!(
+            !codes.iter().any(|c| c == "KB002" || c == "KB001") && ignored == 2,
+            "{codes:?} {notes:?}"
+        );
     }
 
     #[test]
     fn a_part_of_the_value_a_rule_that_is_none_and_one_that_finds_nothing() {
-        let (codes, _, notes) = audit("p.properties", "enable.idempotence=true\nacks=1 # mqsafe: ignore[KP001] x\n", false);
-        assert!(notes.iter().any(|n| n.contains("silences nothing")), "{codes:?} {notes:?}");
-        let (_, _, notes) = audit("p.properties", "# mqsafe: ignore[KP999] x\nacks=all\n# mqsafe: ignore\n", false);
-        assert!(notes[0].contains("no rule `KP999`") && notes[1].contains("names no rule"), "{notes:?}");
+        let (codes, _, notes) = audit(
+            "p.properties",
+            "enable.idempotence=true\nacks=1 # mqsafe: ignore[KP001] x\n",
+            false,
+        );
+        assert!(
+            notes.iter().any(|n| n.contains("silences nothing")),
+            "{codes:?} {notes:?}"
+        );
+        let (_, _, notes) = audit(
+            "p.properties",
+            "# mqsafe: ignore[KP999] x\nacks=all\n# mqsafe: ignore\n",
+            false,
+        );
+        assert!(
+            notes[0].contains("no rule `KP999`") && notes[1].contains("names no rule"),
+            "{notes:?}"
+        );
         let (_, _, notes) = audit("p.properties", "# mqsafe: ignore[KP001] x\nacks=all\n", false);
         assert!(notes[0].contains("ignore[KP001] silences nothing here"), "{notes:?}");
     }

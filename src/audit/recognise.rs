@@ -365,14 +365,23 @@ mod tests {
             ["librdkafka-consumer"]
         );
         assert_eq!(dialects("bootstrap.servers=a\nsecurity.protocol=SSL"), ["kafka-client"]);
-        assert_eq!(dialects("bootstrap.servers=a\ngroup.id=c\nkey.converter=x"), ["kafka-connect"]);
-        assert_eq!(dialects("name=x\nconnector.class=y\nkey.converter=z"), ["kafka-connector"]);
+        assert_eq!(
+            dialects("bootstrap.servers=a\ngroup.id=c\nkey.converter=x"),
+            ["kafka-connect"]
+        );
+        assert_eq!(
+            dialects("name=x\nconnector.class=y\nkey.converter=z"),
+            ["kafka-connector"]
+        );
         assert_eq!(
             dialects("clusters=A, B\nA.bootstrap.servers=a\nA->B.enabled=true"),
             ["kafka-mirrormaker"]
         );
         assert_eq!(dialects("bootstrap.servers=a\napplication.id=x"), ["kafka-streams"]);
-        assert_eq!(dialects("listenPort=9876\nenableControllerInNamesrv=true"), ["rocketmq-controller"]);
+        assert_eq!(
+            dialects("listenPort=9876\nenableControllerInNamesrv=true"),
+            ["rocketmq-controller"]
+        );
         assert_eq!(recognise("spring.kafka.producer.acks=1"), Recognition::Framework);
         assert_eq!(dialects("brokername=a\nflushdisktype=SYNC_FLUSH"), ["rocketmq-broker"]);
         assert_eq!(

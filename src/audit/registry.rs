@@ -4,7 +4,7 @@ use super::rule::Rule;
 use super::rules::{kafka, rabbitmq, rocketmq};
 
 /// Every rule, in the order in which they are listed.
-pub static RULES: [&Rule; 61] = [
+pub static RULES: [&Rule; 91] = [
     &kafka::kp001_acks::RULE,
     &kafka::kp002_idempotence::RULE,
     &kafka::kp003_retries::RULE,
@@ -62,10 +62,40 @@ pub static RULES: [&Rule; 61] = [
     &rabbitmq::rqt012_quorum_size::RULE,
     &rabbitmq::rqt013_streams::RULE,
     &rabbitmq::rqt014_policy_effect::RULE,
+    &rabbitmq::rqb001_partitions::RULE,
+    &rabbitmq::rqb002_data_directory::RULE,
+    &rabbitmq::rqb003_disk_limit::RULE,
+    &rabbitmq::rqb004_memory_watermark::RULE,
+    &rabbitmq::rqb005_consumer_timeout::RULE,
+    &rabbitmq::rqb006_cluster_size::RULE,
+    &rabbitmq::rqc001_auto_ack::RULE,
+    &rabbitmq::rqc002_rejected::RULE,
+    &rabbitmq::rqc003_prefetch::RULE,
+    &rabbitmq::rqc004_early_ack::RULE,
+    &rocketmq::rmp001_one_way::RULE,
+    &rocketmq::rmp002_send_status::RULE,
+    &rocketmq::rmp003_retries::RULE,
+    &rocketmq::rmp004_wait::RULE,
     &rocketmq::rmb001_flush::RULE,
     &rocketmq::rmb002_role::RULE,
     &rocketmq::rmb003_in_sync_replicas::RULE,
+    &rocketmq::rmb004_auto_in_sync::RULE,
+    &rocketmq::rmb005_controller_mode::RULE,
+    &rocketmq::rmb006_transient_pool::RULE,
     &rocketmq::rmb007_ineffective::RULE,
+    &rocketmq::rmb008_store_path::RULE,
+    &rocketmq::rmb009_reserved_time::RULE,
+    &rocketmq::rmb010_unclean_master::RULE,
+    &rocketmq::rmb011_dledger::RULE,
+    &rocketmq::rmb012_timeouts::RULE,
+    &rocketmq::rmb013_transactions::RULE,
+    &rocketmq::rmt001_auto_create::RULE,
+    &rocketmq::rmt002_queues::RULE,
+    &rocketmq::rmc001_consume_from::RULE,
+    &rocketmq::rmc002_broadcasting::RULE,
+    &rocketmq::rmc003_subscriptions::RULE,
+    &rocketmq::rmc004_reconsume::RULE,
+    &rocketmq::rmc005_lite_pull::RULE,
 ];
 
 /// The rule of this code or name, in any case.

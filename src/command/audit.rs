@@ -2,8 +2,8 @@
 
 use crate::audit::fact::Dialect;
 use crate::audit::registry::{self, RULES};
-use crate::audit::{Options, Report, Undecided, audit};
 use crate::audit::stated::{Release, Stated};
+use crate::audit::{Options, Report, Undecided, audit};
 use crate::cli::{AuditArgs, AuditFormat, ClientName, DialectName, FailOn};
 use crate::config::{BUILT_IN, Profile, ProfileError, Severity};
 use crate::model::{Outcome, Problem, Result};

@@ -127,7 +127,7 @@ impl Reader<'_> {
         Err(HclError { offset: self.at, what })
     }
 
-    fn to_line_end(&mut self) {
+    fn skip_line(&mut self) {
         let rest = self.rest();
         self.at += rest.find('\n').unwrap_or(rest.len());
     }
@@ -135,7 +135,7 @@ impl Reader<'_> {
     /// Skips a comment; false when none begins here.
     fn comment(&mut self) -> bool {
         if self.rest().starts_with('#') || self.rest().starts_with("//") {
-            self.to_line_end();
+            self.skip_line();
         } else if self.rest().starts_with("/*") {
             self.at += self.rest().find("*/").map_or(self.rest().len(), |i| i + 2);
         } else {
@@ -259,9 +259,15 @@ impl Reader<'_> {
         let end = self.at;
         self.spaces();
         // An operator, an index or a condition makes it an expression.
-        if !matches!(self.peek(), None | Some('\n' | '\r' | ',' | ']' | '}' | ')' | '#')) && !self.rest().starts_with("//") && !self.rest().starts_with("/*") {
+        if !matches!(self.peek(), None | Some('\n' | '\r' | ',' | ']' | '}' | ')' | '#'))
+            && !self.rest().starts_with("//")
+            && !self.rest().starts_with("/*")
+        {
             self.expression()?;
-            let span = Span::new(start, start + self.text.get(start..self.at).unwrap_or_default().trim_end().len());
+            let span = Span::new(
+                start,
+                start + self.text.get(start..self.at).unwrap_or_default().trim_end().len(),
+            );
             return Ok((Value::Other, span));
         }
         Ok((value, Span::new(start, end)))
@@ -412,7 +418,7 @@ impl Reader<'_> {
             Some('{') => '}',
             Some('"') => return self.quoted().map(|_| ()),
             Some('#') => {
-                self.to_line_end();
+                self.skip_line();
                 return Ok(());
             }
             _ => {
@@ -477,7 +483,7 @@ impl Reader<'_> {
         let Some((mark, _)) = self.name() else {
             return self.refuse("a heredoc has no name");
         };
-        self.to_line_end();
+        self.skip_line();
         self.bump();
         let start = self.at;
         loop {
@@ -485,7 +491,7 @@ impl Reader<'_> {
             if self.rest().is_empty() {
                 return self.refuse("a heredoc is not closed");
             }
-            self.to_line_end();
+            self.skip_line();
             let line = self.text.get(line_start..self.at).unwrap_or_default();
             if line.trim() == mark {
                 let span = Span::new(start, line_start);
@@ -507,24 +513,49 @@ mod tests {
     fn blocks_attributes_and_their_bytes() {
         let body = parse(TEXT).unwrap();
         let block = &body.blocks[0];
-        assert_eq!(block.labels.iter().map(|l| l.0.as_str()).collect::<Vec<_>>(), ["kafka_topic", "orders"]);
+        assert_eq!(
+            block.labels.iter().map(|l| l.0.as_str()).collect::<Vec<_>>(),
+            ["kafka_topic", "orders"]
+        );
         assert_eq!(&TEXT[block.labels[1].1.range()], "orders");
         let factor = block.body.get("replication_factor").unwrap();
-        assert_eq!((&factor.value, &TEXT[factor.value_span.range()]), (&Value::Number("1".to_owned()), "1"));
-        let Value::Object(config) = &block.body.get("config").unwrap().value else { panic!() };
+        assert_eq!(
+            (&factor.value, &TEXT[factor.value_span.range()]),
+            (&Value::Number("1".to_owned()), "1")
+        );
+        let Value::Object(config) = &block.body.get("config").unwrap().value else {
+            panic!()
+        };
         assert_eq!(&TEXT[config[0].name_span.range()], "\"min.insync.replicas\"");
         assert_eq!(config[1].value, Value::Other);
         assert_eq!(&TEXT[config[1].value_span.range()], "var.x ? 1 : 2");
-        assert_eq!(block.body.blocks[0].body.get("durable").unwrap().value, Value::Bool(true));
+        assert_eq!(
+            block.body.blocks[0].body.get("durable").unwrap().value,
+            Value::Bool(true)
+        );
         let data = block.body.get("data").unwrap();
         assert_eq!(&TEXT[data.value_span.range()], "    a=1\n");
-        assert!(matches!(&block.body.get("list").unwrap().value, Value::List(l) if l.len() == 3 && l[2].0 == Value::Other));
-        assert_eq!(block.body.get("n").unwrap().value, Value::Text("${var.a[\"k\"]}-x".to_owned()));
+        assert!(
+            matches!(&block.body.get("list").unwrap().value, Value::List(l) if l.len() == 3 && l[2].0 == Value::Other)
+        );
+        assert_eq!(
+            block.body.get("n").unwrap().value,
+            Value::Text("${var.a[\"k\"]}-x".to_owned())
+        );
     }
 
     #[test]
     fn what_is_not_hcl_is_told_by_its_byte() {
-        for text in ["a {", "a = \"x", "a = [1", "a = {b = 1", "}", "a b = 1", "= 1", "a = <<E\nx\n"] {
+        for text in [
+            "a {",
+            "a = \"x",
+            "a = [1",
+            "a = {b = 1",
+            "}",
+            "a b = 1",
+            "= 1",
+            "a = <<E\nx\n",
+        ] {
             let e = parse(text).unwrap_err();
             assert!(e.offset <= text.len(), "{text}");
         }

@@ -162,7 +162,11 @@ enum Open {
 /// # Errors
 /// When the text is not YAML, is nested deeper than [`MAX_DEPTH`] or stands for more than [`MAX_VALUES`] values.
 pub fn parse(text: &str) -> Result<Vec<Rc<Node>>, YamlError> {
-    let skip = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let skip = if text.starts_with('\u{feff}') {
+        '\u{feff}'.len_utf8()
+    } else {
+        0
+    };
     let body = &text[skip..];
     if body.contains('\0') {
         return Err(error(0, "it holds a zero byte"));
@@ -178,10 +182,8 @@ pub fn parse(text: &str) -> Result<Vec<Rc<Node>>, YamlError> {
     for event in Parser::new_from_str(body) {
         let (event, at) = event.map_err(|e| error(places.byte(e.marker().index()), "it is not YAML"))?;
         let span = Span::new(places.byte(at.start.index()), places.byte(at.end.index()));
-        if let Some(root) = reader.take(event, span)? {
-            if !root.is_null() {
-                documents.push(root);
-            }
+        if let Some(root) = reader.take(event, span)?.filter(|r| !r.is_null()) {
+            documents.push(root);
         }
     }
     Ok(documents)
@@ -288,7 +290,10 @@ impl Reader<'_> {
     fn count(&mut self, values: usize, span: Span) -> Result<(), YamlError> {
         self.total = self.total.saturating_add(values);
         if self.total > MAX_VALUES {
-            return Err(error(span.start, format!("it stands for more than {MAX_VALUES} values")));
+            return Err(error(
+                span.start,
+                format!("it stands for more than {MAX_VALUES} values"),
+            ));
         }
         Ok(())
     }
@@ -324,7 +329,10 @@ impl Reader<'_> {
     }
 
     fn mapping(&mut self, start: usize, end: Span, pairs: Vec<Pair>, odd: bool) -> Result<Node, YamlError> {
-        let end = pairs.last().map_or(end.end, |p| p.value.span.end.max(end.end)).max(start);
+        let end = pairs
+            .last()
+            .map_or(end.end, |p| p.value.span.end.max(end.end))
+            .max(start);
         let span = Span::new(start, end);
         let raw = self.text.get(span.range()).unwrap_or_default();
         // `{{ value }}` is a mapping in YAML's eyes, and a template's placeholder in everybody else's.
@@ -357,7 +365,11 @@ impl Reader<'_> {
         let mut known: std::collections::HashSet<String> = out.iter().map(|p| p.key.clone()).collect();
         for merge in merges {
             let one = [merge.value.clone()];
-            let sources = if merge.value.is_map() { &one[..] } else { merge.value.list() };
+            let sources = if merge.value.is_map() {
+                &one[..]
+            } else {
+                merge.value.list()
+            };
             for pair in sources.iter().flat_map(|n| n.map()) {
                 if known.insert(pair.key.clone()) {
                     self.count(pair.value.values, span)?;

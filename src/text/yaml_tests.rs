@@ -63,7 +63,13 @@ fn placeholders_of_templates_are_texts() {
 
 #[test]
 fn what_is_not_yaml_is_told_by_its_byte() {
-    for (text, from) in [("a: [1\nb: 2\n", 3), ("a: \"x\n", 3), ("a: 1\n b: 2\n", 5), ("ż: *x\n", 4), ("a:\n\t- b: c: d\n", 3)] {
+    for (text, from) in [
+        ("a: [1\nb: 2\n", 3),
+        ("a: \"x\n", 3),
+        ("a: 1\n b: 2\n", 5),
+        ("ż: *x\n", 4),
+        ("a:\n\t- b: c: d\n", 3),
+    ] {
         let e = parse(text).unwrap_err();
         assert!(e.offset >= from && e.offset <= text.len(), "{text:?}: {e:?}");
     }

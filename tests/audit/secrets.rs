@@ -131,6 +131,9 @@ fn in_yaml_terraform_and_rabbitmq_conf() {
             assert!(!ran.stdout.contains(CANARY), "{name}: {}", ran.stdout);
             assert!(!ran.stderr.contains(CANARY), "{name}: {}", ran.stderr);
         }
-        assert!(!s.json(&[name]).1["files"].as_array().unwrap().is_empty(), "{name}: nothing was read");
+        assert!(
+            !s.json(&[name]).1["files"].as_array().unwrap().is_empty(),
+            "{name}: nothing was read"
+        );
     }
 }

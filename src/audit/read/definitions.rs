@@ -129,7 +129,11 @@ impl Reader<'_> {
             match &prop.value {
                 Value::Object(definition) if prop.name.as_str() == "definition" => {
                     for inner in &definition.properties {
-                        self.fact(Layer::OperatorPolicy, format!("definition.{}", inner.name.as_str()), inner);
+                        self.fact(
+                            Layer::OperatorPolicy,
+                            format!("definition.{}", inner.name.as_str()),
+                            inner,
+                        );
                     }
                 }
                 _ => self.fact(Layer::OperatorPolicy, prop.name.as_str().to_owned(), prop),

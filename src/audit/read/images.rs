@@ -46,20 +46,33 @@ pub(super) fn of_name(image: &str) -> Option<Image> {
     if path.contains("bitnami") && last == "kafka" {
         return Some(Image::BitnamiKafka);
     }
-    if any(&["cp-kafka-connect", "cp-kafka-connect-base", "cp-server-connect", "cp-server-connect-base"]) {
+    if any(&[
+        "cp-kafka-connect",
+        "cp-kafka-connect-base",
+        "cp-server-connect",
+        "cp-server-connect-base",
+    ]) {
         return Some(Image::CpConnect);
     }
     if path.contains("debezium") && any(&["connect", "connect-base"]) {
         return Some(Image::DebeziumConnect);
     }
-    if ["wurstmeister/kafka", "debezium/kafka", "obsidiandynamics/kafka"].iter().any(|n| path.ends_with(n)) {
+    if ["wurstmeister/kafka", "debezium/kafka", "obsidiandynamics/kafka"]
+        .iter()
+        .any(|n| path.ends_with(n))
+    {
         return Some(Image::PlainKafka);
     }
     if path.contains("automq") && any(&["automq", "automq-kafka", "kafka"]) {
         return Some(Image::AutoMq);
     }
-    if any(&["cp-kafka", "cp-server", "cp-enterprise-kafka", "confluent-local", "confluent-server"])
-        || path.ends_with("apache/kafka")
+    if any(&[
+        "cp-kafka",
+        "cp-server",
+        "cp-enterprise-kafka",
+        "confluent-local",
+        "confluent-server",
+    ]) || path.ends_with("apache/kafka")
         || path.ends_with("apache/kafka-native")
     {
         return Some(Image::Kafka);
@@ -67,10 +80,29 @@ pub(super) fn of_name(image: &str) -> Option<Image> {
     if last == "rabbitmq" || last.starts_with("rabbitmq-") && !last.contains("exporter") && !last.contains("operator") {
         return Some(Image::RabbitMq);
     }
-    if last == "rocketmq" || path.contains("rocketmq") && any(&["rocketmq-broker", "broker", "namesrv", "rocketmq-namesrv"]) {
+    if last == "rocketmq"
+        || path.contains("rocketmq") && any(&["rocketmq-broker", "broker", "namesrv", "rocketmq-namesrv"])
+    {
         return Some(Image::RocketMq);
     }
-    let companions = ["schema-registry", "ksqldb", "kafka-rest", "control-center", "kafka-ui", "akhq", "kafdrop", "kafka-exporter", "zookeeper", "kcat", "kafka-topics-ui", "redpanda-console", "rocketmq-dashboard", "rocketmq-console", "kafka-manager", "cmak"];
+    let companions = [
+        "schema-registry",
+        "ksqldb",
+        "kafka-rest",
+        "control-center",
+        "kafka-ui",
+        "akhq",
+        "kafdrop",
+        "kafka-exporter",
+        "zookeeper",
+        "kcat",
+        "kafka-topics-ui",
+        "redpanda-console",
+        "rocketmq-dashboard",
+        "rocketmq-console",
+        "kafka-manager",
+        "cmak",
+    ];
     companions.iter().any(|c| last.contains(c)).then_some(Image::Companion)
 }
 
@@ -111,7 +143,11 @@ pub(super) fn of_environment(variables: &[Variable]) -> Option<Image> {
     if broker.iter().any(|name| has(name)) {
         return Some(Image::Kafka);
     }
-    let worker = ["CONNECT_CONFIG_STORAGE_TOPIC", "CONNECT_OFFSET_STORAGE_TOPIC", "CONNECT_STATUS_STORAGE_TOPIC"];
+    let worker = [
+        "CONNECT_CONFIG_STORAGE_TOPIC",
+        "CONNECT_OFFSET_STORAGE_TOPIC",
+        "CONNECT_STATUS_STORAGE_TOPIC",
+    ];
     if worker.iter().any(|name| has(name)) {
         return Some(Image::CpConnect);
     }
@@ -159,7 +195,11 @@ fn confluent_release(major: u16, minor: u16) -> Option<(u16, u16, u16)> {
 
 /// `___` for `-`, `__` for `_`, `_` for `.`, in lower case.
 fn three_underscores(name: &str) -> String {
-    name.to_lowercase().replace("___", "-").replace("__", "\u{0}").replace('_', ".").replace('\u{0}', "_")
+    name.to_lowercase()
+        .replace("___", "-")
+        .replace("__", "\u{0}")
+        .replace('_', ".")
+        .replace('\u{0}', "_")
 }
 
 /// Every `_` for `.`, in lower case.
@@ -251,7 +291,10 @@ mod tests {
         for (name, image) in [
             ("apache/kafka:3.7.0", Some(Image::Kafka)),
             ("confluentinc/cp-kafka", Some(Image::Kafka)),
-            ("registry:5000/confluentinc/cp-kafka-connect:7.6.0", Some(Image::CpConnect)),
+            (
+                "registry:5000/confluentinc/cp-kafka-connect:7.6.0",
+                Some(Image::CpConnect),
+            ),
             ("docker.io/bitnami/kafka:3.4", Some(Image::BitnamiKafka)),
             ("bitnamilegacy/kafka:3.4", Some(Image::BitnamiKafka)),
             ("wurstmeister/kafka:2.13-2.8.1", Some(Image::PlainKafka)),
@@ -269,7 +312,10 @@ mod tests {
         assert_eq!(release(Image::Kafka, "apache/kafka:3.7.1"), Some((3, 7, 1)));
         assert_eq!(release(Image::Kafka, "confluentinc/cp-kafka:7.6.0"), Some((3, 6, 0)));
         assert_eq!(release(Image::Kafka, "confluentinc/cp-kafka:5.5.1"), Some((2, 5, 0)));
-        assert_eq!(release(Image::PlainKafka, "wurstmeister/kafka:2.13-2.8.1"), Some((2, 8, 1)));
+        assert_eq!(
+            release(Image::PlainKafka, "wurstmeister/kafka:2.13-2.8.1"),
+            Some((2, 8, 1))
+        );
         assert_eq!(release(Image::RabbitMq, "rabbitmq:3.13-management"), Some((3, 13, 0)));
         assert_eq!(release(Image::Kafka, "apache/kafka:latest"), None);
         assert_eq!(release(Image::Kafka, "apache/kafka"), None);

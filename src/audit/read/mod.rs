@@ -46,7 +46,17 @@ pub(super) enum Reading {
 /// Name endings of files that are looked into when a directory is walked. They may stand anywhere after the first dot, as in
 /// `server.properties.j2`.
 const LOOKED_INTO: [&str; 11] = [
-    "properties", "conf", "cfg", "cnf", "config", "json", "ini", "yaml", "yml", "tf", "tpl",
+    "properties",
+    "conf",
+    "cfg",
+    "cnf",
+    "config",
+    "json",
+    "ini",
+    "yaml",
+    "yml",
+    "tf",
+    "tpl",
 ];
 
 /// Name endings that say that a file is in a language that no reader knows.
@@ -129,7 +139,12 @@ pub(super) fn read(file: &Arc<str>, path: &Path, source: &SourceFile, declared: 
     }
     let read = properties::read(file, source, &name, None);
     // A file whose name tells nothing may be YAML all the same.
-    let looks_nested = || source.utf8().is_ok_and(|t| t.lines().any(|l| l.trim_end() == "---" || l.starts_with("apiVersion:") || l.starts_with("services:")));
+    let looks_nested = || {
+        source.utf8().is_ok_and(|t| {
+            t.lines()
+                .any(|l| l.trim_end() == "---" || l.starts_with("apiVersion:") || l.starts_with("services:"))
+        })
+    };
     match read {
         Reading::NotMessaging(_) if looks_nested() => yaml::read(file, source, &name, None),
         read => read,
@@ -150,7 +165,11 @@ fn is_yaml(path: &Path) -> bool {
     let mut parts = name.rsplit('.');
     let is = |part: Option<&str>| matches!(part, Some("yaml" | "yml"));
     let last = parts.next();
-    is(last) || matches!(last, Some("j2" | "tpl" | "tmpl" | "template" | "erb" | "sample" | "example" | "dist")) && is(parts.next())
+    is(last)
+        || matches!(
+            last,
+            Some("j2" | "tpl" | "tmpl" | "template" | "erb" | "sample" | "example" | "dist")
+        ) && is(parts.next())
 }
 
 fn file_name(path: &Path) -> String {

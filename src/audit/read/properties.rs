@@ -17,7 +17,13 @@ pub(super) fn read(file: &Arc<str>, source: &SourceFile, name: &str, declared: O
 }
 
 /// Reads these bytes of a file as a file of their own. What is indented as a whole is read as if it were not.
-pub(super) fn read_at(file: &Arc<str>, source: &SourceFile, span: Span, name: &str, declared: Option<Dialect>) -> Reading {
+pub(super) fn read_at(
+    file: &Arc<str>,
+    source: &SourceFile,
+    span: Span,
+    name: &str,
+    declared: Option<Dialect>,
+) -> Reading {
     let bytes = source.bytes().get(span.range()).unwrap_or_default();
     let mut parsed = properties::parse(&SourceFile::new(bytes.to_vec()));
     let moved = |s: Span| Span::new(s.start + span.start, s.end + span.start);

@@ -58,7 +58,11 @@ struct Line<'a> {
 /// Whether a text is such a file: its lines are keys and values, and one of the keys is a node's.
 pub(super) fn is_conf(text: &str) -> bool {
     let Ok(lines) = lines(text, 0) else { return false };
-    let known = |key: &str, list: &[&str]| list.iter().any(|s| key == *s || key.starts_with(s) && (s.ends_with('.') || key.as_bytes().get(s.len()) == Some(&b'.')));
+    let known = |key: &str, list: &[&str]| {
+        list.iter().any(|s| {
+            key == *s || key.starts_with(s) && (s.ends_with('.') || key.as_bytes().get(s.len()) == Some(&b'.'))
+        })
+    };
     lines.iter().any(|l| known(l.key, &SIGNS)) || !lines.is_empty() && lines.iter().all(|l| known(l.key, &PLUGINS))
 }
 
@@ -124,7 +128,13 @@ fn lines(text: &str, base: usize) -> Result<Vec<Line<'_>>, usize> {
             return Err(start + indent);
         };
         let key = key.trim_end();
-        let is_key = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '$' | ':' | '/' | '{' | '}' | '%' | '*' | '\\' | '&' | '@');
+        let is_key = |c: char| {
+            c.is_alphanumeric()
+                || matches!(
+                    c,
+                    '.' | '_' | '-' | '$' | ':' | '/' | '{' | '}' | '%' | '*' | '\\' | '&' | '@'
+                )
+        };
         if key.is_empty() || !key.chars().all(is_key) {
             return Err(start + indent);
         }
@@ -168,10 +178,21 @@ mod tests {
 
     #[test]
     fn what_is_one() {
-        for text in ["disk_free_limit.absolute = 4GB", "mqtt.vhost = /", "consumer_timeout = 1\nx = y", "log.file.level = info"] {
+        for text in [
+            "disk_free_limit.absolute = 4GB",
+            "mqtt.vhost = /",
+            "consumer_timeout = 1\nx = y",
+            "log.file.level = info",
+        ] {
             assert!(is_conf(text), "{text}");
         }
-        for text in ["", "bootstrap.servers = a", "[{rabbit, []}].", "logs = a", "management = a\n"] {
+        for text in [
+            "",
+            "bootstrap.servers = a",
+            "[{rabbit, []}].",
+            "logs = a",
+            "management = a\n",
+        ] {
             assert!(!is_conf(text) || text.starts_with("management"), "{text}");
         }
     }

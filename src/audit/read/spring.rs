@@ -3,10 +3,10 @@
 //! A file is flattened to full names in the framework's own spelling. From these come one unit of the application, and one for every
 //! producer and consumer of Kafka with the settings that the framework gives it, in its order of precedence.
 
+use super::images::Variable;
 use super::placeholder::{self, Syntax};
 use super::sheet::{Item, Sheet};
 use super::yaml::Reader;
-use super::images::Variable;
 use crate::audit::fact::{Component, Dialect, Effect, Implied, Unit};
 use crate::audit::terms::kafka;
 use crate::text::Span;
@@ -47,7 +47,11 @@ const PREFIXES: [&str; 9] = [
 
 /// Whether a name in a file of keys and values is one of a framework's that is about messaging.
 pub(in crate::audit) fn is_framework_key(key: &str) -> bool {
-    let path = canonical(key.strip_prefix('%').and_then(|k| k.split_once('.')).map_or(key, |(_, rest)| rest));
+    let path = canonical(
+        key.strip_prefix('%')
+            .and_then(|k| k.split_once('.'))
+            .map_or(key, |(_, rest)| rest),
+    );
     PREFIXES.iter().any(|p| path.starts_with(p)) || path == "kafka.bootstrap.servers"
 }
 
@@ -57,7 +61,7 @@ pub(super) fn read_yaml(reader: &Reader<'_>, found: &mut super::yaml::Found) {
     let mut remarks = Vec::new();
     for document in reader.documents.iter().filter(|d| d.is_map()) {
         let mut flats = Vec::new();
-        flatten(reader, "", document, &mut flats, 0);
+        flatten("", document, &mut flats, 0);
         parts.extend(split_profiles(flats));
     }
     if !parts.iter().any(|p| p.flats.iter().any(|f| is_framework_key(&f.path))) {
@@ -92,7 +96,13 @@ pub(super) fn read_properties(sheet: &Sheet<'_>, entries: &[Entry], name: &str, 
 }
 
 /// Reads the variables that give a container of an application its settings.
-pub(super) fn read_environment(reader: &Reader<'_>, name: &str, head: Span, variables: &[Variable], found: &mut super::yaml::Found) {
+pub(super) fn read_environment(
+    reader: &Reader<'_>,
+    name: &str,
+    head: Span,
+    variables: &[Variable],
+    found: &mut super::yaml::Found,
+) {
     let flats: Vec<Flat> = variables
         .iter()
         .filter_map(|v| {
@@ -159,11 +169,20 @@ const DASHED: [&str; 38] = [
 
 /// The full name that a variable binds to, when it is one of a framework's.
 fn of_variable(name: &str) -> Option<String> {
-    let begins = ["SPRING_KAFKA_", "SPRING_RABBITMQ_", "SPRING_CLOUD_STREAM_", "MP_MESSAGING_"];
+    let begins = [
+        "SPRING_KAFKA_",
+        "SPRING_RABBITMQ_",
+        "SPRING_CLOUD_STREAM_",
+        "MP_MESSAGING_",
+    ];
     if !begins.iter().any(|b| name.starts_with(b)) {
         return None;
     }
-    let squashed = |text: &str| text.chars().filter(|c| !matches!(c, '.' | '-' | '_')).collect::<String>();
+    let squashed = |text: &str| {
+        text.chars()
+            .filter(|c| !matches!(c, '.' | '-' | '_'))
+            .collect::<String>()
+    };
     let lower = name.to_lowercase();
     let bare = squashed(&lower);
     if let Some(known) = DASHED.iter().find(|k| squashed(k) == bare) {
@@ -172,15 +191,19 @@ fn of_variable(name: &str) -> Option<String> {
     Some(lower.replace('_', "."))
 }
 
-fn flatten(reader: &Reader<'_>, prefix: &str, node: &Node, flats: &mut Vec<Flat>, depth: usize) {
+fn flatten(prefix: &str, node: &Node, flats: &mut Vec<Flat>, depth: usize) {
     if depth > 24 {
         return;
     }
     for pair in node.map() {
         let own = pair.key.trim_start_matches('[').trim_end_matches(']');
-        let path = if prefix.is_empty() { own.to_owned() } else { format!("{prefix}.{own}") };
+        let path = if prefix.is_empty() {
+            own.to_owned()
+        } else {
+            format!("{prefix}.{own}")
+        };
         match &pair.value.data {
-            Data::Map(_) => flatten(reader, &path, &pair.value, flats, depth + 1),
+            Data::Map(_) => flatten(&path, &pair.value, flats, depth + 1),
             Data::List(list) => {
                 if list.iter().all(|n| n.text().is_some()) {
                     let words: Vec<&str> = list.iter().filter_map(|n| n.text()).collect();
@@ -211,7 +234,10 @@ fn split_profiles(flats: Vec<Flat>) -> Vec<Part> {
         if let Some((profile, rest)) = flat.path.strip_prefix('%').and_then(|p| p.split_once('.')) {
             let (profile, rest) = (profile.trim_matches('"').to_owned(), rest.to_owned());
             flat.path = canonical(&rest);
-            match quarkus.iter_mut().find(|p| p.profile.as_ref().is_some_and(|(n, _)| *n == profile)) {
+            match quarkus
+                .iter_mut()
+                .find(|p| p.profile.as_ref().is_some_and(|(n, _)| *n == profile))
+            {
                 Some(part) => part.flats.push(flat),
                 None => quarkus.push(Part {
                     profile: Some((profile, flat.key_span)),
@@ -221,7 +247,10 @@ fn split_profiles(flats: Vec<Flat>) -> Vec<Part> {
             continue;
         }
         flat.path = canonical(&flat.path);
-        if matches!(flat.path.as_str(), "spring.config.activate.on-profile" | "spring.profiles") {
+        if matches!(
+            flat.path.as_str(),
+            "spring.config.activate.on-profile" | "spring.profiles"
+        ) {
             whole.profile = flat.value.clone().map(|v| (v, flat.value_span));
         }
         whole.flats.push(flat);
@@ -281,7 +310,10 @@ fn resolve(sheet: &Sheet<'_>, flats: &mut [Flat], remarks: &mut Vec<(usize, Stri
             if !crate::audit::secret::is_secret_name(&flat.path) {
                 remarks.push((
                     sheet.line(flat.value_span.start),
-                    format!("`{}` is a placeholder; its default is judged, and the environment may give another value", last(&flat.path)),
+                    format!(
+                        "`{}` is a placeholder; its default is judged, and the environment may give another value",
+                        last(&flat.path)
+                    ),
                 ));
             }
             flat.value = Some(resolved);
@@ -296,15 +328,24 @@ fn last(path: &str) -> &str {
 
 /// The units of all parts: of what holds always, and of every profile on top of that.
 fn units(sheet: &Sheet<'_>, name: &str, parts: &[Part], remarks: &[(usize, String)]) -> Vec<Unit> {
-    let base: Vec<Flat> = parts.iter().filter(|p| p.profile.is_none()).flat_map(|p| p.flats.clone()).collect();
+    let base: Vec<Flat> = parts
+        .iter()
+        .filter(|p| p.profile.is_none())
+        .flat_map(|p| p.flats.clone())
+        .collect();
     let mut out = Vec::new();
     let about = |flats: &[Flat]| flats.iter().any(|f| is_framework_key(&f.path));
     if about(&base) {
         out.extend(emit(sheet, &base));
     }
-    let profiles: BTreeSet<&str> = parts.iter().filter_map(|p| Some(p.profile.as_ref()?.0.as_str())).collect();
+    let profiles: BTreeSet<&str> = parts
+        .iter()
+        .filter_map(|p| Some(p.profile.as_ref()?.0.as_str()))
+        .collect();
     for profile in profiles {
-        let own = parts.iter().filter(|p| p.profile.as_ref().is_some_and(|(n, _)| n == profile));
+        let own = parts
+            .iter()
+            .filter(|p| p.profile.as_ref().is_some_and(|(n, _)| n == profile));
         let (mut flats, mut head) = (Vec::new(), None);
         for part in own {
             head = head.or(part.profile.as_ref().map(|(_, span)| *span));
@@ -337,12 +378,19 @@ fn units(sheet: &Sheet<'_>, name: &str, parts: &[Part], remarks: &[(usize, Strin
 fn emit(sheet: &Sheet<'_>, flats: &[Flat]) -> Vec<Unit> {
     let mut out = Vec::new();
     let of_framework = flats.iter().filter(|f| is_framework_key(&f.path));
-    let items = of_framework.map(|f| item(sheet, f.path.clone(), f, Kind::Text)).collect();
+    let items = of_framework
+        .map(|f| item(sheet, f.path.clone(), f, Kind::Text))
+        .collect();
     out.push(sheet.unit(Dialect::Application, Component::Application, items));
     boot(sheet, flats, &mut out);
     let names: BTreeSet<&str> = flats
         .iter()
-        .filter_map(|f| f.path.strip_prefix("spring.cloud.stream.binders.")?.split_once(".environment.").map(|(name, _)| name))
+        .filter_map(|f| {
+            f.path
+                .strip_prefix("spring.cloud.stream.binders.")?
+                .split_once(".environment.")
+                .map(|(name, _)| name)
+        })
         .collect();
     for name in names {
         let prefix = format!("spring.cloud.stream.binders.{name}.environment.");
@@ -415,7 +463,12 @@ fn item(sheet: &Sheet<'_>, key: impl Into<String>, flat: &Flat, kind: Kind) -> I
     };
     match flat.value {
         Some(_) => sheet.item(key, &value, flat.key_span, flat.value_span),
-        None => sheet.typed(key, crate::audit::fact::FactValue::Composite, flat.key_span, flat.value_span),
+        None => sheet.typed(
+            key,
+            crate::audit::fact::FactValue::Composite,
+            flat.key_span,
+            flat.value_span,
+        ),
     }
 }
 
@@ -431,19 +484,38 @@ fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 fn duration_ms(text: &str) -> Option<u64> {
     let iso = text.trim().to_ascii_uppercase();
     let text = iso.strip_prefix("PT").unwrap_or(text);
-    scaled(text, &[("", 1), ("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)])
+    scaled(
+        text,
+        &[
+            ("", 1),
+            ("ms", 1),
+            ("s", 1000),
+            ("m", 60_000),
+            ("h", 3_600_000),
+            ("d", 86_400_000),
+        ],
+    )
 }
 
 fn size_bytes(text: &str) -> Option<u64> {
-    scaled(text, &[("", 1), ("B", 1), ("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30)])
+    scaled(
+        text,
+        &[("", 1), ("B", 1), ("KB", 1 << 10), ("MB", 1 << 20), ("GB", 1 << 30)],
+    )
 }
 
 fn under<'f>(flats: &'f [Flat], prefix: &str) -> Vec<(&'f str, &'f Flat)> {
-    flats.iter().filter_map(|f| Some((f.path.strip_prefix(prefix)?, f))).collect()
+    flats
+        .iter()
+        .filter_map(|f| Some((f.path.strip_prefix(prefix)?, f)))
+        .collect()
 }
 
 fn raw(sheet: &Sheet<'_>, flats: &[Flat], prefix: &str) -> Vec<Item> {
-    under(flats, prefix).into_iter().map(|(key, f)| item(sheet, key, f, Kind::Text)).collect()
+    under(flats, prefix)
+        .into_iter()
+        .map(|(key, f)| item(sheet, key, f, Kind::Text))
+        .collect()
 }
 
 fn typed(sheet: &Sheet<'_>, flats: &[Flat], prefix: &str, table: &[(&str, &str, Kind)]) -> Vec<Item> {
@@ -467,7 +539,11 @@ fn boot(sheet: &Sheet<'_>, flats: &[Flat], out: &mut Vec<Unit>) {
         .into_iter()
         .filter(|i| matches!(i.key.as_str(), "bootstrap.servers" | "client.id"))
         .collect();
-    let tells = |keys: &[&str]| common.iter().any(|i| keys.contains(&i.key.as_str()) && !kafka::WEAK.contains(&i.key.as_str()));
+    let tells = |keys: &[&str]| {
+        common
+            .iter()
+            .any(|i| keys.contains(&i.key.as_str()) && !kafka::WEAK.contains(&i.key.as_str()))
+    };
     let has = |prefix: &str| flats.iter().any(|f| f.path.starts_with(prefix));
     if has("spring.kafka.producer.") || tells(&kafka::PRODUCER) {
         let mut items = [shared.clone(), common.clone()].concat();
@@ -513,7 +589,12 @@ fn stream(sheet: &Sheet<'_>, flats: &[Flat], out: &mut Vec<Unit>) {
         let with = format!(".{side}.");
         flats
             .iter()
-            .filter_map(|f| f.path.strip_prefix(BINDINGS)?.split_once(with.as_str()).map(|(name, _)| name))
+            .filter_map(|f| {
+                f.path
+                    .strip_prefix(BINDINGS)?
+                    .split_once(with.as_str())
+                    .map(|(name, _)| name)
+            })
             .collect()
     };
     let common = raw(sheet, flats, &format!("{BINDER}configuration."));
@@ -535,7 +616,11 @@ fn stream(sheet: &Sheet<'_>, flats: &[Flat], out: &mut Vec<Unit>) {
             raw(sheet, flats, &format!("{BINDER}producer-properties.")),
         ]
         .concat();
-        let names: Vec<Option<&str>> = if outputs.is_empty() { vec![None] } else { outputs.into_iter().map(Some).collect() };
+        let names: Vec<Option<&str>> = if outputs.is_empty() {
+            vec![None]
+        } else {
+            outputs.into_iter().map(Some).collect()
+        };
         for name in names {
             let mut items = binder.clone();
             if let Some(name) = name {
@@ -550,20 +635,35 @@ fn stream(sheet: &Sheet<'_>, flats: &[Flat], out: &mut Vec<Unit>) {
             }
             let mut unit = sheet.unit(Dialect::KafkaProducer, Component::KafkaClients, items);
             name_binding(sheet, flats, &mut unit, BINDINGS, name);
-            unit.implied = vec![implied("acks", "1", Some("Spring Cloud Stream 5.0.1 or earlier (all later)"))];
+            unit.implied = vec![implied(
+                "acks",
+                "1",
+                Some("Spring Cloud Stream 5.0.1 or earlier (all later)"),
+            )];
             out.push(unit);
         }
     }
     let inputs = of_binding("consumer");
     if has(&format!("{BINDER}consumer-properties.")) || !inputs.is_empty() {
         let binder = [common, raw(sheet, flats, &format!("{BINDER}consumer-properties."))].concat();
-        let names: Vec<Option<&str>> = if inputs.is_empty() { vec![None] } else { inputs.into_iter().map(Some).collect() };
-        let grouped = flats.iter().any(|f| f.path.starts_with("spring.cloud.stream.bindings.") && f.path.ends_with(".group"));
+        let names: Vec<Option<&str>> = if inputs.is_empty() {
+            vec![None]
+        } else {
+            inputs.into_iter().map(Some).collect()
+        };
+        let grouped = flats
+            .iter()
+            .any(|f| f.path.starts_with("spring.cloud.stream.bindings.") && f.path.ends_with(".group"));
         for name in names {
             let mut items = binder.clone();
             if let Some(name) = name {
                 let prefix = format!("{BINDINGS}{name}.consumer.");
-                items.extend(typed(sheet, flats, &prefix, &[("start-offset", "auto.offset.reset", Kind::Text)]));
+                items.extend(typed(
+                    sheet,
+                    flats,
+                    &prefix,
+                    &[("start-offset", "auto.offset.reset", Kind::Text)],
+                ));
                 items.extend(raw(sheet, flats, &format!("{prefix}configuration.")));
             }
             let mut unit = sheet.unit(Dialect::KafkaConsumer, Component::KafkaClients, items);
@@ -589,14 +689,28 @@ fn name_binding(sheet: &Sheet<'_>, flats: &[Flat], unit: &mut Unit, prefix: &str
 /// Channels of MicroProfile Reactive Messaging, as SmallRye and Quarkus have them.
 fn smallrye(sheet: &Sheet<'_>, flats: &[Flat], out: &mut Vec<Unit>) {
     let is_kafka = |v: &str| v.contains("kafka");
-    let value = |path: &str| flats.iter().rev().find(|f| f.path == path).and_then(|f| f.value.as_deref());
-    let other = flats
-        .iter()
-        .any(|f| f.path.starts_with("mp.messaging.") && f.path.ends_with(".connector") && f.value.as_deref().is_some_and(|v| !is_kafka(v)));
+    let value = |path: &str| {
+        flats
+            .iter()
+            .rev()
+            .find(|f| f.path == path)
+            .and_then(|f| f.value.as_deref())
+    };
+    let other = flats.iter().any(|f| {
+        f.path.starts_with("mp.messaging.")
+            && f.path.ends_with(".connector")
+            && f.value.as_deref().is_some_and(|v| !is_kafka(v))
+    });
     let common = raw(sheet, flats, "mp.messaging.connector.smallrye-kafka.");
-    for (side, dialect) in [("outgoing", Dialect::KafkaProducer), ("incoming", Dialect::KafkaConsumer)] {
+    for (side, dialect) in [
+        ("outgoing", Dialect::KafkaProducer),
+        ("incoming", Dialect::KafkaConsumer),
+    ] {
         let prefix = format!("mp.messaging.{side}.");
-        let channels: BTreeSet<String> = under(flats, &prefix).iter().filter_map(|(rest, _)| channel(rest)).collect();
+        let channels: BTreeSet<String> = under(flats, &prefix)
+            .iter()
+            .filter_map(|(rest, _)| channel(rest))
+            .collect();
         for name in channels {
             let own = format!("{prefix}{name}.");
             // Without a connector Quarkus takes the only one that is there.
@@ -636,19 +750,46 @@ mod tests {
     #[test]
     fn every_spelling_comes_to_one() {
         for (written, full) in [
-            ("spring.kafka.consumer.autoOffsetReset", "spring.kafka.consumer.auto-offset-reset"),
-            ("spring.kafka.consumer.auto_offset_reset", "spring.kafka.consumer.auto-offset-reset"),
-            ("spring.kafka.producer.properties[enable.idempotence]", "spring.kafka.producer.properties.enable.idempotence"),
-            ("spring.cloud.stream.rabbit.bindings.myIn.consumer.autoBindDlq", "spring.cloud.stream.rabbit.bindings.myIn.consumer.auto-bind-dlq"),
-            ("mp.messaging.incoming.myIn.failure-strategy", "mp.messaging.incoming.myIn.failure-strategy"),
-            ("rocketmq.producer.sendMessageTimeout", "rocketmq.producer.send-message-timeout"),
+            (
+                "spring.kafka.consumer.autoOffsetReset",
+                "spring.kafka.consumer.auto-offset-reset",
+            ),
+            (
+                "spring.kafka.consumer.auto_offset_reset",
+                "spring.kafka.consumer.auto-offset-reset",
+            ),
+            (
+                "spring.kafka.producer.properties[enable.idempotence]",
+                "spring.kafka.producer.properties.enable.idempotence",
+            ),
+            (
+                "spring.cloud.stream.rabbit.bindings.myIn.consumer.autoBindDlq",
+                "spring.cloud.stream.rabbit.bindings.myIn.consumer.auto-bind-dlq",
+            ),
+            (
+                "mp.messaging.incoming.myIn.failure-strategy",
+                "mp.messaging.incoming.myIn.failure-strategy",
+            ),
+            (
+                "rocketmq.producer.sendMessageTimeout",
+                "rocketmq.producer.send-message-timeout",
+            ),
         ] {
             assert_eq!(canonical(written), full);
         }
         for (variable, full) in [
-            ("SPRING_KAFKA_CONSUMER_AUTOOFFSETRESET", Some("spring.kafka.consumer.auto-offset-reset")),
-            ("SPRING_KAFKA_CONSUMER_AUTO_OFFSET_RESET", Some("spring.kafka.consumer.auto-offset-reset")),
-            ("SPRING_KAFKA_PRODUCER_PROPERTIES_ENABLE_IDEMPOTENCE", Some("spring.kafka.producer.properties.enable.idempotence")),
+            (
+                "SPRING_KAFKA_CONSUMER_AUTOOFFSETRESET",
+                Some("spring.kafka.consumer.auto-offset-reset"),
+            ),
+            (
+                "SPRING_KAFKA_CONSUMER_AUTO_OFFSET_RESET",
+                Some("spring.kafka.consumer.auto-offset-reset"),
+            ),
+            (
+                "SPRING_KAFKA_PRODUCER_PROPERTIES_ENABLE_IDEMPOTENCE",
+                Some("spring.kafka.producer.properties.enable.idempotence"),
+            ),
             ("SPRING_DATASOURCE_URL", None),
         ] {
             assert_eq!(of_variable(variable).as_deref(), full);

@@ -40,19 +40,36 @@ pub(super) fn read(file: &Arc<str>, source: &SourceFile) -> Reading {
     };
     let (mut topics, mut topology, mut units, mut not_yet) = (Vec::new(), Vec::new(), Vec::new(), None);
     for block in body.blocks_of("resource") {
-        let [(kind, _), (label, label_span)] = block.labels.as_slice() else { continue };
+        let [(kind, _), (label, label_span)] = block.labels.as_slice() else {
+            continue;
+        };
         match kind.as_str() {
-            "kafka_topic" => topics.push(topic(&sheet, block, label, *label_span, "name", &["replication_factor"])),
+            "kafka_topic" => topics.push(topic(
+                &sheet,
+                block,
+                label,
+                *label_span,
+                "name",
+                &["replication_factor"],
+            )),
             "confluent_kafka_topic" => topics.push(topic(&sheet, block, label, *label_span, "topic_name", &[])),
-            "aiven_kafka_topic" => topics.push(topic(&sheet, block, label, *label_span, "topic_name", &["replication"])),
+            "aiven_kafka_topic" => {
+                topics.push(topic(&sheet, block, label, *label_span, "topic_name", &["replication"]))
+            }
             "rabbitmq_queue" => topology.push(thing(&sheet, block, Layer::Queue, "name", label, *label_span)),
             "rabbitmq_exchange" => topology.push(thing(&sheet, block, Layer::Exchange, "name", label, *label_span)),
             "rabbitmq_policy" => topology.push(thing(&sheet, block, Layer::Policy, "name", label, *label_span)),
-            "rabbitmq_operator_policy" => topology.push(thing(&sheet, block, Layer::OperatorPolicy, "name", label, *label_span)),
+            "rabbitmq_operator_policy" => {
+                topology.push(thing(&sheet, block, Layer::OperatorPolicy, "name", label, *label_span))
+            }
             "rabbitmq_binding" => topology.push(thing(&sheet, block, Layer::Binding, "source", label, *label_span)),
             "rabbitmq_shovel" => topology.push(thing(&sheet, block, Layer::Shovel, "name", label, *label_span)),
             "aws_msk_configuration" => {
-                if let Some(a) = block.body.get("server_properties").filter(|a| matches!(a.value, Value::Heredoc(_))) {
+                if let Some(a) = block
+                    .body
+                    .get("server_properties")
+                    .filter(|a| matches!(a.value, Value::Heredoc(_)))
+                {
                     let read = properties::read_at(file, source, a.value_span, label, Some(Dialect::KafkaBroker));
                     if let Reading::Units { units: read, .. } = read {
                         units.extend(read.into_iter().map(|u| named(&sheet, u, label, *label_span)));
@@ -159,7 +176,13 @@ fn topic(sheet: &Sheet<'_>, block: &Block, label: &str, span: Span, name: &str, 
     }
     // Aiven's own block, whose keys are written with underscores.
     for config in block.body.blocks_of("config") {
-        items.extend(config.body.attributes.iter().map(|a| item(sheet, a.name.replace('_', "."), a)));
+        items.extend(
+            config
+                .body
+                .attributes
+                .iter()
+                .map(|a| item(sheet, a.name.replace('_', "."), a)),
+        );
     }
     Thing {
         layer: Layer::Topic,
@@ -218,7 +241,9 @@ fn collect(sheet: &Sheet<'_>, body: &Body, items: &mut Vec<Item>) {
 
 /// Arguments as JSON in a heredoc, each where it stands.
 fn json_arguments(sheet: &Sheet<'_>, attribute: &Attribute, text: &str, items: &mut Vec<Item>) {
-    let Ok(parsed) = crate::text::json::parse(text) else { return };
+    let Ok(parsed) = crate::text::json::parse(text) else {
+        return;
+    };
     let at = attribute.value_span.start;
     for prop in parsed.as_object().map(|o| o.properties.as_slice()).unwrap_or_default() {
         use crate::text::json::Value as Json;

@@ -17,8 +17,19 @@ fn fact(out: &mut String, sign: &str, source: &SourceFile, fact: &Fact) {
         Effect::ByteOrderMark => " (byte order mark)".to_owned(),
         Effect::Ignored { why } => format!(" (ignored: {why})"),
     };
-    let to = if end.line == spot.line { format!("{}", end.column) } else { format!("{}:{}", end.line, end.column) };
-    let _ = writeln!(out, "  {sign}{}={} {}:{}-{to}{effect}", fact.key, fact.value.show(), spot.line, spot.column);
+    let to = if end.line == spot.line {
+        format!("{}", end.column)
+    } else {
+        format!("{}:{}", end.line, end.column)
+    };
+    let _ = writeln!(
+        out,
+        "  {sign}{}={} {}:{}-{to}{effect}",
+        fact.key,
+        fact.value.show(),
+        spot.line,
+        spot.column
+    );
 }
 
 fn unit(out: &mut String, source: &SourceFile, unit: &Unit) {
@@ -28,7 +39,10 @@ fn unit(out: &mut String, source: &SourceFile, unit: &Unit) {
         ("carrier", unit.carrier.map(str::to_owned)),
         ("release", unit.release.map(|(a, b, c)| format!("{a}.{b}.{c}"))),
         ("brokers", unit.brokers.map(|n| n.to_string())),
-        ("at", unit.head.as_ref().map(|p| format!("{}:{}", p.spot.line, p.spot.column))),
+        (
+            "at",
+            unit.head.as_ref().map(|p| format!("{}:{}", p.spot.line, p.spot.column)),
+        ),
         ("fragment", unit.fragment.map(str::to_owned)),
     ] {
         if let Some(text) = text {
@@ -40,7 +54,14 @@ fn unit(out: &mut String, source: &SourceFile, unit: &Unit) {
     for subject in &unit.subjects {
         let vhost = subject.vhost.as_ref().map(|v| format!(" in {v}")).unwrap_or_default();
         let spot = subject.place.spot;
-        let _ = writeln!(out, " {} {}{vhost} {}:{}", subject.layer.name(), subject.name, spot.line, spot.column);
+        let _ = writeln!(
+            out,
+            " {} {}{vhost} {}:{}",
+            subject.layer.name(),
+            subject.name,
+            spot.line,
+            spot.column
+        );
         for f in unit.facts_of(subject) {
             fact(out, "", source, f);
         }
@@ -133,20 +154,103 @@ fn real_files_are_recognised_or_named() {
 /// Lines that get past recognition, in any order and nesting.
 fn near_misses() -> impl Strategy<Value = String> {
     let word = proptest::sample::select(vec![
-        "apiVersion: kafka.strimzi.io/v1", "kind: Kafka", "kind: KafkaTopic", "kind: ConfigMap", "kind: StatefulSet", "apiVersion: v1",
-        "apiVersion: rabbitmq.com/v1beta1", "kind: Queue", "kind: RabbitmqCluster", "metadata:", "name: ż", "spec:", "kafka:", "config:",
-        "min.insync.replicas: 1", "services:", "image: apache/kafka:3.7.0", "image: bitnami/kafka", "image: wurstmeister/kafka:2.13-2.8.1",
-        "environment:", "- KAFKA_MIN_INSYNC_REPLICAS=1", "- \"KAFKA_CREATE_TOPICS=a:1:1,b\"", "KAFKA_NODE_ID: ${X:-1}", "command: kafka-topics --create --topic x --replication-factor 1",
-        "command: [\"sh\", \"-c\", \"kafka-topics --create --topic 'x\"]", "volumes:", "- ./a:/b:ro", "- /x", "spring:", "spring.kafka.producer.acks: ${A:1}", "rabbitmq:",
-        "producer:", "acks: 1", "projects:", "context: x", "topics:", "- name: a", "replicas: 1", "data:", "server.properties: |", "broker.id=1",
-        "definitions.json: |", "{\"queues\":[{\"name\":\"q\",\"durable\":false}]}", "\"%dev.mp.messaging.outgoing.a.acks\": 1", "mp.messaging.incoming.\"a.b\".x: 1", "additionalConfig: |", "cluster_partition_handling = ignore",
-        "<<: *a", "a: &a", "- &b x", "*b : 1", "{{- if }}", "{{ x }}: {{ y }}", "---", "...", "%YAML 1.2", "? x", ": y", "key: >-", "'", "\"", "[", "}", "# mqsafe: ignore[KB002]",
-        "resource \"kafka_topic\" \"a\" {", "resource \"rabbitmq_queue\" \"a\" {", "replication_factor = 1", "settings {", "}", "x = <<EOF", "EOF", "arguments_json = <<E\n{\"x\": 1}\nE",
-        "listeners.tcp.default = 1", "spring.kafka.consumer.x[0]=1", "#---", "brokerRole=SYNC_MASTER", "connector.class=x", "A->B.enabled=true", "clusters=A,B", "provisioning:", "persistence:", "enabled: false", "controller:", "replicaCount: 1", "overrideConfiguration:",
+        "apiVersion: kafka.strimzi.io/v1",
+        "kind: Kafka",
+        "kind: KafkaTopic",
+        "kind: ConfigMap",
+        "kind: StatefulSet",
+        "apiVersion: v1",
+        "apiVersion: rabbitmq.com/v1beta1",
+        "kind: Queue",
+        "kind: RabbitmqCluster",
+        "metadata:",
+        "name: ż",
+        "spec:",
+        "kafka:",
+        "config:",
+        "min.insync.replicas: 1",
+        "services:",
+        "image: apache/kafka:3.7.0",
+        "image: bitnami/kafka",
+        "image: wurstmeister/kafka:2.13-2.8.1",
+        "environment:",
+        "- KAFKA_MIN_INSYNC_REPLICAS=1",
+        "- \"KAFKA_CREATE_TOPICS=a:1:1,b\"",
+        "KAFKA_NODE_ID: ${X:-1}",
+        "command: kafka-topics --create --topic x --replication-factor 1",
+        "command: [\"sh\", \"-c\", \"kafka-topics --create --topic 'x\"]",
+        "volumes:",
+        "- ./a:/b:ro",
+        "- /x",
+        "spring:",
+        "spring.kafka.producer.acks: ${A:1}",
+        "rabbitmq:",
+        "producer:",
+        "acks: 1",
+        "projects:",
+        "context: x",
+        "topics:",
+        "- name: a",
+        "replicas: 1",
+        "data:",
+        "server.properties: |",
+        "broker.id=1",
+        "definitions.json: |",
+        "{\"queues\":[{\"name\":\"q\",\"durable\":false}]}",
+        "\"%dev.mp.messaging.outgoing.a.acks\": 1",
+        "mp.messaging.incoming.\"a.b\".x: 1",
+        "additionalConfig: |",
+        "cluster_partition_handling = ignore",
+        "<<: *a",
+        "a: &a",
+        "- &b x",
+        "*b : 1",
+        "{{- if }}",
+        "{{ x }}: {{ y }}",
+        "---",
+        "...",
+        "%YAML 1.2",
+        "? x",
+        ": y",
+        "key: >-",
+        "'",
+        "\"",
+        "[",
+        "}",
+        "# mqsafe: ignore[KB002]",
+        "resource \"kafka_topic\" \"a\" {",
+        "resource \"rabbitmq_queue\" \"a\" {",
+        "replication_factor = 1",
+        "settings {",
+        "}",
+        "x = <<EOF",
+        "EOF",
+        "arguments_json = <<E\n{\"x\": 1}\nE",
+        "listeners.tcp.default = 1",
+        "spring.kafka.consumer.x[0]=1",
+        "#---",
+        "brokerRole=SYNC_MASTER",
+        "connector.class=x",
+        "A->B.enabled=true",
+        "clusters=A,B",
+        "provisioning:",
+        "persistence:",
+        "enabled: false",
+        "controller:",
+        "replicaCount: 1",
+        "overrideConfiguration:",
     ]);
-    let line = (0usize..5, word, proptest::sample::select(vec!["\n", "\r\n", "", " ", "\n\n"]));
-    proptest::collection::vec(line, 0..24)
-        .prop_map(|lines| lines.into_iter().map(|(n, w, e)| format!("{}{w}{e}", "  ".repeat(n))).collect())
+    let line = (
+        0usize..5,
+        word,
+        proptest::sample::select(vec!["\n", "\r\n", "", " ", "\n\n"]),
+    );
+    proptest::collection::vec(line, 0..24).prop_map(|lines| {
+        lines
+            .into_iter()
+            .map(|(n, w, e)| format!("{}{w}{e}", "  ".repeat(n)))
+            .collect()
+    })
 }
 
 fn places_are_inside(units: &[Unit], bytes: usize) -> bool {

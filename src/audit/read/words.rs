@@ -71,7 +71,9 @@ pub(super) fn split(text: &str, base: usize) -> Vec<Word> {
 /// The name of a program without its directory and without `.sh`.
 fn program(word: &str) -> &str {
     let name = word.rsplit(['/', '\\']).next().unwrap_or(word);
-    name.strip_suffix(".sh").or_else(|| name.strip_suffix(".bat")).unwrap_or(name)
+    name.strip_suffix(".sh")
+        .or_else(|| name.strip_suffix(".bat"))
+        .unwrap_or(name)
 }
 
 /// The topics that commands create or alter.
@@ -130,11 +132,15 @@ fn topic(sheet: &Sheet<'_>, tool: &str, command: &Word, arguments: &[Word]) -> O
                 true
             }
             "--replication-factor" => {
-                thing.items.push(sheet.item("replication.factor", &value.text, word.span, value.span));
+                thing
+                    .items
+                    .push(sheet.item("replication.factor", &value.text, word.span, value.span));
                 true
             }
             "--partitions" => {
-                thing.items.push(sheet.item("partitions", &value.text, word.span, value.span));
+                thing
+                    .items
+                    .push(sheet.item("partitions", &value.text, word.span, value.span));
                 true
             }
             "--config" | "--add-config" => {
@@ -152,7 +158,11 @@ fn topic(sheet: &Sheet<'_>, tool: &str, command: &Word, arguments: &[Word]) -> O
 
 /// `key=value`, or several of them after commas.
 fn pairs(sheet: &Sheet<'_>, word: &Word, several: bool) -> Vec<Item> {
-    let parts: Vec<&str> = if several { word.text.split(',').collect() } else { vec![&word.text] };
+    let parts: Vec<&str> = if several {
+        word.text.split(',').collect()
+    } else {
+        vec![&word.text]
+    };
     parts
         .into_iter()
         .filter_map(|part| part.split_once('='))
@@ -193,7 +203,10 @@ mod tests {
         let words = split(text, 0);
         let texts: Vec<&str> = words.iter().map(|w| w.text.as_str()).collect();
         assert_eq!(texts, ["a", "b c", "de", "f", "h"]);
-        assert_eq!(words.iter().map(|w| w.first).collect::<Vec<_>>(), [true, false, false, true, true]);
+        assert_eq!(
+            words.iter().map(|w| w.first).collect::<Vec<_>>(),
+            [true, false, false, true, true]
+        );
         assert_eq!(&text[words[1].span.range()], "'b c'");
         assert_eq!(&text[words[4].span.range()], "h");
     }

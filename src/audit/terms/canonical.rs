@@ -16,3 +16,5 @@
 pub(crate) const ELR: &str = "@feature.eligible.leader.replicas.version";
 /// Live: the number of members of a quorum queue.
 pub(crate) const MEMBERS: &str = "@members";
+/// Live: whether the consumers of a queue acknowledge.
+pub(crate) const ACK_REQUIRED: &str = "@ack-required";

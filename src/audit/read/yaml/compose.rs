@@ -9,7 +9,11 @@ use crate::text::yaml::{Node, Pair};
 
 /// Whether a document is a compose file: `services`, each with an image or a build, or the first version's services at the top.
 pub(super) fn is_compose(document: &Node) -> bool {
-    let is_service = |node: &Node| ["image", "build", "environment", "container_name"].iter().any(|k| node.get(k).is_some());
+    let is_service = |node: &Node| {
+        ["image", "build", "environment", "container_name"]
+            .iter()
+            .any(|k| node.get(k).is_some())
+    };
     match document.get("services") {
         Some(services) => services.map().iter().any(|p| is_service(&p.value)),
         None => {
@@ -44,15 +48,26 @@ pub(super) fn read(reader: &Reader<'_>, document: &Node, found: &mut Found) {
 
 /// Brokers whose quorum or ZooKeeper differ are brokers of different clusters.
 fn separate_clusters(found: &mut Found, first: usize) {
-    let keys = ["controller.quorum.voters", "controller.quorum.bootstrap.servers", "zookeeper.connect"];
+    let keys = [
+        "controller.quorum.voters",
+        "controller.quorum.bootstrap.servers",
+        "zookeeper.connect",
+    ];
     let cluster = |unit: &crate::audit::fact::Unit| -> Option<String> {
-        keys.iter().find_map(|key| unit.live(key)?.value.text().map(|v| format!("{key}={v}")))
+        keys.iter()
+            .find_map(|key| unit.live(key)?.value.text().map(|v| format!("{key}={v}")))
     };
     let of: Vec<Option<String>> = found.units.iter().skip(first).map(cluster).collect();
     if of.iter().all(Option::is_none) {
         return;
     }
-    for (i, unit) in found.units.iter_mut().skip(first).enumerate().filter(|(_, u)| u.brokers.is_some()) {
+    for (i, unit) in found
+        .units
+        .iter_mut()
+        .skip(first)
+        .enumerate()
+        .filter(|(_, u)| u.brokers.is_some())
+    {
         // One that does not tell its cluster may belong to any of them.
         unit.brokers = of
             .get(i)
@@ -104,7 +119,8 @@ fn variables(reader: &Reader<'_>, node: Option<&Node>, remarks: &mut Vec<(usize,
         let (name, value) = text.split_once('=').map_or((text, None), |(n, v)| (n, Some(v)));
         let raw = reader.text.get(element.span.range()).unwrap_or_default();
         let start = element.span.start + usize::from(raw.starts_with(['"', '\'']));
-        let end = element.span.end - usize::from(raw.len() > 1 && raw.ends_with(['"', '\'']) && raw.starts_with(['"', '\'']));
+        let end =
+            element.span.end - usize::from(raw.len() > 1 && raw.ends_with(['"', '\'']) && raw.starts_with(['"', '\'']));
         let equals = raw.find('=').map_or(end, |i| element.span.start + i);
         out.push(Variable {
             name: name.trim().to_owned(),
@@ -130,7 +146,12 @@ fn surroundings(reader: &Reader<'_>, node: &Node, named: Option<&Node>) -> (Vec<
         let (source, target, kind) = match element.text() {
             Some(text) => {
                 let mut parts = text.split(':').collect::<Vec<_>>();
-                if parts.len() > 1 && parts.last().is_some_and(|p| p.split(',').all(|o| matches!(o, "ro" | "rw" | "z" | "Z" | "cached" | "delegated" | "consistent"))) {
+                if parts.len() > 1
+                    && parts.last().is_some_and(|p| {
+                        p.split(',')
+                            .all(|o| matches!(o, "ro" | "rw" | "z" | "Z" | "cached" | "delegated" | "consistent"))
+                    })
+                {
                     parts.pop();
                 }
                 let target = parts.pop().unwrap_or_default().to_owned();
@@ -140,10 +161,16 @@ fn surroundings(reader: &Reader<'_>, node: &Node, named: Option<&Node>) -> (Vec<
             None => (
                 element.text_at(&["source"]).unwrap_or_default().to_owned(),
                 element.text_at(&["target"]).unwrap_or_default().to_owned(),
-                if element.text_at(&["type"]) == Some("tmpfs") { "tmpfs" } else { "volume" },
+                if element.text_at(&["type"]) == Some("tmpfs") {
+                    "tmpfs"
+                } else {
+                    "volume"
+                },
             ),
         };
-        let is_settings = [".properties", ".conf", ".config", ".cfg", ".json", ".env"].iter().any(|e| target.ends_with(e))
+        let is_settings = [".properties", ".conf", ".config", ".cfg", ".json", ".env"]
+            .iter()
+            .any(|e| target.ends_with(e))
             || target.ends_with("/secrets/kafka")
             || target.contains("/etc/kafka") && !target.contains("/secrets") && !target.contains("jaas")
             || target.contains("/mnt/shared/config")
@@ -151,10 +178,17 @@ fn surroundings(reader: &Reader<'_>, node: &Node, named: Option<&Node>) -> (Vec<
             || target.ends_with("/config");
         mounts_file |= is_settings && !target.contains("jaas") && !target.contains("enabled_plugins");
         // A named volume may be declared to live in memory.
-        let memory = named.and_then(|v| v.at(&[source.as_str(), "driver_opts", "type"])).and_then(Node::text) == Some("tmpfs");
+        let memory = named
+            .and_then(|v| v.at(&[source.as_str(), "driver_opts", "type"]))
+            .and_then(Node::text)
+            == Some("tmpfs");
         let kind = if memory { "tmpfs" } else { kind };
         // A volume without a source is as anonymous as the image's own.
-        let kind = if source.is_empty() && kind == "volume" { "volume.anonymous" } else { kind };
+        let kind = if source.is_empty() && kind == "volume" {
+            "volume.anonymous"
+        } else {
+            kind
+        };
         items.push(sheet.item(kind, &target, element.span, element.span));
     }
     let tmpfs = node.get("tmpfs");

@@ -1,15 +1,15 @@
 //! One container, of a compose file or of a pod: its image, its environment, its command, its disks.
 
 use super::{Found, Reader};
+use crate::audit::fact::Layer;
 use crate::audit::fact::{Component, Dialect, Implied, Unit};
 use crate::audit::read::images::{self, Image, Variable};
 use crate::audit::read::placeholder::{self, Syntax};
 use crate::audit::read::sheet::{Item, Thing};
-use crate::audit::read::words::{self, Word};
 use crate::audit::read::spring;
-use crate::audit::fact::Layer;
+use crate::audit::read::words::{self, Word};
 use crate::text::Span;
-use crate::text::yaml::{Node, Style, Data};
+use crate::text::yaml::{Data, Node, Style};
 
 /// A container on its way to a unit.
 pub(super) struct Container<'a> {
@@ -35,7 +35,13 @@ pub(super) fn words_of(reader: &Reader<'_>, node: Option<&Node>) -> Vec<Word> {
         let span = node.block(reader.text).unwrap_or(node.span);
         let raw = reader.text.get(span.range()).unwrap_or_default();
         // The quotes of the scalar itself are none of the shell's.
-        let quoted = matches!(&node.data, Data::Text { style: Style::Quoted, .. }) && raw.len() >= 2;
+        let quoted = matches!(
+            &node.data,
+            Data::Text {
+                style: Style::Quoted,
+                ..
+            }
+        ) && raw.len() >= 2;
         match quoted {
             true => words::split(&raw[1..raw.len() - 1], span.start + 1),
             false => words::split(raw, span.start),
@@ -108,12 +114,20 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
         .map(|text| placeholder::defaults(text, Syntax::Compose).unwrap_or_else(|| text.to_owned()));
     let by_name = image_text.as_deref().and_then(images::of_name);
     let rocketmq = ["mqbroker", "mqnamesrv", "mqcontroller"];
-    let by_command = || rocketmq.iter().any(|p| words::starts(&container.words, p)).then_some(Image::RocketMq);
+    let by_command = || {
+        rocketmq
+            .iter()
+            .any(|p| words::starts(&container.words, p))
+            .then_some(Image::RocketMq)
+    };
     let broker = || words::starts(&container.words, "kafka-server-start").then_some(Image::Kafka);
     let told = by_name.or_else(|| images::of_environment(&container.variables));
     let image = told.or_else(by_command).or_else(broker);
     let topics = words::topics(sheet, &container.words);
-    let topics: Vec<Thing> = topics.into_iter().chain(wurstmeister_topics(reader, image, &container.variables)).collect();
+    let topics: Vec<Thing> = topics
+        .into_iter()
+        .chain(wurstmeister_topics(reader, image, &container.variables))
+        .collect();
     if !topics.is_empty() {
         let mut unit = sheet.things(Dialect::KafkaTopics, Component::KafkaBroker, topics);
         reader.named(&mut unit, container.name, container.head, container.carrier);
@@ -122,9 +136,14 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
     spring::read_environment(reader, container.name, container.head, &container.variables, found);
     let mut surroundings = container.surroundings;
     if let Some(node) = container.image {
-        surroundings.insert(0, sheet.item("image", image_text.as_deref().unwrap_or_default(), node.span, node.span));
+        surroundings.insert(
+            0,
+            sheet.item("image", image_text.as_deref().unwrap_or_default(), node.span, node.span),
+        );
     }
-    let release = told.zip(image_text.as_deref()).and_then(|(i, name)| images::release(i, name));
+    let release = told
+        .zip(image_text.as_deref())
+        .and_then(|(i, name)| images::release(i, name));
     let finish = |mut unit: Unit, remarks: Vec<(usize, String)>| {
         reader.named(&mut unit, container.name, container.head, container.carrier);
         unit.release = release;
@@ -139,7 +158,8 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
             let other_program = !container.words.is_empty()
                 && !words::starts(&container.words, "kafka-server-start")
                 && !items.iter().any(|i| is_broker_key(&i.key));
-            let is_worker = items.iter().all(|i| !is_broker_key(&i.key)) && words::starts(&container.words, "connect-distributed");
+            let is_worker =
+                items.iter().all(|i| !is_broker_key(&i.key)) && words::starts(&container.words, "connect-distributed");
             if other_program || is_worker || container.variables.iter().any(|v| v.name == "KAFKA_STANDALONE") {
                 // The image of a broker that runs a tool, as the one that creates the topics does.
                 return 0;
@@ -168,9 +188,14 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
         Some(Image::AutoMq) => {
             let items = words::overrides(sheet, &container.words);
             if !items.is_empty() {
-                found.units.push(finish(sheet.unit(Dialect::KafkaBroker, Component::AutoMq, items), remarks));
+                found.units.push(finish(
+                    sheet.unit(Dialect::KafkaBroker, Component::AutoMq, items),
+                    remarks,
+                ));
             } else {
-                found.not_yet.get_or_insert("AutoMQ keeps its log in object storage, so its settings are not judged".to_owned());
+                found
+                    .not_yet
+                    .get_or_insert("AutoMQ keeps its log in object storage, so its settings are not judged".to_owned());
             }
         }
         Some(image @ (Image::CpConnect | Image::DebeziumConnect)) => {
@@ -190,15 +215,22 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
         }
         Some(Image::RocketMq) => {
             if let Some(words) = broker_without_file(&container.words) {
-                let mut unit = finish(sheet.unit(Dialect::RocketmqBroker, Component::RocketMq, Vec::new()), remarks);
+                let mut unit = finish(
+                    sheet.unit(Dialect::RocketmqBroker, Component::RocketMq, Vec::new()),
+                    remarks,
+                );
                 unit.head = Some(sheet.place(words));
                 found.units.push(unit);
             } else {
-                found.not_yet.get_or_insert("its RocketMQ settings stand in the files that the commands name".to_owned());
+                found
+                    .not_yet
+                    .get_or_insert("its RocketMQ settings stand in the files that the commands name".to_owned());
             }
         }
         Some(Image::Companion) => {
-            found.not_yet.get_or_insert("it holds programs beside a broker, and no broker".to_owned());
+            found
+                .not_yet
+                .get_or_insert("it holds programs beside a broker, and no broker".to_owned());
         }
         None if container.partial => remarks.clear(),
         None => {}
@@ -242,16 +274,23 @@ const WURSTMEISTER: [Implied; 4] = [
 
 /// Where a RocketMQ broker is started without a file of settings.
 fn broker_without_file(words: &[Word]) -> Option<Span> {
-    let at = words.iter().position(|w| w.text.rsplit('/').next() == Some("mqbroker"))?;
+    let at = words
+        .iter()
+        .position(|w| w.text.rsplit('/').next() == Some("mqbroker"))?;
     let rest = words.get(at + 1..)?;
     let end = rest.iter().position(|w| w.first).unwrap_or(rest.len());
-    let file = rest.get(..end)?.iter().any(|w| matches!(w.text.as_str(), "-c" | "--configFile"));
+    let file = rest
+        .get(..end)?
+        .iter()
+        .any(|w| matches!(w.text.as_str(), "-c" | "--configFile"));
     (!file).then_some(words.get(at)?.span)
 }
 
 /// `KAFKA_CREATE_TOPICS` of wurstmeister's image: `name:partitions:replicas[:cleanup.policy]`, after commas.
 fn wurstmeister_topics(reader: &Reader<'_>, image: Option<Image>, variables: &[Variable]) -> Vec<Thing> {
-    let variable = variables.iter().find(|v| v.name == "KAFKA_CREATE_TOPICS" && image == Some(Image::PlainKafka));
+    let variable = variables
+        .iter()
+        .find(|v| v.name == "KAFKA_CREATE_TOPICS" && image == Some(Image::PlainKafka));
     let Some((variable, value)) = variable.and_then(|v| Some((v, v.value.as_deref()?))) else {
         return Vec::new();
     };
@@ -264,11 +303,19 @@ fn wurstmeister_topics(reader: &Reader<'_>, image: Option<Image>, variables: &[V
         let start = variable.value_span.start + at;
         let span = Span::new(start, start + topic.len());
         let mut parts = topic.split(':');
-        let (Some(name), partitions, replicas, policy) = (parts.next().filter(|n| !n.is_empty()), parts.next(), parts.next(), parts.next())
-        else {
+        let (Some(name), partitions, replicas, policy) = (
+            parts.next().filter(|n| !n.is_empty()),
+            parts.next(),
+            parts.next(),
+            parts.next(),
+        ) else {
             continue;
         };
-        let keys = [("partitions", partitions), ("replication.factor", replicas), ("cleanup.policy", policy)];
+        let keys = [
+            ("partitions", partitions),
+            ("replication.factor", replicas),
+            ("cleanup.policy", policy),
+        ];
         out.push(Thing {
             layer: Layer::Topic,
             vhost: None,

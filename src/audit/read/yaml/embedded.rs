@@ -50,7 +50,9 @@ pub(super) fn file(reader: &Reader<'_>, pair: &Pair, name: &str, head: Span, fou
             any
         }
         Reading::Malformed { .. } => {
-            found.malformed.get_or_insert((span.start, format!("the file in `{}` cannot be read", short(name))));
+            found
+                .malformed
+                .get_or_insert((span.start, format!("the file in `{}` cannot be read", short(name))));
             true
         }
         Reading::NotYet(what) => {
@@ -73,9 +75,16 @@ pub(super) fn connector(reader: &Reader<'_>, document: &Node, found: &mut Found)
         _ => return false,
     };
     let items = reader.settings(settings);
-    let mut unit = reader.sheet.unit(Dialect::KafkaConnector, Component::KafkaConnect, items);
+    let mut unit = reader
+        .sheet
+        .unit(Dialect::KafkaConnector, Component::KafkaConnect, items);
     if let Some(name) = document.pair("name") {
-        reader.named(&mut unit, name.value.text().unwrap_or_default(), name.value.span, "connector");
+        reader.named(
+            &mut unit,
+            name.value.text().unwrap_or_default(),
+            name.value.span,
+            "connector",
+        );
     }
     found.units.push(unit);
     true

@@ -27,7 +27,8 @@ fn chart(reader: &Reader<'_>, values: &Node, head: Option<&Pair>, found: &mut Fo
         || has(&["controller", "overrideConfiguration"])
         || has(&["broker", "overrideConfiguration"])
         || has(&["offsetsTopicReplicationFactor"])
-        || named("kafka") && (has(&["controller", "replicaCount"]) || has(&["overrideConfiguration"]) || has(&["extraConfig"]));
+        || named("kafka")
+            && (has(&["controller", "replicaCount"]) || has(&["overrideConfiguration"]) || has(&["extraConfig"]));
     let is_rabbitmq = repository.ends_with("/rabbitmq") && repository.contains("bitnami")
         || has(&["clustering", "partitionHandling"])
         || has(&["extraConfiguration"]) && (has(&["auth"]) || has(&["clustering"]) || named("rabbitmq"));
@@ -35,7 +36,10 @@ fn chart(reader: &Reader<'_>, values: &Node, head: Option<&Pair>, found: &mut Fo
         kafka(reader, values, head, found);
     } else if is_rabbitmq {
         rabbitmq(reader, values, head, found);
-    } else if values.text_at(&["broker", "image", "repository"]).is_some_and(|r| r.contains("rocketmq")) {
+    } else if values
+        .text_at(&["broker", "image", "repository"])
+        .is_some_and(|r| r.contains("rocketmq"))
+    {
         rocketmq(reader, values, found);
     } else {
         return false;
@@ -56,7 +60,9 @@ fn settings(reader: &Reader<'_>, values: &Node, keys: &[&str], items: &mut Vec<I
 
 /// The settings in a block, as those of a dialect.
 fn block(reader: &Reader<'_>, pair: &Pair, dialect: Dialect, items: &mut Vec<Item>) {
-    let Some(block) = pair.value.block(reader.text) else { return };
+    let Some(block) = pair.value.block(reader.text) else {
+        return;
+    };
     let read = properties::read_at(reader.sheet.file, reader.sheet.source, block, &pair.key, Some(dialect));
     if let Reading::Units { units, .. } = read {
         let facts = units.into_iter().flat_map(|u| u.facts);
@@ -82,7 +88,10 @@ const TYPED: [(&str, &str); 12] = [
     ("numPartitions", "num.partitions"),
     ("offsetsTopicReplicationFactor", "offsets.topic.replication.factor"),
     ("transactionStateLogMinIsr", "transaction.state.log.min.isr"),
-    ("transactionStateLogReplicationFactor", "transaction.state.log.replication.factor"),
+    (
+        "transactionStateLogReplicationFactor",
+        "transaction.state.log.replication.factor",
+    ),
 ];
 
 fn kafka(reader: &Reader<'_>, values: &Node, head: Option<&Pair>, found: &mut Found) {
@@ -126,13 +135,17 @@ fn kafka(reader: &Reader<'_>, values: &Node, head: Option<&Pair>, found: &mut Fo
         assumes: None,
     }];
     let count = |path: &[&str]| values.text_at(path).and_then(|n| n.parse::<usize>().ok());
-    let controllers = count(&["controller", "replicaCount"]).filter(|_| values.text_at(&["controller", "controllerOnly"]) != Some("true"));
+    let controllers = count(&["controller", "replicaCount"])
+        .filter(|_| values.text_at(&["controller", "controllerOnly"]) != Some("true"));
     unit.brokers = match (controllers, count(&["broker", "replicaCount"])) {
         (None, None) => count(&["replicaCount"]),
         (a, b) => Some(a.unwrap_or(0) + b.unwrap_or(0)).filter(|n| *n > 0),
     };
     let mut around = Vec::new();
-    for part in [Some(values), values.get("controller"), values.get("broker")].into_iter().flatten() {
+    for part in [Some(values), values.get("controller"), values.get("broker")]
+        .into_iter()
+        .flatten()
+    {
         disks(reader, part, &mut around);
     }
     unit.surroundings = reader.sheet.surroundings(around);
@@ -146,7 +159,11 @@ fn kafka(reader: &Reader<'_>, values: &Node, head: Option<&Pair>, found: &mut Fo
 fn disks(reader: &Reader<'_>, values: &Node, around: &mut Vec<Item>) {
     let enabled = values.get("persistence").and_then(|p| p.pair("enabled"));
     if let Some(pair) = enabled.filter(|p| p.value.text() == Some("false")) {
-        around.push(reader.sheet.item("storage.type", "ephemeral", pair.key_span, pair.value.span));
+        around.push(
+            reader
+                .sheet
+                .item("storage.type", "ephemeral", pair.key_span, pair.value.span),
+        );
     }
     if let Some(pair) = values.pair("replicaCount") {
         around.push(reader.item("replicas", pair.key_span, &pair.value));
@@ -158,8 +175,13 @@ fn rabbitmq(reader: &Reader<'_>, values: &Node, head: Option<&Pair>, found: &mut
     if let Some(pair) = values.get("clustering").and_then(|c| c.pair("partitionHandling")) {
         items.push(reader.item("cluster_partition_handling", pair.key_span, &pair.value));
     }
-    for pair in ["configuration", "extraConfiguration"].iter().filter_map(|k| values.pair(k)) {
-        let Some(block) = pair.value.block(reader.text) else { continue };
+    for pair in ["configuration", "extraConfiguration"]
+        .iter()
+        .filter_map(|k| values.pair(k))
+    {
+        let Some(block) = pair.value.block(reader.text) else {
+            continue;
+        };
         match rabbitmq_conf::read_at(reader.sheet.file, reader.sheet.source, block) {
             Reading::Units { units, .. } => items.extend(units.into_iter().flat_map(|u| u.facts).map(|f| Item {
                 key: f.key,
@@ -169,7 +191,12 @@ fn rabbitmq(reader: &Reader<'_>, values: &Node, head: Option<&Pair>, found: &mut
             })),
             Reading::Malformed { .. } => {
                 // The chart's own language stands in it.
-                items.push(reader.sheet.typed("configuration", crate::audit::fact::FactValue::Composite, pair.key_span, pair.key_span));
+                items.push(reader.sheet.typed(
+                    "configuration",
+                    crate::audit::fact::FactValue::Composite,
+                    pair.key_span,
+                    pair.key_span,
+                ));
             }
             Reading::NotYet(_) | Reading::NotMessaging(_) => {}
         }
@@ -184,9 +211,19 @@ fn rabbitmq(reader: &Reader<'_>, values: &Node, head: Option<&Pair>, found: &mut
     disks(reader, values, &mut around);
     // The chart's pods are a StatefulSet's and keep their names.
     let span = head.map_or(values.span, |p| p.key_span);
-    around.push(reader.sheet.item("hostname", "stable", Span::new(span.start, span.start), Span::new(span.start, span.start)));
+    around.push(reader.sheet.item(
+        "hostname",
+        "stable",
+        Span::new(span.start, span.start),
+        Span::new(span.start, span.start),
+    ));
     unit.surroundings = reader.sheet.surroundings(around);
-    for pair in values.get("loadDefinition").into_iter().chain(values.get("extraSecrets")).flat_map(|n| n.map()) {
+    for pair in values
+        .get("loadDefinition")
+        .into_iter()
+        .chain(values.get("extraSecrets"))
+        .flat_map(|n| n.map())
+    {
         for file in pair.value.map() {
             embedded::file(reader, file, &file.key, file.key_span, found);
         }
@@ -214,7 +251,6 @@ fn rocketmq(reader: &Reader<'_>, values: &Node, found: &mut Found) {
     let mut around = Vec::new();
     disks(reader, &broker.value, &mut around);
     unit.surroundings = reader.sheet.surroundings(around);
-    unit.fragment = Some("the chart's template may add it");
     reader.named(&mut unit, "broker", broker.key_span, "helm");
     found.units.push(unit);
 }

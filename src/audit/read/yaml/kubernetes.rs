@@ -36,7 +36,17 @@ pub(super) fn read(reader: &Reader<'_>, resource: &Node, found: &mut Found) {
             None,
             found,
         ),
-        (_, "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" | "DeploymentConfig" | "ReplicationController" | "Rollout") => {
+        (
+            _,
+            "Deployment"
+            | "StatefulSet"
+            | "DaemonSet"
+            | "ReplicaSet"
+            | "Job"
+            | "DeploymentConfig"
+            | "ReplicationController"
+            | "Rollout",
+        ) => {
             pod(
                 reader,
                 resource,
@@ -57,7 +67,9 @@ fn files(reader: &Reader<'_>, resource: &Node, found: &mut Found) {
     for section in ["data", "stringData"] {
         for pair in resource.get(section).map(Node::map).unwrap_or_default() {
             let name = &pair.key;
-            if !embedded::file(reader, pair, name, pair.key_span, found) && (name.ends_with(".yaml") || name.ends_with(".yml")) {
+            if !embedded::file(reader, pair, name, pair.key_span, found)
+                && (name.ends_with(".yaml") || name.ends_with(".yml"))
+            {
                 inner_yaml(reader, pair, found);
             }
         }
@@ -75,7 +87,13 @@ fn files(reader: &Reader<'_>, resource: &Node, found: &mut Found) {
 pub(super) fn environment_file(reader: &Reader<'_>, document: &Node, found: &mut Found) -> bool {
     let before = found.units.len();
     if document.map().len() > 2 && document.map().iter().all(|p| p.value.text().is_some()) {
-        environment(reader, document, reader.name, document.map().first().map_or(document.span, |p| p.key_span), found);
+        environment(
+            reader,
+            document,
+            reader.name,
+            document.map().first().map_or(document.span, |p| p.key_span),
+            found,
+        );
     }
     found.units.len() > before
 }
@@ -84,7 +102,11 @@ fn environment(reader: &Reader<'_>, data: &Node, name: &str, head: crate::text::
     let variables: Vec<Variable> = data
         .map()
         .iter()
-        .filter(|p| p.key.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_'))
+        .filter(|p| {
+            p.key
+                .bytes()
+                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+        })
         .map(|p| Variable {
             name: p.key.clone(),
             value: p.value.text().map(str::to_owned),
@@ -110,7 +132,9 @@ fn environment(reader: &Reader<'_>, data: &Node, name: &str, head: crate::text::
 
 /// A YAML file in a block: read for itself, its places moved to where it stands.
 fn inner_yaml(reader: &Reader<'_>, pair: &crate::text::yaml::Pair, found: &mut Found) {
-    let Some(block) = pair.value.block(reader.text) else { return };
+    let Some(block) = pair.value.block(reader.text) else {
+        return;
+    };
     let (first, raw) = (block.start, reader.text.get(block.range()).unwrap_or_default());
     // Blank everything before, so that every byte keeps its place; a file in a file in a file is not followed.
     let blank: String = reader
@@ -121,7 +145,9 @@ fn inner_yaml(reader: &Reader<'_>, pair: &crate::text::yaml::Pair, found: &mut F
         .map(|b| if b == b'\n' { '\n' } else { ' ' })
         .collect();
     let text = format!("{blank}{raw}");
-    let Ok(documents) = crate::text::yaml::parse(&text) else { return };
+    let Ok(documents) = crate::text::yaml::parse(&text) else {
+        return;
+    };
     let inner = Reader {
         text: &text,
         documents: &documents,
@@ -136,7 +162,10 @@ fn pod(reader: &Reader<'_>, resource: &Node, spec: Option<&Node>, controller: Op
     let replicas = controller.and_then(|c| c.pair("replicas"));
     let copies = replicas.and_then(|r| r.value.given()?.parse::<usize>().ok());
     let stateful = resource.text_at(&["kind"]) == Some("StatefulSet");
-    let templates = controller.and_then(|c| c.get("volumeClaimTemplates")).map(Node::list).unwrap_or_default();
+    let templates = controller
+        .and_then(|c| c.get("volumeClaimTemplates"))
+        .map(Node::list)
+        .unwrap_or_default();
     for container in spec.get("containers").map(Node::list).unwrap_or_default() {
         let Some(name) = container.pair("name") else { continue };
         let mut surroundings: Vec<Item> = Vec::new();
@@ -145,13 +174,21 @@ fn pod(reader: &Reader<'_>, resource: &Node, spec: Option<&Node>, controller: Op
         }
         if stateful {
             // The pods of a StatefulSet keep their names.
-            surroundings.push(reader.sheet.item("hostname", "stable", name.value.span, name.value.span));
+            surroundings.push(
+                reader
+                    .sheet
+                    .item("hostname", "stable", name.value.span, name.value.span),
+            );
         }
         let mut partial = container.get("envFrom").is_some();
         for mount in container.get("volumeMounts").map(Node::list).unwrap_or_default() {
             let Some(path) = mount.pair("mountPath") else { continue };
             let kind = volume_kind(mount.text_at(&["name"]), spec, templates);
-            partial |= kind == "volume.config" && path.value.text().is_some_and(|p| !p.contains("jmx") && !p.contains("metrics"));
+            partial |= kind == "volume.config"
+                && path
+                    .value
+                    .text()
+                    .is_some_and(|p| !p.contains("jmx") && !p.contains("metrics"));
             if kind != "volume.config" {
                 surroundings.push(reader.item(kind, path.key_span, &path.value));
             }
@@ -174,8 +211,15 @@ fn pod(reader: &Reader<'_>, resource: &Node, spec: Option<&Node>, controller: Op
             },
             found,
         );
-        for unit in found.units.iter_mut().skip(before).filter(|u| u.dialect == Dialect::KafkaBroker) {
-            unit.brokers = copies.filter(|_| brokers > 0).or(Some(1).filter(|_| controller.is_some() && replicas.is_none() && brokers > 0));
+        for unit in found
+            .units
+            .iter_mut()
+            .skip(before)
+            .filter(|u| u.dialect == Dialect::KafkaBroker)
+        {
+            unit.brokers = copies
+                .filter(|_| brokers > 0)
+                .or(Some(1).filter(|_| controller.is_some() && replicas.is_none() && brokers > 0));
         }
     }
 }
@@ -190,10 +234,18 @@ fn volume_kind(name: Option<&str>, spec: &Node, templates: &[Rc<Node>]) -> &'sta
         return "volume";
     };
     if let Some(empty) = volume.get("emptyDir") {
-        return if empty.text_at(&["medium"]) == Some("Memory") { "tmpfs" } else { "volume.ephemeral" };
+        return if empty.text_at(&["medium"]) == Some("Memory") {
+            "tmpfs"
+        } else {
+            "volume.ephemeral"
+        };
     }
     let config = ["configMap", "secret", "projected", "downwardAPI"];
-    if config.iter().any(|k| volume.get(k).is_some()) { "volume.config" } else { "volume" }
+    if config.iter().any(|k| volume.get(k).is_some()) {
+        "volume.config"
+    } else {
+        "volume"
+    }
 }
 
 fn variables(container: &Node) -> Vec<Variable> {
@@ -222,17 +274,25 @@ fn rocketmq(reader: &Reader<'_>, resource: &Node, kind: &str, found: &mut Found)
     let Some(spec) = resource.get("spec") else { return };
     let name = resource.get("metadata").and_then(|m| m.pair("name"));
     if kind != "Broker" {
-        found.not_yet.get_or_insert("a resource of RocketMQ's operator without settings of a broker".to_owned());
+        found
+            .not_yet
+            .get_or_insert("a resource of RocketMQ's operator without settings of a broker".to_owned());
         return;
     }
     // The operator gives roles and names itself, and takes the rest from a ConfigMap.
-    let mut unit = reader.sheet.unit(Dialect::RocketmqBroker, Component::RocketMq, Vec::new());
+    let mut unit = reader
+        .sheet
+        .unit(Dialect::RocketmqBroker, Component::RocketMq, Vec::new());
     unit.fragment = Some("the ConfigMap of the broker may add it");
     let mut items = Vec::new();
     for key in ["size", "replicaPerGroup", "storageMode", "brokerImage"] {
         if let Some(pair) = spec.pair(key) {
             items.push(match (key, pair.value.text()) {
-                ("storageMode", Some("EmptyDir")) => reader.sheet.item("storage.type", "ephemeral", pair.key_span, pair.value.span),
+                ("storageMode", Some("EmptyDir")) => {
+                    reader
+                        .sheet
+                        .item("storage.type", "ephemeral", pair.key_span, pair.value.span)
+                }
                 ("storageMode", _) => reader.item("storage.type", pair.key_span, &pair.value),
                 _ => reader.item(key, pair.key_span, &pair.value),
             });
@@ -240,7 +300,12 @@ fn rocketmq(reader: &Reader<'_>, resource: &Node, kind: &str, found: &mut Found)
     }
     unit.surroundings = reader.sheet.surroundings(items);
     if let Some(name) = name {
-        reader.named(&mut unit, name.value.text().unwrap_or_default(), name.value.span, "operator");
+        reader.named(
+            &mut unit,
+            name.value.text().unwrap_or_default(),
+            name.value.span,
+            "operator",
+        );
     }
     found.units.push(unit);
 }
@@ -255,11 +320,16 @@ fn confluent(reader: &Reader<'_>, resource: &Node, kind: &str, found: &mut Found
             return;
         }
         _ => {
-            found.not_yet.get_or_insert("a resource of Confluent's operator that is not judged".to_owned());
+            found
+                .not_yet
+                .get_or_insert("a resource of Confluent's operator that is not judged".to_owned());
             return;
         }
     };
-    let overrides = resource.at(&["spec", "configOverrides", "server"]).map(Node::list).unwrap_or_default();
+    let overrides = resource
+        .at(&["spec", "configOverrides", "server"])
+        .map(Node::list)
+        .unwrap_or_default();
     let items = overrides.iter().filter_map(|line| {
         let (key, value) = line.text()?.split_once('=')?;
         Some(reader.sheet.item(key.trim(), value.trim(), line.span, line.span))
@@ -267,8 +337,16 @@ fn confluent(reader: &Reader<'_>, resource: &Node, kind: &str, found: &mut Found
     let mut unit = reader.sheet.unit(dialect, component, items.collect());
     unit.fragment = Some("the operator writes settings of its own");
     if let Some(name) = resource.get("metadata").and_then(|m| m.pair("name")) {
-        reader.named(&mut unit, name.value.text().unwrap_or_default(), name.value.span, "operator");
+        reader.named(
+            &mut unit,
+            name.value.text().unwrap_or_default(),
+            name.value.span,
+            "operator",
+        );
     }
-    unit.brokers = resource.text_at(&["spec", "replicas"]).and_then(|n| n.parse().ok()).filter(|_| kind == "Kafka");
+    unit.brokers = resource
+        .text_at(&["spec", "replicas"])
+        .and_then(|n| n.parse().ok())
+        .filter(|_| kind == "Kafka");
     found.units.push(unit);
 }

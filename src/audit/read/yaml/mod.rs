@@ -104,7 +104,9 @@ pub(super) fn read(file: &Arc<str>, source: &SourceFile, name: &str, declared: O
     }
     if !found.topology.is_empty() {
         let things = std::mem::take(&mut found.topology);
-        let mut unit = reader.sheet.things(Dialect::RabbitmqDefinitions, Component::RabbitMq, things);
+        let mut unit = reader
+            .sheet
+            .things(Dialect::RabbitmqDefinitions, Component::RabbitMq, things);
         unit.fragment = Some("other resources may declare bindings and policies");
         unit.carrier = Some("kubernetes");
         found.units.push(unit);

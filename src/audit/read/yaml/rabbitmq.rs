@@ -23,7 +23,9 @@ pub(super) fn read(reader: &Reader<'_>, resource: &Node, kind: &str, found: &mut
         "Vhost" => Layer::VirtualHost,
         "Shovel" => Layer::Shovel,
         _ => {
-            found.not_yet.get_or_insert("a resource of RabbitMQ's operators that holds no setting that decides on messages".to_owned());
+            found.not_yet.get_or_insert(
+                "a resource of RabbitMQ's operators that holds no setting that decides on messages".to_owned(),
+            );
             return;
         }
     };
@@ -51,7 +53,11 @@ pub(super) fn read(reader: &Reader<'_>, resource: &Node, kind: &str, found: &mut
     }
     // The field is false when it is left out, and the operator always sends it.
     if layer == Layer::Exchange && spec.get("durable").is_none() {
-        items.push(reader.sheet.typed("durable", FactValue::Bool(false), named.value.span, named.value.span));
+        items.push(
+            reader
+                .sheet
+                .typed("durable", FactValue::Bool(false), named.value.span, named.value.span),
+        );
     }
     found.topology.push(Thing {
         layer,
@@ -78,15 +84,20 @@ fn cluster(reader: &Reader<'_>, name: Option<&Pair>, spec: Option<&Node>, found:
         match rabbitmq_conf::read_at(reader.sheet.file, reader.sheet.source, block) {
             Reading::Units { units: read, .. } => units = read,
             Reading::Malformed { .. } => {
-                found.malformed.get_or_insert((block.start, "the settings in `additionalConfig` cannot be read".to_owned()));
+                found.malformed.get_or_insert((
+                    block.start,
+                    "the settings in `additionalConfig` cannot be read".to_owned(),
+                ));
                 return;
             }
             Reading::NotYet(_) | Reading::NotMessaging(_) => {}
         }
     }
-    let mut unit = units
-        .pop()
-        .unwrap_or_else(|| reader.sheet.unit(Dialect::RabbitmqConf, Component::RabbitMq, Vec::new()));
+    let mut unit = units.pop().unwrap_or_else(|| {
+        reader
+            .sheet
+            .unit(Dialect::RabbitmqConf, Component::RabbitMq, Vec::new())
+    });
     unit.implied = vec![
         implied("cluster_partition_handling", "pause_minority"),
         implied("disk_free_limit.absolute", "2GB"),
@@ -118,8 +129,17 @@ fn cluster(reader: &Reader<'_>, name: Option<&Pair>, spec: Option<&Node>, found:
     }
     // The pods of the operator keep their names.
     if let Some(name) = name {
-        around.push(reader.sheet.item("hostname", "stable", name.value.span, name.value.span));
-        reader.named(&mut unit, name.value.text().unwrap_or_default(), name.value.span, "operator");
+        around.push(
+            reader
+                .sheet
+                .item("hostname", "stable", name.value.span, name.value.span),
+        );
+        reader.named(
+            &mut unit,
+            name.value.text().unwrap_or_default(),
+            name.value.span,
+            "operator",
+        );
     }
     unit.surroundings = reader.sheet.surroundings(around);
     found.units.push(unit);

@@ -11,14 +11,21 @@ pub(super) fn read(reader: &Reader<'_>, resource: &Node, kind: &str, found: &mut
     let name = resource.get("metadata").and_then(|m| m.pair("name"));
     let finish = |mut unit: Unit| {
         if let Some(name) = name {
-            reader.named(&mut unit, name.value.text().unwrap_or_default(), name.value.span, "strimzi");
+            reader.named(
+                &mut unit,
+                name.value.text().unwrap_or_default(),
+                name.value.span,
+                "strimzi",
+            );
         }
         unit.carrier = Some("strimzi");
         unit
     };
     let settings = |node: Option<&Node>| node.map(|n| reader.settings(n)).unwrap_or_default();
     let Some(spec) = spec else {
-        found.not_yet.get_or_insert("a resource of Strimzi without a spec".to_owned());
+        found
+            .not_yet
+            .get_or_insert("a resource of Strimzi without a spec".to_owned());
         return;
     };
     match kind {
@@ -41,10 +48,18 @@ pub(super) fn read(reader: &Reader<'_>, resource: &Node, kind: &str, found: &mut
                 span: named.value.span,
                 items,
             };
-            found.units.push(finish(reader.sheet.things(Dialect::KafkaTopics, Component::KafkaBroker, vec![thing])));
+            found.units.push(finish(reader.sheet.things(
+                Dialect::KafkaTopics,
+                Component::KafkaBroker,
+                vec![thing],
+            )));
         }
         "KafkaConnect" | "KafkaConnectS2I" => {
-            let mut unit = reader.sheet.unit(Dialect::KafkaConnect, Component::KafkaConnect, settings(spec.get("config")));
+            let mut unit = reader.sheet.unit(
+                Dialect::KafkaConnect,
+                Component::KafkaConnect,
+                settings(spec.get("config")),
+            );
             unit.release = release(spec.text_at(&["version"]));
             unit.surroundings = reader.sheet.surroundings(pairs(reader, spec, &["replicas"]));
             found.units.push(finish(unit));
@@ -54,45 +69,79 @@ pub(super) fn read(reader: &Reader<'_>, resource: &Node, kind: &str, found: &mut
             if let Some(class) = spec.pair("class") {
                 items.insert(0, reader.item("connector.class", class.key_span, &class.value));
             }
-            found.units.push(finish(reader.sheet.unit(Dialect::KafkaConnector, Component::KafkaConnect, items)));
+            found.units.push(finish(reader.sheet.unit(
+                Dialect::KafkaConnector,
+                Component::KafkaConnect,
+                items,
+            )));
         }
         "KafkaMirrorMaker2" => mirror(reader, spec, found, &finish),
         "KafkaBridge" => {
-            for (section, dialect) in [("producer", Dialect::KafkaProducer), ("consumer", Dialect::KafkaConsumer)] {
+            for (section, dialect) in [
+                ("producer", Dialect::KafkaProducer),
+                ("consumer", Dialect::KafkaConsumer),
+            ] {
                 if let Some(config) = spec.at(&[section, "config"]) {
-                    found.units.push(finish(reader.sheet.unit(dialect, Component::KafkaClients, reader.settings(config))));
+                    found.units.push(finish(reader.sheet.unit(
+                        dialect,
+                        Component::KafkaClients,
+                        reader.settings(config),
+                    )));
                 }
             }
-            found.not_yet.get_or_insert("a bridge without settings of its producer or consumer".to_owned());
+            found
+                .not_yet
+                .get_or_insert("a bridge without settings of its producer or consumer".to_owned());
         }
         "KafkaMirrorMaker" => {
-            for (section, dialect) in [("producer", Dialect::KafkaProducer), ("consumer", Dialect::KafkaConsumer)] {
+            for (section, dialect) in [
+                ("producer", Dialect::KafkaProducer),
+                ("consumer", Dialect::KafkaConsumer),
+            ] {
                 let config = spec.at(&[section, "config"]);
-                found.units.push(finish(reader.sheet.unit(dialect, Component::KafkaClients, settings(config))));
+                found.units.push(finish(reader.sheet.unit(
+                    dialect,
+                    Component::KafkaClients,
+                    settings(config),
+                )));
             }
         }
         _ => {
-            found.not_yet.get_or_insert("a resource of Strimzi that holds no setting that decides on messages".to_owned());
+            found
+                .not_yet
+                .get_or_insert("a resource of Strimzi that holds no setting that decides on messages".to_owned());
         }
     }
 }
 
 fn release(version: Option<&str>) -> Option<(u16, u16, u16)> {
     let mut parts = version?.split('.').map(str::parse::<u16>);
-    Some((parts.next()?.ok()?, parts.next()?.ok()?, parts.next().and_then(Result::ok).unwrap_or(0)))
+    Some((
+        parts.next()?.ok()?,
+        parts.next()?.ok()?,
+        parts.next().and_then(Result::ok).unwrap_or(0),
+    ))
 }
 
 fn pairs(reader: &Reader<'_>, node: &Node, keys: &[&str]) -> Vec<Item> {
     let pairs = keys.iter().filter_map(|k| node.pair(k));
-    pairs.map(|p| reader.item(p.key.clone(), p.key_span, &p.value)).collect()
+    pairs
+        .map(|p| reader.item(p.key.clone(), p.key_span, &p.value))
+        .collect()
 }
 
 /// The disks of a cluster or a pool: `storage.type` and `storage.deleteClaim`, once for every volume.
 fn storage(reader: &Reader<'_>, spec: &Node) -> Vec<Item> {
-    let Some(storage) = spec.get("storage") else { return Vec::new() };
+    let Some(storage) = spec.get("storage") else {
+        return Vec::new();
+    };
     let volumes = storage.get("volumes").map(Node::list).unwrap_or_default();
     let one = [storage];
-    let each: Vec<&Node> = if volumes.is_empty() { one.to_vec() } else { volumes.iter().map(AsRef::as_ref).collect() };
+    let each: Vec<&Node> = if volumes.is_empty() {
+        one.to_vec()
+    } else {
+        volumes.iter().map(AsRef::as_ref).collect()
+    };
     let mut items = Vec::new();
     for volume in each {
         for key in ["type", "deleteClaim", "sizeLimit"] {
@@ -106,7 +155,10 @@ fn storage(reader: &Reader<'_>, spec: &Node) -> Vec<Item> {
 
 fn kafka(reader: &Reader<'_>, spec: &Node) -> Unit {
     let kafka = spec.get("kafka");
-    let items = kafka.and_then(|k| k.get("config")).map(|c| reader.settings(c)).unwrap_or_default();
+    let items = kafka
+        .and_then(|k| k.get("config"))
+        .map(|c| reader.settings(c))
+        .unwrap_or_default();
     let mut unit = reader.sheet.unit(Dialect::KafkaBroker, Component::KafkaBroker, items);
     let Some(kafka) = kafka else { return unit };
     unit.release = release(kafka.text_at(&["version"]));
@@ -121,13 +173,18 @@ fn kafka(reader: &Reader<'_>, spec: &Node) -> Unit {
 }
 
 fn pool(reader: &Reader<'_>, resource: &Node, spec: &Node) -> Unit {
-    let mut unit = reader.sheet.unit(Dialect::KafkaNodePool, Component::KafkaBroker, Vec::new());
+    let mut unit = reader
+        .sheet
+        .unit(Dialect::KafkaNodePool, Component::KafkaBroker, Vec::new());
     let mut around = pairs(reader, spec, &["replicas"]);
     around.extend(storage(reader, spec));
     if let Some(roles) = spec.pair("roles") {
         around.push(reader.item("process.roles", roles.key_span, &roles.value));
     }
-    if let Some(label) = resource.at(&["metadata", "labels"]).and_then(|l| l.pair("strimzi.io/cluster")) {
+    if let Some(label) = resource
+        .at(&["metadata", "labels"])
+        .and_then(|l| l.pair("strimzi.io/cluster"))
+    {
         around.push(reader.item("cluster", label.key_span, &label.value));
     }
     unit.surroundings = reader.sheet.surroundings(around);
@@ -136,8 +193,18 @@ fn pool(reader: &Reader<'_>, resource: &Node, spec: &Node) -> Unit {
 
 /// Gives the disks and the number of pods of every pool to its cluster, where one file holds both.
 pub(super) fn join_pools(found: &mut Found) {
-    let text = |unit: &Unit, key: &str| unit.surrounding(key).next().and_then(|f| f.value.text()).map(str::to_owned);
-    let pools: Vec<Unit> = found.units.iter().filter(|u| u.dialect == Dialect::KafkaNodePool).cloned().collect();
+    let text = |unit: &Unit, key: &str| {
+        unit.surrounding(key)
+            .next()
+            .and_then(|f| f.value.text())
+            .map(str::to_owned)
+    };
+    let pools: Vec<Unit> = found
+        .units
+        .iter()
+        .filter(|u| u.dialect == Dialect::KafkaNodePool)
+        .cloned()
+        .collect();
     if pools.is_empty() {
         return;
     }
@@ -150,11 +217,20 @@ pub(super) fn join_pools(found: &mut Found) {
     found
         .units
         .retain(|u| u.dialect != Dialect::KafkaNodePool || !text(u, "cluster").is_some_and(|c| clusters.contains(&c)));
-    for unit in found.units.iter_mut().filter(|u| u.dialect == Dialect::KafkaBroker && u.carrier == Some("strimzi")) {
+    for unit in found
+        .units
+        .iter_mut()
+        .filter(|u| u.dialect == Dialect::KafkaBroker && u.carrier == Some("strimzi"))
+    {
         let mut brokers = 0;
         let mut known = true;
         for pool in pools.iter().filter(|p| text(p, "cluster") == unit.name) {
-            unit.surroundings.extend(pool.surroundings.iter().filter(|f| f.key.starts_with("storage.")).cloned());
+            unit.surroundings.extend(
+                pool.surroundings
+                    .iter()
+                    .filter(|f| f.key.starts_with("storage."))
+                    .cloned(),
+            );
             if text(pool, "process.roles").is_none_or(|r| r.contains("broker")) {
                 match text(pool, "replicas").and_then(|n| n.parse::<usize>().ok()) {
                     Some(n) => brokers += n,
@@ -178,7 +254,11 @@ fn mirror(reader: &Reader<'_>, spec: &Node, found: &mut Found, finish: &dyn Fn(U
         cluster.get("config")
     });
     if let Some(worker) = worker {
-        found.units.push(finish(reader.sheet.unit(Dialect::KafkaConnect, Component::KafkaConnect, reader.settings(worker))));
+        found.units.push(finish(reader.sheet.unit(
+            Dialect::KafkaConnect,
+            Component::KafkaConnect,
+            reader.settings(worker),
+        )));
     }
     for mirror in spec.get("mirrors").map(Node::list).unwrap_or_default() {
         let mut items = Vec::new();
@@ -189,10 +269,12 @@ fn mirror(reader: &Reader<'_>, spec: &Node, found: &mut Found, finish: &dyn Fn(U
             }
         }
         let mut unit = finish(reader.sheet.unit(Dialect::KafkaMirror, Component::KafkaConnect, items));
-        unit.head = Some(reader.sheet.place(mirror.span)).filter(|_| mirror.span.start < mirror.span.end).map(|mut p| {
-            p.span.end = p.span.start;
-            p
-        });
+        unit.head = Some(reader.sheet.place(mirror.span))
+            .filter(|_| mirror.span.start < mirror.span.end)
+            .map(|mut p| {
+                p.span.end = p.span.start;
+                p
+            });
         found.units.push(unit);
     }
 }

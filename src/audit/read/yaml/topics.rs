@@ -11,8 +11,21 @@ pub(super) fn read(reader: &Reader<'_>, document: &Node, found: &mut Found) -> b
 }
 
 /// The names under which descriptors say replication, partitions and their settings.
-const REPLICATION: [&str; 6] = ["replication-factor", "replicationFactor", "replication_factor", "replicas", "replication.factor", "numReplicas"];
-const PARTITIONS: [&str; 5] = ["partitions", "num.partitions", "partitionCount", "numPartitions", "partitionsCount"];
+const REPLICATION: [&str; 6] = [
+    "replication-factor",
+    "replicationFactor",
+    "replication_factor",
+    "replicas",
+    "replication.factor",
+    "numReplicas",
+];
+const PARTITIONS: [&str; 5] = [
+    "partitions",
+    "num.partitions",
+    "partitionCount",
+    "numPartitions",
+    "partitionsCount",
+];
 
 /// One topic: a mapping with its name, what it says of copies, and its settings.
 fn topic(reader: &Reader<'_>, name: &Pair, fields: &Node, settings: &[&str]) -> Thing {
@@ -50,7 +63,9 @@ fn push_counted(reader: &Reader<'_>, pair: &Pair, items: &mut Vec<Item>) -> bool
 }
 
 fn unit(reader: &Reader<'_>, topics: Vec<Thing>, carrier: &'static str) -> Unit {
-    let mut unit = reader.sheet.things(Dialect::KafkaTopics, Component::KafkaBroker, topics);
+    let mut unit = reader
+        .sheet
+        .things(Dialect::KafkaTopics, Component::KafkaBroker, topics);
     unit.carrier = Some(carrier);
     unit
 }
@@ -58,7 +73,8 @@ fn unit(reader: &Reader<'_>, topics: Vec<Thing>, carrier: &'static str) -> Unit 
 /// A topology of Julie: projects with topics; plans of it, and topics outside of projects.
 fn julie(reader: &Reader<'_>, document: &Node, found: &mut Found) -> bool {
     let projects = document.get("projects").map(Node::list).unwrap_or_default();
-    let is_julie = document.get("context").is_some() && (document.get("projects").is_some() || document.get("special_topics").is_some());
+    let is_julie = document.get("context").is_some()
+        && (document.get("projects").is_some() || document.get("special_topics").is_some());
     if !is_julie {
         return plans(reader, document, found);
     }
@@ -76,7 +92,9 @@ fn julie(reader: &Reader<'_>, document: &Node, found: &mut Found) -> bool {
     let mut unit = unit(reader, topics, "julie");
     unit.fragment = Some("a plan or the defaults of Julie may add it");
     if unit.subjects.is_empty() {
-        found.not_yet.get_or_insert("a topology of Julie without topics".to_owned());
+        found
+            .not_yet
+            .get_or_insert("a topology of Julie without topics".to_owned());
     } else {
         found.units.push(unit);
     }
@@ -111,7 +129,9 @@ fn provisioning(reader: &Reader<'_>, document: &Node, found: &mut Found) -> bool
             let Some(name) = entry.pair("name") else { continue };
             let mut thing = topic(reader, name, entry, &["config"]);
             if let (Some(default), true) = (default, !thing.items.iter().any(|i| i.key == "replication.factor")) {
-                thing.items.push(reader.item("replication.factor", default.key_span, &default.value));
+                thing
+                    .items
+                    .push(reader.item("replication.factor", default.key_span, &default.value));
             }
             topics.push(thing);
         }
@@ -128,9 +148,17 @@ pub(super) fn jikkou(reader: &Reader<'_>, resource: &Node, kind: &str, found: &m
     let one = [resource];
     let resources: Vec<&Node> = match kind {
         "KafkaTopic" => one.to_vec(),
-        "KafkaTopicList" => resource.get("items").map(Node::list).unwrap_or_default().iter().map(AsRef::as_ref).collect(),
+        "KafkaTopicList" => resource
+            .get("items")
+            .map(Node::list)
+            .unwrap_or_default()
+            .iter()
+            .map(AsRef::as_ref)
+            .collect(),
         _ => {
-            found.not_yet.get_or_insert("a resource of Jikkou that declares no topic".to_owned());
+            found
+                .not_yet
+                .get_or_insert("a resource of Jikkou that declares no topic".to_owned());
             return;
         }
     };
@@ -143,14 +171,19 @@ pub(super) fn jikkou(reader: &Reader<'_>, resource: &Node, kind: &str, found: &m
         .collect();
     if !topics.is_empty() {
         let mut unit = unit(reader, topics, "jikkou");
-        unit.fragment = resource.at(&["spec", "configMapRefs"]).map(|_| "a map of settings may add it");
+        unit.fragment = resource
+            .at(&["spec", "configMapRefs"])
+            .map(|_| "a map of settings may add it");
         found.units.push(unit);
     }
 }
 
 /// `KafkaTopic` of Confluent's operator.
 pub(super) fn confluent(reader: &Reader<'_>, resource: &Node, found: &mut Found) {
-    let (Some(name), Some(spec)) = (resource.get("metadata").and_then(|m| m.pair("name")), resource.get("spec")) else {
+    let (Some(name), Some(spec)) = (
+        resource.get("metadata").and_then(|m| m.pair("name")),
+        resource.get("spec"),
+    ) else {
         return;
     };
     let topics = vec![topic(reader, spec.pair("name").unwrap_or(name), spec, &["configs"])];

@@ -1,5 +1,15 @@
 //! Rules on RabbitMQ: publishers, topology, nodes, consumers.
 
+pub(crate) mod rqb001_partitions;
+pub(crate) mod rqb002_data_directory;
+pub(crate) mod rqb003_disk_limit;
+pub(crate) mod rqb004_memory_watermark;
+pub(crate) mod rqb005_consumer_timeout;
+pub(crate) mod rqb006_cluster_size;
+pub(crate) mod rqc001_auto_ack;
+pub(crate) mod rqc002_rejected;
+pub(crate) mod rqc003_prefetch;
+pub(crate) mod rqc004_early_ack;
 pub(crate) mod rqp001_confirms;
 pub(crate) mod rqp002_mandatory;
 pub(crate) mod rqp003_persistence;
