@@ -108,9 +108,10 @@ fn rocketmq_setting<'a>(unit: &'a Unit, key: &'static str) -> Setting<'a> {
     let default = rocketmq::default(key);
     let Some(fact) = setting.given else {
         setting.ineffective = unit.all(key).last();
-        setting.value = match unit.fragment {
-            Some(why) => Err(format!("`{key}` is not in the file, and {why}")),
-            None => Ok(default.to_owned()),
+        setting.value = match (unit.fragment, unit.implied(key)) {
+            (Some(why), _) => Err(format!("`{key}` is not in the file, and {why}")),
+            (None, Some(implied)) => Ok(implied.value.to_owned()),
+            (None, None) => Ok(default.to_owned()),
         };
         return setting;
     };

@@ -127,7 +127,7 @@ impl Reader<'_> {
         Err(HclError { offset: self.at, what })
     }
 
-    fn to_line_end(&mut self) {
+    fn skip_line(&mut self) {
         let rest = self.rest();
         self.at += rest.find('\n').unwrap_or(rest.len());
     }
@@ -135,7 +135,7 @@ impl Reader<'_> {
     /// Skips a comment; false when none begins here.
     fn comment(&mut self) -> bool {
         if self.rest().starts_with('#') || self.rest().starts_with("//") {
-            self.to_line_end();
+            self.skip_line();
         } else if self.rest().starts_with("/*") {
             self.at += self.rest().find("*/").map_or(self.rest().len(), |i| i + 2);
         } else {
@@ -418,7 +418,7 @@ impl Reader<'_> {
             Some('{') => '}',
             Some('"') => return self.quoted().map(|_| ()),
             Some('#') => {
-                self.to_line_end();
+                self.skip_line();
                 return Ok(());
             }
             _ => {
@@ -447,7 +447,12 @@ impl Reader<'_> {
                 continue;
             }
             match self.bump() {
-                None | Some('\n') => return self.refuse("a string is not closed"),
+                None | Some('\n') => {
+                    return Err(HclError {
+                        offset: start,
+                        what: "a string is not closed",
+                    });
+                }
                 Some('\\') => match self.bump() {
                     Some('n') => out.push('\n'),
                     Some('t') => out.push('\t'),
@@ -478,7 +483,7 @@ impl Reader<'_> {
         let Some((mark, _)) = self.name() else {
             return self.refuse("a heredoc has no name");
         };
-        self.to_line_end();
+        self.skip_line();
         self.bump();
         let start = self.at;
         loop {
@@ -486,7 +491,7 @@ impl Reader<'_> {
             if self.rest().is_empty() {
                 return self.refuse("a heredoc is not closed");
             }
-            self.to_line_end();
+            self.skip_line();
             let line = self.text.get(line_start..self.at).unwrap_or_default();
             if line.trim() == mark {
                 let span = Span::new(start, line_start);

@@ -182,10 +182,8 @@ pub fn parse(text: &str) -> Result<Vec<Rc<Node>>, YamlError> {
     for event in Parser::new_from_str(body) {
         let (event, at) = event.map_err(|e| error(places.byte(e.marker().index()), "it is not YAML"))?;
         let span = Span::new(places.byte(at.start.index()), places.byte(at.end.index()));
-        if let Some(root) = reader.take(event, span)? {
-            if !root.is_null() {
-                documents.push(root);
-            }
+        if let Some(root) = reader.take(event, span)?.filter(|r| !r.is_null()) {
+            documents.push(root);
         }
     }
     Ok(documents)

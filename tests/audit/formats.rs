@@ -98,8 +98,8 @@ fn json_is_the_contract() {
         ),
         ("readme.md", "x"),
         (
-            "connect.properties",
-            "bootstrap.servers=a\ngroup.id=c\nkey.converter=x\n",
+            "registry.properties",
+            "listeners=http://a\nkafkastore.bootstrap.servers=a\n",
         ),
     ]);
     let ran = s.run(&["--format", "json", "."]);
@@ -147,8 +147,8 @@ fn json_is_the_contract() {
       ],
       "unrecognised": [
         {
-          "file": "connect.properties",
-          "reason": "it belongs to a Kafka Connect worker or connector, which is not judged yet"
+          "file": "registry.properties",
+          "reason": "it belongs to a schema registry, which is not judged yet"
         }
       ],
       "errors": [],

@@ -221,3 +221,6 @@ fn read_definitions(file: &Arc<str>, source: &SourceFile, span: Span, name: &str
         _ => OTHER,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,7 +129,11 @@ impl Sheet<'_> {
             subjects.push(Subject {
                 layer: thing.layer,
                 vhost: thing.vhost,
-                name: thing.name,
+                // A name is taken from the same line as a secret when the line is a command.
+                name: match is_secret_text(&thing.name) {
+                    true => "***".to_owned(),
+                    false => thing.name,
+                },
                 place: self.place(thing.span),
                 facts: first..facts.len(),
             });

@@ -61,7 +61,7 @@ pub(super) fn read_yaml(reader: &Reader<'_>, found: &mut super::yaml::Found) {
     let mut remarks = Vec::new();
     for document in reader.documents.iter().filter(|d| d.is_map()) {
         let mut flats = Vec::new();
-        flatten(reader, "", document, &mut flats, 0);
+        flatten("", document, &mut flats, 0);
         parts.extend(split_profiles(flats));
     }
     if !parts.iter().any(|p| p.flats.iter().any(|f| is_framework_key(&f.path))) {
@@ -191,7 +191,7 @@ fn of_variable(name: &str) -> Option<String> {
     Some(lower.replace('_', "."))
 }
 
-fn flatten(reader: &Reader<'_>, prefix: &str, node: &Node, flats: &mut Vec<Flat>, depth: usize) {
+fn flatten(prefix: &str, node: &Node, flats: &mut Vec<Flat>, depth: usize) {
     if depth > 24 {
         return;
     }
@@ -203,7 +203,7 @@ fn flatten(reader: &Reader<'_>, prefix: &str, node: &Node, flats: &mut Vec<Flat>
             format!("{prefix}.{own}")
         };
         match &pair.value.data {
-            Data::Map(_) => flatten(reader, &path, &pair.value, flats, depth + 1),
+            Data::Map(_) => flatten(&path, &pair.value, flats, depth + 1),
             Data::List(list) => {
                 if list.iter().all(|n| n.text().is_some()) {
                     let words: Vec<&str> = list.iter().filter_map(|n| n.text()).collect();

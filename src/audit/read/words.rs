@@ -37,6 +37,8 @@ pub(super) fn split(text: &str, base: usize) -> Vec<Word> {
         match (quote, c) {
             (Some(q), c) if c == q => quote = None,
             (Some('"'), '\\') | (None, '\\') => match chars.next() {
+                // Inside quotes it is a script of its own, which is split again and needs its space.
+                Some((_, '\n')) if quote.is_some() => open.get_or_insert((at, String::new())).1.push(' '),
                 Some((_, '\n')) | None => end(&mut open, &mut words, &mut first),
                 // An escaped quote inside a quoted scalar is the shell's own quote.
                 Some((_, '"')) => {}

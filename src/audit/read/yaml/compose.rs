@@ -58,10 +58,22 @@ fn separate_clusters(found: &mut Found, first: usize) {
             .find_map(|key| unit.live(key)?.value.text().map(|v| format!("{key}={v}")))
     };
     let of: Vec<Option<String>> = found.units.iter().skip(first).map(cluster).collect();
-    for (i, unit) in found.units.iter_mut().skip(first).enumerate() {
-        if let (Some(_), Some(own)) = (unit.brokers, of.get(i).cloned().flatten()) {
-            unit.brokers = Some(of.iter().flatten().filter(|o| **o == own).count());
-        }
+    if of.iter().all(Option::is_none) {
+        return;
+    }
+    for (i, unit) in found
+        .units
+        .iter_mut()
+        .skip(first)
+        .enumerate()
+        .filter(|(_, u)| u.brokers.is_some())
+    {
+        // One that does not tell its cluster may belong to any of them.
+        unit.brokers = of
+            .get(i)
+            .cloned()
+            .flatten()
+            .map(|own| of.iter().flatten().filter(|o| **o == own).count());
     }
 }
 

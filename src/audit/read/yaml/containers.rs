@@ -48,7 +48,7 @@ pub(super) fn words_of(reader: &Reader<'_>, node: Option<&Node>) -> Vec<Word> {
         }
     };
     if node.text().is_some() {
-        return raw_words(node);
+        return scripts(reader, raw_words(node));
     }
     let mut out: Vec<Word> = Vec::new();
     for element in node.list() {
@@ -67,6 +67,24 @@ pub(super) fn words_of(reader: &Reader<'_>, node: Option<&Node>) -> Vec<Word> {
                 first: out.is_empty(),
             }),
             None => {}
+        }
+    }
+    scripts(reader, out)
+}
+
+/// Words that are scripts themselves, as what a shell gets after `-c`, as the words of these.
+fn scripts(reader: &Reader<'_>, words: Vec<Word>) -> Vec<Word> {
+    const TOOLS: [&str; 4] = ["kafka-topics", "kafka-configs", "kafka-server-start", "mqbroker"];
+    let mut out = Vec::new();
+    for word in words {
+        let is_script = word.text.contains(char::is_whitespace) && TOOLS.iter().any(|t| word.text.contains(t));
+        let raw = reader.text.get(word.span.range()).unwrap_or_default();
+        match raw.find(['"', '\'']) {
+            Some(quote) if is_script && quote + 1 < raw.len() => {
+                let inner = raw.get(quote + 1..raw.len() - 1).unwrap_or_default();
+                out.extend(words::split(inner, word.span.start + quote + 1));
+            }
+            _ => out.push(word),
         }
     }
     out
@@ -102,9 +120,9 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
             .any(|p| words::starts(&container.words, p))
             .then_some(Image::RocketMq)
     };
-    let image = by_name
-        .or_else(|| images::of_environment(&container.variables))
-        .or_else(by_command);
+    let broker = || words::starts(&container.words, "kafka-server-start").then_some(Image::Kafka);
+    let told = by_name.or_else(|| images::of_environment(&container.variables));
+    let image = told.or_else(by_command).or_else(broker);
     let topics = words::topics(sheet, &container.words);
     let topics: Vec<Thing> = topics
         .into_iter()
@@ -123,7 +141,7 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
             sheet.item("image", image_text.as_deref().unwrap_or_default(), node.span, node.span),
         );
     }
-    let release = image
+    let release = told
         .zip(image_text.as_deref())
         .and_then(|(i, name)| images::release(i, name));
     let finish = |mut unit: Unit, remarks: Vec<(usize, String)>| {
@@ -156,9 +174,12 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
                 Image::PlainKafka => WURSTMEISTER.to_vec(),
                 Image::BitnamiKafka => vec![implied("log.dirs", "/bitnami/kafka/data")],
                 _ if is_apache(image_text.as_deref()) => Vec::new(),
+                _ if told.is_none() => Vec::new(),
                 _ => vec![implied("log.dirs", "/var/lib/kafka/data")],
             };
-            if container.partial {
+            if told.is_none() {
+                unit.fragment = Some("the file that the command names may add it");
+            } else if container.partial {
                 unit.fragment = Some("a mounted file or an env_file may add it");
             }
             found.units.push(finish(unit, remarks));

@@ -251,7 +251,6 @@ fn rocketmq(reader: &Reader<'_>, values: &Node, found: &mut Found) {
     let mut around = Vec::new();
     disks(reader, &broker.value, &mut around);
     unit.surroundings = reader.sheet.surroundings(around);
-    unit.fragment = Some("the chart's template may add it");
     reader.named(&mut unit, "broker", broker.key_span, "helm");
     found.units.push(unit);
 }

@@ -287,8 +287,15 @@ fn rocketmq(reader: &Reader<'_>, resource: &Node, kind: &str, found: &mut Found)
     let mut items = Vec::new();
     for key in ["size", "replicaPerGroup", "storageMode", "brokerImage"] {
         if let Some(pair) = spec.pair(key) {
-            let key = if key == "storageMode" { "storage.type" } else { key };
-            items.push(reader.item(key, pair.key_span, &pair.value));
+            items.push(match (key, pair.value.text()) {
+                ("storageMode", Some("EmptyDir")) => {
+                    reader
+                        .sheet
+                        .item("storage.type", "ephemeral", pair.key_span, pair.value.span)
+                }
+                ("storageMode", _) => reader.item("storage.type", pair.key_span, &pair.value),
+                _ => reader.item(key, pair.key_span, &pair.value),
+            });
         }
     }
     unit.surroundings = reader.sheet.surroundings(items);

@@ -21,7 +21,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 /// One of these words stands in every file that is about messaging, in whatever case.
-const WORDS: [&str; 10] = [
+const WORDS: [&str; 14] = [
     "kafka",
     "rabbit",
     "rocketmq",
@@ -32,6 +32,10 @@ const WORDS: [&str; 10] = [
     "connector.class",
     "replication",
     "num.partitions",
+    "min.insync",
+    "server.properties",
+    "flushdisktype",
+    "brokerrole",
 ];
 
 /// What reading the documents of a file came to, while it goes on.
