@@ -141,14 +141,19 @@ impl<'a> Judge<'a> {
             .or_else(|| resolve::told_release(unit))
     }
 
-    /// The units of a role that belong together with this one: those that stand nearest to it.
+    /// The units of another role that belong together with this one.
     pub fn near(&self, role: Role) -> impl Iterator<Item = &'a Unit> + use<'a> {
-        self.context.world.near(role, &self.unit.file)
+        self.context.world.near(role, self.unit).into_iter()
     }
 
     /// As [`Judge::near`], of any of several roles: one of a role that stands further away than another's does not count.
     pub fn near_any(&self, roles: &[Role]) -> impl Iterator<Item = &'a Unit> + use<'a> {
-        self.context.world.near_any(roles, &self.unit.file)
+        self.context.world.near_any(roles, self.unit).into_iter()
+    }
+
+    /// The units of the same role that belong together with this one, and itself.
+    pub fn beside(&self, role: Role) -> impl Iterator<Item = &'a Unit> + use<'a> {
+        self.context.world.beside(role, self.unit).into_iter()
     }
 
     /// A key that is written and takes effect, with its value. What is filled in elsewhere is recorded as undecided; what is absent is

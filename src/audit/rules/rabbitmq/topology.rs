@@ -3,7 +3,7 @@
 use crate::audit::fact::{Fact, FactValue, Layer, Subject, Unit};
 use crate::audit::judge::Judge;
 use crate::audit::resolve::is_placeholder;
-use crate::audit::role::Role;
+use crate::audit::role::{self, Role};
 use crate::audit::rules::is_true;
 use regex_automata::meta::Regex;
 use std::collections::{HashMap, HashSet};
@@ -93,7 +93,13 @@ impl<'a> Topology<'a> {
             closed: true,
         };
         let mut any_policy = false;
-        for unit in judge.near(Role::RabbitTopology) {
+        // An export is whole by itself; a manifest is one of several.
+        let units: Vec<&'a Unit> = match role::is(judge.unit, Role::RabbitTopology) {
+            true if judge.unit.carrier.is_none() => vec![judge.unit],
+            true => judge.beside(Role::RabbitTopology).collect(),
+            false => judge.near(Role::RabbitTopology).collect(),
+        };
+        for unit in units {
             for subject in &unit.subjects {
                 any_policy |= subject.layer == Layer::Policy;
                 all.add(unit, subject);
