@@ -2,14 +2,20 @@
 //!
 //! Whoever gives several systems in one run keeps them in files or directories of their own. So a unit belongs to what stands nearest:
 //! in its own file, else in its directory or below, else one directory up. And it must be so from both sides: a broker does not belong to
-//! the producer of another project that has a broker of its own.
+//! the producer of another project that has a broker of its own, and a producer to none when several clusters are equally near.
 
 use super::fact::Unit;
 use super::role::{self, Role};
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
 
 /// How many units may belong together. A place that holds more of one kind is a heap of files and no system.
-const MAX_NEAR: usize = 256;
+const MAX_NEAR: usize = 128;
+
+/// Numbers of units.
+type List = Rc<[usize]>;
 
 /// The units of a run, by what they are and where they stand.
 #[derive(Debug)]
@@ -17,6 +23,8 @@ pub struct World<'a> {
     units: &'a [Unit],
     /// Units by role and place; a unit stands in its file, in its directory and in every one above.
     at: HashMap<(Role, &'a str), Vec<usize>>,
+    /// What was found near a file before, by the roles that were asked for.
+    found: RefCell<HashMap<(u32, Arc<str>), List>>,
 }
 
 impl<'a> World<'a> {
@@ -34,7 +42,11 @@ impl<'a> World<'a> {
                 }
             }
         }
-        World { units, at }
+        World {
+            units,
+            at,
+            found: RefCell::default(),
+        }
     }
 
     /// Every unit.
@@ -49,22 +61,45 @@ impl<'a> World<'a> {
 
     /// As [`World::near`], of any of several roles: one of a role that stands further away than another's does not count.
     pub fn near_any(&self, roles: &[Role], unit: &Unit) -> Vec<&'a Unit> {
-        let found = places(&unit.file).find_map(|place| {
-            let lists = roles.iter().filter_map(|role| self.at.get(&(*role, place)));
-            let list: Vec<usize> = lists.flatten().copied().collect();
-            (!list.is_empty()).then_some(list)
-        });
-        let found = found.filter(|list| list.len() <= MAX_NEAR).unwrap_or_default();
+        let own = role::of(unit);
         let back = |other: &Unit| {
-            let own = role::of(unit).iter();
-            own.filter_map(|role| self.nearest(*role, other, false))
-                .any(|place| is_in(&unit.file, place))
+            let mut lists = own.iter().map(|role| self.seen_from(&[*role], other));
+            lists.any(|list| {
+                list.iter()
+                    .any(|i| self.units.get(*i).is_some_and(|u| u.file == unit.file))
+            })
         };
-        found
-            .into_iter()
-            .filter_map(|i| self.units.get(i))
-            .filter(|other| other.file == unit.file || back(other))
-            .collect()
+        let list = self.seen_from(roles, unit);
+        let units = list.iter().filter_map(|i| self.units.get(*i));
+        units.filter(|other| other.file == unit.file || back(other)).collect()
+    }
+
+    /// The units of these roles that stand nearest to a unit, as long as that is one system.
+    fn seen_from(&self, roles: &[Role], unit: &Unit) -> List {
+        let mask = roles.iter().fold(0, |mask, role| mask | 1 << (*role as u32));
+        let file = &unit.file;
+        if let Some(list) = self.found.borrow().get(&(mask, file.clone())) {
+            return list.clone();
+        }
+        let all = |place: &str| -> Vec<usize> {
+            let lists = roles.iter().filter_map(|role| self.at.get(&(*role, place)));
+            lists.flatten().copied().collect()
+        };
+        let mut list = places(file).map(all).find(|list| !list.is_empty()).unwrap_or_default();
+        let directory = |i: &usize| self.units.get(*i).map(|u| directory(&u.file));
+        let own = Some(self::directory(file));
+        if list.iter().any(|i| directory(i) == own) {
+            list.retain(|i| directory(i) == own);
+        }
+        let one = list
+            .windows(2)
+            .all(|w| w.first().map(directory) == w.last().map(directory));
+        if list.len() > MAX_NEAR || !one && roles.iter().any(|r| r.is_of_a_cluster()) {
+            list.clear();
+        }
+        let list: List = list.into();
+        self.found.borrow_mut().insert((mask, file.clone()), list.clone());
+        list
     }
 
     /// The other units of the same role that a unit belongs together with: those of its directory or, when it is alone there, of the
@@ -92,6 +127,11 @@ impl<'a> World<'a> {
     }
 }
 
+/// The directory of a file.
+fn directory(file: &str) -> &str {
+    file.get(..file.rfind(['/', '\\']).unwrap_or(0)).unwrap_or_default()
+}
+
 /// A file, its directory and every one above, the nearest first; the last is empty.
 fn places(file: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(file), |place| match place.is_empty() {
@@ -100,19 +140,10 @@ fn places(file: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether a file stands in a place.
-fn is_in(file: &str, place: &str) -> bool {
-    match file.strip_prefix(place) {
-        Some(rest) => place.is_empty() || rest.is_empty() || rest.starts_with(['/', '\\']),
-        None => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::audit::fact::{Component, Dialect};
-    use std::sync::Arc;
 
     fn unit(file: &str, dialect: Dialect) -> Unit {
         Unit::new(Arc::from(file), dialect, Component::KafkaBroker, Vec::new(), Vec::new())
@@ -126,7 +157,6 @@ mod tests {
     fn places_go_up_to_the_empty_one() {
         assert_eq!(places("a/b/c.yaml").collect::<Vec<_>>(), ["a/b/c.yaml", "a/b", "a", ""]);
         assert_eq!(places("c.yaml").collect::<Vec<_>>(), ["c.yaml", ""]);
-        assert!(is_in("a/b/c", "a/b") && is_in("a", "") && is_in("a", "a") && !is_in("ab/c", "a"));
     }
 
     #[test]
@@ -142,6 +172,15 @@ mod tests {
         assert_eq!(files(world.near(Role::KafkaProducer, &units[1])), ["one/producer"]);
         // The producer has a broker of its own.
         assert!(world.near(Role::KafkaProducer, &units[2]).is_empty());
+        // Two clusters are equally near to a third project: none of them is its own.
+        let third = [
+            unit("one/server", Dialect::KafkaBroker),
+            unit("two/server", Dialect::KafkaBroker),
+            unit("three/producer", Dialect::KafkaProducer),
+        ];
+        let world = World::new(&third);
+        assert!(world.near(Role::KafkaBroker, &third[2]).is_empty());
+        assert!(world.near(Role::KafkaProducer, &third[0]).is_empty());
         let apart = [
             unit("apps/a/producer", Dialect::KafkaProducer),
             unit("apps/b/producer", Dialect::KafkaProducer),

@@ -101,7 +101,7 @@ impl<'a> Topology<'a> {
         };
         for unit in units {
             for subject in &unit.subjects {
-                any_policy |= subject.layer == Layer::Policy;
+                any_policy |= subject.layer == Layer::Policy && directory(&unit.file) == directory(&judge.unit.file);
                 all.add(unit, subject);
             }
             // An export holds everything; a manifest holds what its author manages there.
@@ -309,6 +309,11 @@ impl<'a> Topology<'a> {
         }
         out
     }
+}
+
+/// The directory of a file. Policies that stand beside the queues are taken for all that there are.
+fn directory(file: &str) -> &str {
+    file.get(..file.rfind(['/', '\\']).unwrap_or(0)).unwrap_or_default()
 }
 
 fn effective(fact: &Fact) -> Option<Effective<'_>> {
