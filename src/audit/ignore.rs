@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn above_the_line_and_behind_it() {
-        let above = "enable.idempotence=true\n# mqsafe: ignore[KP001] metrics only\n# more\n\nacks=1\n";
+        let above = "enable.idempotence=true\n# mqsafe: ignore[KP003] metrics only\n# more\n\nretries=3\n";
         assert_eq!(audit("p.properties", above, false), (vec![], 1, vec![]));
         let yaml = "services:\n  k:\n    image: apache/kafka:4.0.0\n    environment:\n      KAFKA_UNCLEAN_LEADER_ELECTION_ENABLE: 'true' # mqsafe: ignore[KB003]\n";
         let (codes, ignored, notes) = audit("compose.yaml", yaml, false);

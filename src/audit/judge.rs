@@ -146,6 +146,11 @@ impl<'a> Judge<'a> {
         self.context.world.near(role, &self.unit.file)
     }
 
+    /// As [`Judge::near`], of any of several roles: one of a role that stands further away than another's does not count.
+    pub fn near_any(&self, roles: &[Role]) -> impl Iterator<Item = &'a Unit> + use<'a> {
+        self.context.world.near_any(roles, &self.unit.file)
+    }
+
     /// A key that is written and takes effect, with its value. What is filled in elsewhere is recorded as undecided; what is absent is
     /// not, so that this suits keys whose default is safe.
     pub fn written(&mut self, key: &'static str) -> Option<(Setting<'a>, String)> {

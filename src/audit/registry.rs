@@ -1,10 +1,10 @@
 //! Every rule, one line each.
 
 use super::rule::Rule;
-use super::rules::{kafka, rabbitmq, rocketmq};
+use super::rules::{cross, kafka, rabbitmq, rocketmq};
 
 /// Every rule, in the order in which they are listed.
-pub static RULES: [&Rule; 91] = [
+pub static RULES: [&Rule; 118] = [
     &kafka::kp001_acks::RULE,
     &kafka::kp002_idempotence::RULE,
     &kafka::kp003_retries::RULE,
@@ -96,6 +96,33 @@ pub static RULES: [&Rule; 91] = [
     &rocketmq::rmc003_subscriptions::RULE,
     &rocketmq::rmc004_reconsume::RULE,
     &rocketmq::rmc005_lite_pull::RULE,
+    &cross::xk01_false_safety::RULE,
+    &cross::xk02_bypassed::RULE,
+    &cross::xk03_inherited_in_sync::RULE,
+    &cross::xk04_more_copies_than_brokers::RULE,
+    &cross::xk05_roles_differ::RULE,
+    &cross::xk06_elr_and_dynamic::RULE,
+    &cross::xk07_lag_and_retention::RULE,
+    &cross::xk08_skipped_gap::RULE,
+    &cross::xk09_transactions::RULE,
+    &cross::xk10_request_timeout::RULE,
+    &cross::xk11_record_size::RULE,
+    &cross::xk12_contradiction::RULE,
+    &cross::xk13_undeclared_topic::RULE,
+    &cross::xk14_drift::RULE,
+    &cross::xr01_reject_without_confirms::RULE,
+    &cross::xr02_broken_chain::RULE,
+    &cross::xr03_confirmed_unroutable::RULE,
+    &cross::xr04_reject_into_nothing::RULE,
+    &cross::xr05_at_least_once::RULE,
+    &cross::xr06_requeue_loop::RULE,
+    &cross::xr07_classic_in_cluster::RULE,
+    &cross::xr08_work_and_timeout::RULE,
+    &cross::xm01_no_slave::RULE,
+    &cross::xm02_bought_and_ignored::RULE,
+    &cross::xm03_lag_and_files::RULE,
+    &cross::xm04_weaker_slave::RULE,
+    &cross::xm05_group_differs::RULE,
 ];
 
 /// The rule of this code or name, in any case.

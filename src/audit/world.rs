@@ -40,10 +40,18 @@ impl<'a> World<'a> {
     /// The units of a role that stand nearest to a file: in its directory or below it, else one directory up, and so on. Whoever gives
     /// several systems in one run keeps them in directories of their own.
     pub fn near(&self, role: Role, file: &str) -> impl Iterator<Item = &'a Unit> + use<'a> {
+        self.near_any(&[role], file)
+    }
+
+    /// As [`World::near`], of any of several roles: one of a role that stands further away than another's does not count.
+    pub fn near_any(&self, roles: &[Role], file: &str) -> impl Iterator<Item = &'a Unit> + use<'a> {
         let units = self.units;
-        let found = directories(file).find_map(|d| self.below.get(&(role, d)));
-        let list = found.cloned().unwrap_or_default();
-        list.into_iter().filter_map(move |i| units.get(i))
+        let found = directories(file).find_map(|d| {
+            let lists = roles.iter().filter_map(|role| self.below.get(&(*role, d)));
+            let list: Vec<usize> = lists.flatten().copied().collect();
+            (!list.is_empty()).then_some(list)
+        });
+        found.unwrap_or_default().into_iter().filter_map(move |i| units.get(i))
     }
 }
 

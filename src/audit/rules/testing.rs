@@ -14,6 +14,7 @@
 use crate::audit::engine::judge_fed;
 use crate::audit::fact::{Component, Dialect, Effect, Fact, FactValue, Layer, Place, Subject, Unit, Version};
 use crate::audit::stated::{Release, Stated};
+use crate::audit::terms::canonical::LIVE;
 use crate::audit::{Options, Report, audit_bytes, registry};
 use crate::config::Profile;
 use crate::text::{SourceFile, Span};
@@ -205,6 +206,7 @@ impl Open {
                 "fragment" => open.fragment = Some("there is more elsewhere"),
                 "compose" => open.carrier = Some("compose"),
                 "operator" => open.carrier = Some("operator"),
+                "live" => open.carrier = Some(LIVE),
                 _ => match word.split_once('=') {
                     Some(("file", file)) => open.file = Arc::from(file),
                     Some(("brokers", n)) => open.brokers = n.parse().ok(),

@@ -18,3 +18,19 @@ pub(crate) const ELR: &str = "@feature.eligible.leader.replicas.version";
 pub(crate) const MEMBERS: &str = "@members";
 /// Live: whether the consumers of a queue acknowledge.
 pub(crate) const ACK_REQUIRED: &str = "@ack-required";
+/// Live: `min.insync.replicas` as a dynamic setting of one broker.
+pub(crate) const DYNAMIC_BROKER_MIN_INSYNC: &str = "@dynamic-broker.min.insync.replicas";
+/// Live: the age of the oldest record or message that some group has not read, in milliseconds.
+pub(crate) const LAG_OLDEST_MS: &str = "@lag.oldest-ms";
+/// Live: the smallest position that a group has committed in a topic.
+pub(crate) const COMMITTED: &str = "@group.committed";
+/// Live: where the log of that partition begins.
+pub(crate) const LOG_START: &str = "@log.start";
+/// Live: the longest time that a delivery of a queue was unacknowledged, in milliseconds.
+pub(crate) const WORK_MAX_MS: &str = "@work.max-ms";
+/// Live: how many slaves the route of a RocketMQ master shows.
+pub(crate) const SLAVES: &str = "@slaves";
+/// Live: how full a broker's disk is, in percent.
+pub(crate) const DISK_USED_PERCENT: &str = "@disk-used-percent";
+/// The carrier of what was read from a live broker.
+pub(crate) const LIVE: &str = "live";

@@ -360,6 +360,12 @@ fn broker_default(key: &str) -> Option<Default> {
             "Kafka 2.0 or later (1440 before)",
         ),
         "log.retention.hours" => always("168"),
+        "replica.lag.time.max.ms" => since(
+            Release(2, 5, 0),
+            "30000",
+            Some("10000"),
+            "Kafka 2.5 or later (10000 before)",
+        ),
         "message.max.bytes" => since(
             Release(2, 5, 0),
             "1048588",

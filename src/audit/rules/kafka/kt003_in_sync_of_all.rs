@@ -83,7 +83,7 @@ pub(in crate::audit::rules) fn say(judge: &mut Judge<'_>, at: At, copies: i64, l
         at,
         Say::new(
             format!(
-                "{what}: {least} in-sync replicas are asked for, and there are {copies} {}",
+                "{what}: {least} in-sync replicas are asked for, of {copies} {}",
                 if copies == 1 { "copy" } else { "copies" }
             ),
             "more than there are",

@@ -33,7 +33,7 @@ pub(in crate::audit::rules) mod topology;
 use crate::audit::fact::{FactValue, Subject, Unit};
 
 /// Names that the broker gives, and refuses or skips in an import; and the queue that its own health check leaves behind.
-fn is_reserved(name: &str) -> bool {
+pub(super) fn is_reserved(name: &str) -> bool {
     name.is_empty() || name.starts_with("amq.") || name == "aliveness-test"
 }
 
@@ -46,7 +46,7 @@ fn is_always_durable(unit: &Unit, queue: &Subject) -> bool {
 }
 
 /// Whether a queue outlives a restart of its node. A definition without `durable` means a durable queue.
-fn is_durable_queue(unit: &Unit, queue: &Subject) -> bool {
+pub(super) fn is_durable_queue(unit: &Unit, queue: &Subject) -> bool {
     is_always_durable(unit, queue)
         || unit
             .of(queue, "durable")

@@ -6,8 +6,7 @@ use crate::audit::rule::{Evidence, rule};
 
 rule! {
     /// # What it finds
-    /// A controller with `enableElectUncleanMaster=true`; one, two or an even number of controllers in `controllerDLegerPeers`; a
-    /// broker with `asyncLearner=true` says that it never counts as a copy.
+    /// A controller with `enableElectUncleanMaster=true`; one, two or an even number of controllers in `controllerDLegerPeers`.
     ///
     /// # How messages are lost
     /// A replica outside the sync state set becomes master, and what it misses is gone. Without a majority of controllers nobody is
