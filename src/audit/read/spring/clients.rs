@@ -330,6 +330,40 @@ pub(super) fn smallrye(sheet: &Sheet<'_>, flats: &[Flat], out: &mut Vec<Unit>) {
     }
 }
 
+/// Micronaut's clients, each under a name, and the producer of Debezium Server.
+pub(super) fn named_clients(sheet: &Sheet<'_>, flats: &[Flat], out: &mut Vec<Unit>) {
+    let servers: Vec<Item> = flats
+        .iter()
+        .filter(|f| f.path == "kafka.bootstrap.servers")
+        .map(|f| item(sheet, "bootstrap.servers", f, Kind::Text))
+        .collect();
+    for (prefix, dialect) in [
+        ("kafka.producers.", Dialect::KafkaProducer),
+        ("kafka.consumers.", Dialect::KafkaConsumer),
+    ] {
+        let names: BTreeSet<&str> = under(flats, prefix)
+            .iter()
+            .filter_map(|(rest, _)| rest.split_once('.').map(|(name, _)| name))
+            .collect();
+        for name in names {
+            let own = raw(sheet, flats, &format!("{prefix}{name}."));
+            let head = own.first().map(|i| sheet.place(i.span));
+            let mut unit = sheet.unit(dialect, Component::KafkaClients, [servers.clone(), own].concat());
+            unit.name = Some(name.to_owned());
+            unit.head = head;
+            if dialect == Dialect::KafkaConsumer {
+                // The annotation on the listener decides, which stands in the code.
+                unit.fragment = Some("an annotation in the code may give it");
+            }
+            out.push(unit);
+        }
+    }
+    let debezium = raw(sheet, flats, "debezium.sink.kafka.producer.");
+    if !debezium.is_empty() {
+        out.push(sheet.unit(Dialect::KafkaProducer, Component::KafkaClients, debezium));
+    }
+}
+
 /// The name of a channel at the begin of what follows its direction; it may stand in quotes and then hold dots.
 fn channel(rest: &str) -> Option<String> {
     match rest.strip_prefix('"') {

@@ -14,7 +14,7 @@ use crate::audit::fact::{Component, Dialect, Unit};
 use crate::text::Span;
 use crate::text::properties::Entry;
 use crate::text::yaml::{Data, Node};
-use clients::{Kind, boot, item, smallrye, stream};
+use clients::{Kind, boot, item, named_clients, smallrye, stream};
 use names::{canonical, of_variable};
 use std::collections::BTreeSet;
 
@@ -37,7 +37,7 @@ struct Part {
 }
 
 /// What a framework's name begins with when it is about messaging.
-const PREFIXES: [&str; 9] = [
+const PREFIXES: [&str; 12] = [
     "spring.kafka.",
     "spring.rabbitmq.",
     "spring.amqp.",
@@ -47,6 +47,9 @@ const PREFIXES: [&str; 9] = [
     "rocketmq.producer.",
     "rocketmq.consumer.",
     "rocketmq.push-consumer.",
+    "debezium.sink.kafka.",
+    "kafka.producers.",
+    "kafka.consumers.",
 ];
 
 /// Whether a name in a file of keys and values is one of a framework's that is about messaging.
@@ -303,5 +306,6 @@ fn emit(sheet: &Sheet<'_>, flats: &[Flat]) -> Vec<Unit> {
     }
     stream(sheet, flats, &mut out);
     smallrye(sheet, flats, &mut out);
+    named_clients(sheet, flats, &mut out);
     out
 }
