@@ -2,6 +2,8 @@
 
 #[path = "audit/common.rs"]
 mod common;
+#[path = "audit/corpus.rs"]
+mod corpus;
 #[path = "audit/exit_codes.rs"]
 mod exit_codes;
 #[path = "audit/fixtures.rs"]

@@ -153,6 +153,7 @@ fn judge_world(world: &World<'_>, sources: &Sources, options: &Options<'_>, repo
             file: unit.file.clone(),
             dialect: unit.dialect,
             component: unit.component,
+            facts: unit.facts.len() + unit.surroundings.len(),
         });
         notes_on_dead_settings(unit, report);
         for rule in &rules {

@@ -62,6 +62,8 @@ pub struct Judged {
     pub dialect: Dialect,
     /// What reads it in earnest.
     pub component: Component,
+    /// How many facts were found in it.
+    pub facts: usize,
 }
 
 /// A file that was not judged.

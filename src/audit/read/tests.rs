@@ -122,35 +122,6 @@ fn every_reader_finds_what_stands_there_and_where() {
     }
 }
 
-/// The table of what is recognised in real files, which stay outside of the repository.
-#[test]
-#[ignore = "optional: needs the directory of real files that MQSAFE_CORPUS names"]
-fn real_files_are_recognised_or_named() {
-    let root = PathBuf::from(std::env::var("MQSAFE_CORPUS").unwrap());
-    let mut files = Vec::new();
-    files_below(&root, &mut files);
-    let mut table = String::new();
-    for file in &files {
-        let name = file.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
-        let source = SourceFile::new(std::fs::read(file).unwrap());
-        let said = match read(&Arc::from(name.as_str()), file, &source, None) {
-            Reading::Units { units, .. } => {
-                let each = |u: &Unit| format!("{} ({})", u.dialect.name(), u.facts.len() + u.surroundings.len());
-                units.iter().map(each).collect::<Vec<_>>().join(", ")
-            }
-            Reading::Malformed { spot, what } => format!("malformed at {}:{}: {what}", spot.line, spot.column),
-            Reading::NotYet(what) => format!("not judged: {what}"),
-            Reading::NotMessaging(what) => format!("not about messaging: {what}"),
-        };
-        let _ = writeln!(table, "{name}: {said}");
-    }
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures"));
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!("corpus", table));
-}
-
 /// Lines that get past recognition, in any order and nesting.
 fn near_misses() -> impl Strategy<Value = String> {
     let word = proptest::sample::select(vec![

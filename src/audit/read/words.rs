@@ -78,7 +78,7 @@ fn program(word: &str) -> &str {
 
 /// The topics that commands create or alter.
 pub(super) fn topics(sheet: &Sheet<'_>, words: &[Word]) -> Vec<Thing> {
-    let mut out = Vec::new();
+    let mut out: Vec<Thing> = Vec::new();
     for (i, word) in words.iter().enumerate() {
         let name = program(&word.text);
         if !matches!(name, "kafka-topics" | "kafka-configs") {
@@ -86,7 +86,14 @@ pub(super) fn topics(sheet: &Sheet<'_>, words: &[Word]) -> Vec<Thing> {
         }
         let rest = words.get(i + 1..).unwrap_or_default();
         let end = rest.iter().position(|w| w.first).unwrap_or(rest.len());
-        out.extend(topic(sheet, name, word, rest.get(..end).unwrap_or_default()));
+        let Some(thing) = topic(sheet, name, word, rest.get(..end).unwrap_or_default()) else {
+            continue;
+        };
+        // What is altered after it was created is the same topic.
+        match out.iter_mut().find(|t: &&mut Thing| t.name == thing.name) {
+            Some(known) => known.items.extend(thing.items),
+            None => out.push(thing),
+        }
     }
     out
 }

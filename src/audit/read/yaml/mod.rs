@@ -5,6 +5,7 @@ mod containers;
 mod embedded;
 mod helm;
 mod kubernetes;
+mod pipelines;
 mod rabbitmq;
 mod strimzi;
 mod topics;
@@ -232,6 +233,7 @@ impl<'a> Reader<'a> {
                 && !embedded::connector(self, document, found)
                 && !kubernetes::environment_file(self, document, found)
                 && !helm::read(self, document, found)
+                && !pipelines::read(self, document, found)
                 && !is_spring
             {
                 embedded::scan(self, document, found);
