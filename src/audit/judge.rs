@@ -65,6 +65,8 @@ pub struct At {
     /// Whether it follows from an absent key whose default is not the same in every version.
     inferred: bool,
     related: Vec<(Place, String)>,
+    /// The value that may safely be written instead.
+    safe: Option<&'static str>,
 }
 
 /// A hit of a rule, before its lines are shown.
@@ -86,6 +88,8 @@ pub(super) struct Hit {
     pub related: Vec<(Place, String)>,
     /// The words.
     pub say: Say,
+    /// The value that may safely be written instead.
+    pub safe: Option<&'static str>,
 }
 
 /// One rule judging one unit.
@@ -265,6 +269,7 @@ impl<'a> Judge<'a> {
             subject: None,
             inferred: setting.given.is_none() && !setting.is_certain(),
             related,
+            safe: None,
         }
     }
 
@@ -277,6 +282,7 @@ impl<'a> Judge<'a> {
             subject: None,
             inferred: false,
             related: Vec::new(),
+            safe: None,
         }
     }
 
@@ -289,6 +295,7 @@ impl<'a> Judge<'a> {
             subject: Some(describe(subject)),
             inferred: false,
             related: Vec::new(),
+            safe: None,
         }
     }
 
@@ -321,6 +328,7 @@ impl<'a> Judge<'a> {
             subject: at.subject,
             place: at.place,
             related: at.related,
+            safe: at.safe,
             say,
         });
     }
@@ -331,6 +339,13 @@ impl At {
     #[must_use]
     pub fn of(mut self, subject: &Subject) -> At {
         self.subject = Some(describe(subject));
+        self
+    }
+
+    /// The same, where writing this value instead can harm nothing but availability: `--fix` does it.
+    #[must_use]
+    pub fn safe(mut self, value: &'static str) -> At {
+        self.safe = Some(value);
         self
     }
 
