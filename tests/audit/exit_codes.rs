@@ -3,9 +3,9 @@
 use crate::common::Setup;
 
 const GOOD: &str = "bootstrap.servers=a:9092\nkey.serializer=x\nacks=all\nenable.idempotence=true\n";
-const HIGH: &str = "bootstrap.servers=a:9092\nkey.serializer=x\nenable.idempotence=true\nretries=0\n";
+const HIGH: &str = "bootstrap.servers=a:9092\nkey.serializer=x\nenable.idempotence=true\nretries=3\n";
 const MEDIUM: &str = "bootstrap.servers=a:9092\nkey.serializer=x\nenable.idempotence=false\n";
-const LOW: &str = "brokerName=a\nbrokerRole=SYNC_MASTER\ninSyncReplicas=2\n";
+const LOW: &str = "brokerName=a\nbrokerRole=SYNC_MASTER\ninSyncReplicas=2\nautoCreateTopicEnable=false\n";
 
 fn setup() -> Setup {
     Setup::with(&[

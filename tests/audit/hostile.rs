@@ -119,7 +119,7 @@ fn depth_size_and_long_lines() {
 fn many_objects_take_no_quadratic_time() {
     let s = Setup::new();
     let each = |f: &dyn Fn(usize) -> String| (0..30_000).map(f).collect::<Vec<_>>().join(",");
-    let queues = each(&|i| format!("{{\"name\":\"q{i}\",\"vhost\":\"/\",\"durable\":true}}"));
+    let queues = each(&|i| format!("{{\"name\":\"dlq{i}\",\"vhost\":\"/\",\"durable\":true,\"type\":\"quorum\"}}"));
     let exchanges = each(&|i| format!("{{\"name\":\"x{i}\",\"vhost\":\"/\",\"durable\":true}}"));
     let bindings = each(&|i| {
         let next = i + 1;

@@ -34,7 +34,10 @@ fn a_directory_is_walked_and_ignored_files_are_left_alone() {
 #[test]
 fn a_file_is_judged_once_however_it_is_reached() {
     let s = Setup::with(&[("conf/p.properties", "acks=1\nenable.idempotence=true\n")]);
-    assert_eq!(s.rules(&["conf", "conf/p.properties", "./conf/../conf"]), ["KP001"]);
+    assert_eq!(
+        s.rules(&["conf", "conf/p.properties", "./conf/../conf"]),
+        ["KP001", "X-K12"]
+    );
 }
 
 #[cfg(unix)]
@@ -43,7 +46,7 @@ fn a_mounted_config_map_is_read_through_its_links() {
     let s = Setup::with(&[("..data_1/p.properties", "acks=1\nenable.idempotence=true\n")]);
     std::os::unix::fs::symlink("..data_1", s.path().join("..data")).unwrap();
     std::os::unix::fs::symlink("..data/p.properties", s.path().join("p.properties")).unwrap();
-    assert_eq!(s.rules(&["."]), ["KP001"]);
+    assert_eq!(s.rules(&["."]), ["KP001", "X-K12"]);
 }
 
 #[test]
@@ -158,7 +161,7 @@ fn a_shared_client_file_is_judged_as_both() {
     let (_, report) = s.json(&["client.properties"]);
     assert_eq!(report["files"][0]["dialect"], "kafka-producer");
     assert_eq!(report["files"][1]["dialect"], "kafka-consumer");
-    assert_eq!(s.rules(&["client.properties"]), ["KP001", "KC001"]);
+    assert_eq!(s.rules(&["client.properties"]), ["KP001", "X-K12", "KC001"]);
 }
 
 #[test]
@@ -225,7 +228,7 @@ fn the_last_of_two_equal_keys_counts_and_that_is_said() {
 fn a_key_that_comes_twice_in_one_object_is_said() {
     let s = Setup::with(&[(
         "d.json",
-        "{\"rabbit_version\":\"4\",\"queues\":[{\"name\":\"q\",\n\"durable\":false,\n\"durable\":true}]}",
+        "{\"rabbit_version\":\"4\",\"queues\":[{\"name\":\"q.dlq\",\n\"durable\":false,\n\"durable\":true,\"type\":\"quorum\"}]}",
     )]);
     let ran = s.run(&["d.json"]);
     assert_eq!(ran.code, 0);
