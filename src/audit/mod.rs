@@ -9,6 +9,7 @@ pub mod fact;
 mod ignore;
 mod input;
 mod judge;
+mod locks;
 mod read;
 mod recognise;
 pub mod registry;
