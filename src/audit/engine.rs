@@ -8,14 +8,14 @@ use super::judge::{Context, Hit, Judge};
 use super::locks::Locks;
 use super::read::{self, Reading};
 use super::registry::RULES;
-use super::report::{Finding, Judged, Note, Places, ReadError, Report, ShownPlace, Undecided, Unrecognised};
+use super::report::{Edit, Finding, Judged, Note, Places, ReadError, Report, ShownPlace, Undecided, Unrecognised};
 use super::role;
 use super::rule::{Evidence, Rule};
 use super::secret::Masks;
 use super::stated::Stated;
 use super::world::World;
 use crate::config::Profile;
-use crate::text::SourceFile;
+use crate::text::{SourceFile, Span};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -198,9 +198,13 @@ fn judge(rule: &'static Rule, unit: &Unit, context: Context<'_>, sources: &Sourc
             verbose: false,
         });
     }
-    report
-        .findings
-        .extend(judge.hits.into_iter().map(|hit| finding(hit, shown)));
+    report.findings.extend(judge.hits.into_iter().map(|hit| {
+        let edit = edit(&hit, sources);
+        Finding {
+            edit,
+            ..finding(hit, shown)
+        }
+    }));
     report
         .undecided
         .extend(judge.undecided.into_iter().map(|reason| Undecided {
@@ -230,7 +234,25 @@ fn finding(hit: Hit, shown: impl Fn(&Place, &str) -> ShownPlace) -> Finding {
         headline: hit.say.headline,
         story: hit.say.story,
         fix: hit.say.fix,
+        edit: None,
     }
+}
+
+/// The bytes of the value that a hit points at, when a safe one may stand there.
+fn edit(hit: &Hit, sources: &Sources) -> Option<Edit> {
+    let (text, value) = (hit.safe?, hit.value.as_deref()?.trim());
+    let (source, masks) = sources.get(&hit.place.file)?;
+    if value.is_empty() || masks.touch(hit.place.span) {
+        return None;
+    }
+    let raw = source.bytes().get(hit.place.span.range())?;
+    // The value is what the place ends with, but for quotes.
+    let end = raw.iter().rposition(|b| !matches!(b, b'"' | b'\'' | b' ' | b'\t'))? + 1;
+    let start = end.checked_sub(value.len())?;
+    (raw.get(start..end)? == value.as_bytes()).then(|| Edit {
+        span: Span::new(hit.place.span.start + start, hit.place.span.start + end),
+        text,
+    })
 }
 
 /// Whether the profile lets the rule, or one of its variants, speak at all.

@@ -65,6 +65,8 @@ pub struct At {
     /// Whether it follows from an absent key whose default is not the same in every version.
     inferred: bool,
     related: Vec<(Place, String)>,
+    /// The value that may safely be written instead.
+    safe: Option<&'static str>,
 }
 
 /// A hit of a rule, before its lines are shown.
@@ -86,6 +88,8 @@ pub(super) struct Hit {
     pub related: Vec<(Place, String)>,
     /// The words.
     pub say: Say,
+    /// The value that may safely be written instead.
+    pub safe: Option<&'static str>,
 }
 
 /// One rule judging one unit.
@@ -141,14 +145,19 @@ impl<'a> Judge<'a> {
             .or_else(|| resolve::told_release(unit))
     }
 
-    /// The units of a role that belong together with this one: those that stand nearest to it.
+    /// The units of another role that belong together with this one.
     pub fn near(&self, role: Role) -> impl Iterator<Item = &'a Unit> + use<'a> {
-        self.context.world.near(role, &self.unit.file)
+        self.context.world.near(role, self.unit).into_iter()
     }
 
     /// As [`Judge::near`], of any of several roles: one of a role that stands further away than another's does not count.
     pub fn near_any(&self, roles: &[Role]) -> impl Iterator<Item = &'a Unit> + use<'a> {
-        self.context.world.near_any(roles, &self.unit.file)
+        self.context.world.near_any(roles, self.unit).into_iter()
+    }
+
+    /// The units of the same role that belong together with this one, and itself.
+    pub fn beside(&self, role: Role) -> impl Iterator<Item = &'a Unit> + use<'a> {
+        self.context.world.beside(role, self.unit).into_iter()
     }
 
     /// A key that is written and takes effect, with its value. What is filled in elsewhere is recorded as undecided; what is absent is
@@ -260,6 +269,7 @@ impl<'a> Judge<'a> {
             subject: None,
             inferred: setting.given.is_none() && !setting.is_certain(),
             related,
+            safe: None,
         }
     }
 
@@ -272,6 +282,7 @@ impl<'a> Judge<'a> {
             subject: None,
             inferred: false,
             related: Vec::new(),
+            safe: None,
         }
     }
 
@@ -284,6 +295,7 @@ impl<'a> Judge<'a> {
             subject: Some(describe(subject)),
             inferred: false,
             related: Vec::new(),
+            safe: None,
         }
     }
 
@@ -316,6 +328,7 @@ impl<'a> Judge<'a> {
             subject: at.subject,
             place: at.place,
             related: at.related,
+            safe: at.safe,
             say,
         });
     }
@@ -326,6 +339,13 @@ impl At {
     #[must_use]
     pub fn of(mut self, subject: &Subject) -> At {
         self.subject = Some(describe(subject));
+        self
+    }
+
+    /// The same, where writing this value instead can harm nothing but availability: `--fix` does it.
+    #[must_use]
+    pub fn safe(mut self, value: &'static str) -> At {
+        self.safe = Some(value);
         self
     }
 

@@ -5,7 +5,7 @@ use super::fact::{Component, Dialect};
 use super::rule::Rule;
 use crate::config::Severity;
 use crate::model::Outcome;
-use crate::text::Spot;
+use crate::text::{Span, Spot};
 use std::sync::Arc;
 
 /// A place with the line that stands there.
@@ -51,6 +51,17 @@ pub struct Finding {
     pub story: String,
     /// What to write instead.
     pub fix: String,
+    /// The bytes to replace, and by what, where that is safe.
+    pub edit: Option<Edit>,
+}
+
+/// A change of the file that a finding points at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// The bytes of the value.
+    pub span: Span,
+    /// What to write there.
+    pub text: &'static str,
 }
 
 /// A file that was judged, once for each dialect in it.

@@ -86,6 +86,21 @@ impl Role {
         }
     }
 
+    /// Whether it speaks of a cluster, of which a client has one.
+    pub const fn is_of_a_cluster(self) -> bool {
+        matches!(
+            self,
+            Role::KafkaBroker
+                | Role::KafkaNodePool
+                | Role::KafkaTopic
+                | Role::RabbitNode
+                | Role::RabbitTopology
+                | Role::RocketBroker
+                | Role::RocketController
+                | Role::RocketTopic
+        )
+    }
+
     /// Whether it is one of those that a client file of unknown role may turn out to be.
     pub const fn is_kafka_client(self) -> bool {
         matches!(

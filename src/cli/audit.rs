@@ -12,12 +12,15 @@ pub struct AuditArgs {
     /// Files, or directories to walk
     #[arg(value_name = "PATH", required_unless_present_any = ["explain", "list_rules"])]
     pub paths: Vec<PathBuf>,
-    /// What "safe" means here: finance, orders, logs, or the path of a profile
-    #[arg(long, default_value = "orders", env = "MQSAFE_PROFILE")]
-    pub profile: String,
+    /// What "safe" means here: finance, orders, logs, or the path of a profile [default: orders, or what .mqsafe.yaml says]
+    #[arg(long, env = "MQSAFE_PROFILE")]
+    pub profile: Option<String>,
     /// How findings are written
     #[arg(long, value_enum, default_value_t)]
     pub format: AuditFormat,
+    /// Write a report to a file as well, in any format; may be given several times
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = output)]
+    pub output: Vec<(AuditFormat, PathBuf)>,
     /// The lowest severity that makes the exit code 1
     #[arg(long, value_enum, value_name = "SEVERITY", default_value_t)]
     pub fail_on: FailOn,
@@ -33,12 +36,41 @@ pub struct AuditArgs {
     /// Let a comment silence a finding only when it gives a reason
     #[arg(long)]
     pub strict: bool,
+    /// Leave out what this file holds from before
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Write everything that is found now to this file, to be left out by --baseline later; what is no longer found goes
+    #[arg(long, value_name = "FILE", conflicts_with = "baseline")]
+    pub write_baseline: Option<PathBuf>,
+    /// Let every rule speak, even where one finding already says it all
+    #[arg(long)]
+    pub pedantic: bool,
+    /// Change the files where a rule knows a safe value; comments and format stay
+    #[arg(long)]
+    pub fix: bool,
+    /// Show what --fix would change, and change nothing
+    #[arg(long)]
+    pub diff: bool,
+    /// Read the settings of the repository from this file instead of .mqsafe.yaml
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Explain one rule and stop
     #[arg(long, value_name = "CODE")]
     pub explain: Option<String>,
     /// List the rules and stop
     #[arg(long)]
     pub list_rules: bool,
+}
+
+/// `sarif=findings.sarif`.
+fn output(text: &str) -> Result<(AuditFormat, PathBuf), String> {
+    let (format, file) = text
+        .split_once('=')
+        .ok_or("give format and file as sarif=findings.sarif")?;
+    if file.is_empty() {
+        return Err("the name of the file is missing".to_owned());
+    }
+    Ok((AuditFormat::from_str(format, false)?, PathBuf::from(file)))
 }
 
 /// Clients whose defaults depend on their release.
@@ -78,8 +110,20 @@ pub enum AuditFormat {
     /// With the source line, the failure story and the fix
     #[default]
     Full,
+    /// One line for each finding
+    Concise,
     /// One JSON object (mqsafe.audit/1)
     Json,
+    /// SARIF 2.1.0
+    Sarif,
+    /// Annotations of GitHub Actions
+    Github,
+    /// GitLab's code quality report
+    Gitlab,
+    /// JUnit XML
+    Junit,
+    /// A table in Markdown
+    Markdown,
 }
 
 /// Severities, the worst first.

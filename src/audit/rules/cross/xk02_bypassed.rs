@@ -50,7 +50,8 @@ fn check(judge: &mut Judge<'_>) {
     let at = judge
         .at(&setting)
         .related(&asked.place, "asks for two copies, of acks=all only")
-        .inferred(!setting.is_certain());
+        .inferred(!setting.is_certain())
+        .safe("all");
     judge.hit(
         at,
         Say::new(

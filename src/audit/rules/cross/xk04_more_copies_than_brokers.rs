@@ -42,7 +42,8 @@ const COUNTS: [&str; 3] = [
 
 fn check(judge: &mut Judge<'_>) {
     let unit = judge.unit;
-    let Some(cluster) = judge.near(Role::KafkaBroker).find(|u| brokers(u).is_some()) else {
+    let own = Some(unit).filter(|_| role::is(unit, Role::KafkaBroker));
+    let Some(cluster) = own.or_else(|| judge.near(Role::KafkaBroker).find(|u| brokers(u).is_some())) else {
         return;
     };
     let Some(count) = brokers(cluster) else { return };
@@ -62,7 +63,7 @@ fn check(judge: &mut Judge<'_>) {
         return;
     }
     // One broker is told once, by KB000.
-    if !std::ptr::eq(unit, cluster) || count < 2 && !judge.context.pedantic {
+    if count < 2 && !judge.context.pedantic {
         return;
     }
     for key in COUNTS {

@@ -43,7 +43,7 @@ fn check(judge: &mut Judge<'_>) {
     if !is(judge.unit, "controller") {
         return;
     }
-    let Some(broker) = judge.near(Role::KafkaBroker).find(|u| is(u, "broker")) else {
+    let Some(broker) = judge.beside(Role::KafkaBroker).find(|u| is(u, "broker")) else {
         return;
     };
     for key in KEYS {

@@ -37,7 +37,7 @@ fn check(judge: &mut Judge<'_>) {
         return;
     }
     let live: Vec<_> = judge
-        .near(Role::KafkaTopic)
+        .beside(Role::KafkaTopic)
         .filter(|u| u.carrier == Some(LIVE))
         .collect();
     if live.is_empty() {

@@ -37,7 +37,7 @@ fn check(judge: &mut Judge<'_>) {
         return;
     }
     let Some(name) = text(unit, "brokerName") else { return };
-    let master = judge.near(Role::RocketBroker).find(|u| {
+    let master = judge.beside(Role::RocketBroker).find(|u| {
         text(u, "brokerName").as_ref() == Some(&name)
             && judge.setting_of(u, "brokerRole").value.as_deref() != Ok("SLAVE")
     });

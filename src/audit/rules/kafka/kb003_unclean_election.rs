@@ -38,7 +38,7 @@ fn check(judge: &mut Judge<'_>) {
     if judge.truth(&unclean) != Some(true) {
         return;
     }
-    let at = judge.at(&unclean);
+    let at = judge.at(&unclean).safe("false");
     judge.hit(
         at,
         Say {

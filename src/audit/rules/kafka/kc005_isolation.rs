@@ -37,7 +37,7 @@ fn check(judge: &mut Judge<'_>) {
     if !value.eq_ignore_ascii_case("read_uncommitted") {
         return;
     }
-    let at = judge.at(&level);
+    let at = judge.at(&level).safe("read_committed");
     judge.hit(
         at,
         Say::new(

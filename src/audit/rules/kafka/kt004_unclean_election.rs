@@ -36,7 +36,7 @@ fn check(judge: &mut Judge<'_>) {
         let Some(fact) = unit.of(topic, "unclean.leader.election.enable").filter(|f| is_true(f)) else {
             continue;
         };
-        let at = judge.at_fact(fact).of(topic);
+        let at = judge.at_fact(fact).of(topic).safe("false");
         judge.hit(
             at,
             Say::new(

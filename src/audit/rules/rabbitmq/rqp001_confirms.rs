@@ -55,7 +55,7 @@ fn shovels(judge: &mut Judge<'_>) {
             continue;
         };
         if mode == "on-publish" || mode == "no-ack" {
-            let at = judge.at_fact(fact).of(shovel);
+            let at = judge.at_fact(fact).of(shovel).safe("on-confirm");
             judge.hit(
                 at,
                 Say::new(

@@ -40,7 +40,7 @@ fn check(judge: &mut Judge<'_>) {
         if topology.kind(unit, queue).0 != Kind::Quorum || overflow.value != "reject-publish-dlx" {
             continue;
         }
-        let at = judge.at_fact(overflow.fact).of(queue);
+        let at = judge.at_fact(overflow.fact).of(queue).safe("reject-publish");
         judge.hit(
             at,
             Say::new(

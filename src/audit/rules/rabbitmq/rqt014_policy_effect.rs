@@ -66,10 +66,11 @@ fn check(judge: &mut Judge<'_>) {
         }
     }
     let understood = |p: &&Subject| {
-        any && matches!(
-            apply_to(unit, p),
-            "queues" | "classic_queues" | "quorum_queues" | "streams"
-        )
+        any && topology.is_closed()
+            && matches!(
+                apply_to(unit, p),
+                "queues" | "classic_queues" | "quorum_queues" | "streams"
+            )
     };
     for policy in unit.subjects_of(Layer::Policy).filter(understood) {
         if !matched.contains(&std::ptr::from_ref(policy)) {

@@ -3,7 +3,7 @@
 use crate::audit::fact::{Fact, FactValue, Layer, Subject, Unit};
 use crate::audit::judge::Judge;
 use crate::audit::resolve::is_placeholder;
-use crate::audit::role::Role;
+use crate::audit::role::{self, Role};
 use crate::audit::rules::is_true;
 use regex_automata::meta::Regex;
 use std::collections::{HashMap, HashSet};
@@ -93,9 +93,15 @@ impl<'a> Topology<'a> {
             closed: true,
         };
         let mut any_policy = false;
-        for unit in judge.near(Role::RabbitTopology) {
+        // An export is whole by itself; a manifest is one of several.
+        let units: Vec<&'a Unit> = match role::is(judge.unit, Role::RabbitTopology) {
+            true if judge.unit.carrier.is_none() => vec![judge.unit],
+            true => judge.beside(Role::RabbitTopology).collect(),
+            false => judge.near(Role::RabbitTopology).collect(),
+        };
+        for unit in units {
             for subject in &unit.subjects {
-                any_policy |= subject.layer == Layer::Policy;
+                any_policy |= subject.layer == Layer::Policy && directory(&unit.file) == directory(&judge.unit.file);
                 all.add(unit, subject);
             }
             // An export holds everything; a manifest holds what its author manages there.
@@ -303,6 +309,11 @@ impl<'a> Topology<'a> {
         }
         out
     }
+}
+
+/// The directory of a file. Policies that stand beside the queues are taken for all that there are.
+fn directory(file: &str) -> &str {
+    file.get(..file.rfind(['/', '\\']).unwrap_or(0)).unwrap_or_default()
 }
 
 fn effective(fact: &Fact) -> Option<Effective<'_>> {

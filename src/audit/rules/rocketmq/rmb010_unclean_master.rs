@@ -30,7 +30,7 @@ rule! {
 
 fn check(judge: &mut Judge<'_>) {
     if let Some((unclean, true)) = judge.written_truth("enableElectUncleanMaster") {
-        let at = judge.at(&unclean);
+        let at = judge.at(&unclean).safe("false");
         judge.hit(
             at,
             Say::new(

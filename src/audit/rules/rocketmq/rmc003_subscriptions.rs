@@ -60,7 +60,7 @@ pub(in crate::audit::rules) fn compare(
     };
     let Some(group) = text(unit, "group") else { return };
     let others: Vec<_> = judge
-        .near(Role::Application)
+        .beside(Role::Application)
         .filter(|u| u.file < unit.file && text(u, "group").as_ref() == Some(&group))
         .collect();
     for key in keys {
