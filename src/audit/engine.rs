@@ -5,6 +5,7 @@ use super::fact::{Dialect, Effect, Place, Unit};
 use super::ignore;
 use super::input::{self, Input};
 use super::judge::{Context, Hit, Judge};
+use super::locks::Locks;
 use super::read::{self, Reading};
 use super::registry::RULES;
 use super::report::{Edit, Finding, Judged, Note, Places, ReadError, Report, ShownPlace, Undecided, Unrecognised};
@@ -55,6 +56,8 @@ type Sources = HashMap<Arc<str>, (SourceFile, Masks)>;
 struct Read {
     units: Vec<Unit>,
     sources: Sources,
+    /// Files of builds on the disk; none for texts that are no files.
+    locks: Option<Locks>,
 }
 
 /// Audits files and directories. `progress` hears of every file, with the number done and the number of all.
@@ -66,7 +69,10 @@ pub fn audit(paths: &[PathBuf], options: &Options<'_>, mut progress: impl FnMut(
         not_opened: inputs.not_opened,
         ..Report::default()
     };
-    let mut all = Read::default();
+    let mut all = Read {
+        locks: Some(Locks::default()),
+        ..Read::default()
+    };
     let total = inputs.files.len();
     for (done, file) in inputs.files.iter().enumerate() {
         progress(done, total, &file.name);
@@ -116,7 +122,10 @@ fn read_input(file: &Input, bytes: Vec<u8>, options: &Options<'_>, all: &mut Rea
         named: file.named,
     };
     match read::read(&file.name, path, &source, options.dialect) {
-        Reading::Units { units, masks } => {
+        Reading::Units { mut units, masks } => {
+            if let Some(locks) = &mut all.locks {
+                locks.tell(path, &mut units);
+            }
             all.units.extend(units);
             all.sources.insert(file.name.clone(), (source, masks));
         }

@@ -11,6 +11,7 @@ mod fingerprint;
 mod ignore;
 mod input;
 mod judge;
+mod locks;
 mod read;
 mod recognise;
 pub mod registry;

@@ -195,6 +195,8 @@ impl Report {
         self.findings.dedup_by(|a, b| same(a, b));
         self.undecided
             .sort_by(|a, b| (&a.file, a.rule.code, &a.reason).cmp(&(&b.file, b.rule.code, &b.reason)));
+        self.undecided
+            .dedup_by(|a, b| a.file == b.file && a.rule.code == b.rule.code && a.reason == b.reason);
         self.files
             .sort_by(|a, b| (&a.file, a.dialect).cmp(&(&b.file, b.dialect)));
         self.unrecognised.sort_by(|a, b| a.file.cmp(&b.file));

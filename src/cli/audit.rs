@@ -27,10 +27,10 @@ pub struct AuditArgs {
     /// Read every given file as this dialect instead of recognising it
     #[arg(long, value_enum, value_name = "DIALECT")]
     pub dialect: Option<DialectName>,
-    /// The release that the brokers of Kafka run, as 3.7 or 3.7.1, where the files do not tell
+    /// The release that the brokers of Kafka run, as 3.7 or 3.7.1, whatever the files tell
     #[arg(long, value_name = "RELEASE", value_parser = release)]
     pub kafka_version: Option<(u16, u16, u16)>,
-    /// The client and its release, where the files do not tell: java:3.7, librdkafka:2.3
+    /// The client and its release, whatever the files tell: java:3.7, librdkafka:2.3
     #[arg(long, value_name = "CLIENT:RELEASE", value_parser = client)]
     pub client: Vec<(ClientName, (u16, u16, u16))>,
     /// Let a comment silence a finding only when it gives a reason

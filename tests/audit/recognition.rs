@@ -137,6 +137,34 @@ fn a_release_that_is_stated_decides_what_an_absent_key_means() {
 }
 
 #[test]
+fn a_lock_file_above_tells_the_release_of_the_client() {
+    let s = Setup::with(&[
+        ("old/.git/HEAD", ""),
+        (
+            "old/gradle.lockfile",
+            "org.apache.kafka:kafka-clients:2.8.2=runtimeClasspath\n",
+        ),
+        (
+            "old/src/p.properties",
+            "bootstrap.servers=a\nkey.serializer=x\nenable.idempotence=true\n",
+        ),
+        ("new/.git/HEAD", ""),
+        (
+            "new/gradle.lockfile",
+            "org.apache.kafka:kafka-clients:3.9.0=runtimeClasspath\n",
+        ),
+        (
+            "new/src/p.properties",
+            "bootstrap.servers=a\nkey.serializer=x\nenable.idempotence=true\n",
+        ),
+    ]);
+    let acks = |args: &[&str]| s.rules(args).contains(&"KP001".to_owned());
+    assert!(acks(&["old/src/p.properties"]));
+    assert!(!acks(&["new/src/p.properties"]));
+    assert!(!acks(&["old/src/p.properties", "--client", "java:3.7"]));
+}
+
+#[test]
 fn a_declared_dialect_reads_yaml_too() {
     let s = Setup::with(&[
         ("acks.yaml", "producer:\n  x: 1\nacks: 1\n"),

@@ -53,8 +53,13 @@ fn judge(file: &Arc<str>, source: &SourceFile, parsed: Properties, name: &str, d
                 source,
                 masks: &masks,
             };
-            let units = spring::read_properties(&sheet, &parsed.entries, name, &breaks(source));
-            return Reading::Units { units, masks };
+            return match spring::read_properties(&sheet, &parsed.entries, name, &breaks(source)) {
+                Ok(units) => Reading::Units { units, masks },
+                Err(at) => Reading::Malformed {
+                    spot: source.spot(at),
+                    what: spring::TOO_MANY.to_owned(),
+                },
+            };
         }
         Recognition::Framework => Vec::new(),
         Recognition::NotYet(what) => return Reading::NotYet(format!("it belongs to {what}, which is not judged yet")),

@@ -54,6 +54,10 @@ const PREFIXES: [&str; 12] = [
 
 /// Whether a name in a file of keys and values is one of a framework's that is about messaging.
 pub(in crate::audit) fn is_framework_key(key: &str) -> bool {
+    let begins = ["%", "spring", "mp.", "rocketmq", "kafka.", "debezium."];
+    if !begins.iter().any(|b| key.starts_with(b)) {
+        return false;
+    }
     let path = canonical(
         key.strip_prefix('%')
             .and_then(|k| k.split_once('.'))
@@ -74,6 +78,10 @@ pub(super) fn read_yaml(reader: &Reader<'_>, found: &mut super::yaml::Found) {
     if !parts.iter().any(|p| p.flats.iter().any(|f| is_framework_key(&f.path))) {
         return;
     }
+    if let Some(at) = too_many(&parts) {
+        found.malformed.get_or_insert((at, TOO_MANY.to_owned()));
+        return;
+    }
     for part in &mut parts {
         resolve(&reader.sheet, &mut part.flats, &mut remarks);
     }
@@ -81,7 +89,15 @@ pub(super) fn read_yaml(reader: &Reader<'_>, found: &mut super::yaml::Found) {
 }
 
 /// Reads a file of keys and values. `breaks` are the bytes where a line `#---` begins a new document.
-pub(super) fn read_properties(sheet: &Sheet<'_>, entries: &[Entry], name: &str, breaks: &[usize]) -> Vec<Unit> {
+///
+/// # Errors
+/// The byte of a setting when there are too many to be told apart.
+pub(super) fn read_properties(
+    sheet: &Sheet<'_>,
+    entries: &[Entry],
+    name: &str,
+    breaks: &[usize],
+) -> Result<Vec<Unit>, usize> {
     let mut documents: Vec<Vec<Flat>> = vec![Vec::new(); breaks.len() + 1];
     for e in entries {
         let number = breaks.partition_point(|b| *b <= e.key_span.start);
@@ -96,10 +112,45 @@ pub(super) fn read_properties(sheet: &Sheet<'_>, entries: &[Entry], name: &str, 
     }
     let mut parts: Vec<Part> = documents.into_iter().flat_map(split_profiles).collect();
     let mut remarks = Vec::new();
+    if let Some(at) = too_many(&parts) {
+        return Err(at);
+    }
     for part in &mut parts {
         resolve(sheet, &mut part.flats, &mut remarks);
     }
-    units(sheet, name, &parts, &remarks)
+    Ok(units(sheet, name, &parts, &remarks))
+}
+
+/// Why a file of an application may be left unread.
+pub(super) const TOO_MANY: &str = "more profiles, bindings and channels than are read";
+
+/// How often a setting is looked at: once for every profile and every binding. Real files stay below some thousand.
+const MAX_LOOKS: usize = 50_000_000;
+
+/// Where the last setting stands of a file that has too many profiles and bindings for its length.
+fn too_many(parts: &[Part]) -> Option<usize> {
+    let profiles: BTreeSet<&str> = parts
+        .iter()
+        .filter_map(|p| Some(p.profile.as_ref()?.0.as_str()))
+        .collect();
+    let flats = || parts.iter().flat_map(|p| &p.flats);
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    for mark in [
+        ".bindings.",
+        ".binders.",
+        ".outgoing.",
+        ".incoming.",
+        ".producers.",
+        ".consumers.",
+    ] {
+        let with = flats().filter(|f| f.path.contains(mark));
+        names.extend(with.filter_map(|f| f.path.split_once(mark)?.1.split('.').next()));
+    }
+    let looks = flats()
+        .count()
+        .saturating_mul(profiles.len() + 1)
+        .saturating_mul(names.len() + 1);
+    (looks > MAX_LOOKS).then(|| flats().last().map_or(0, |f| f.key_span.start))
 }
 
 /// Reads the variables that give a container of an application its settings.

@@ -6,6 +6,7 @@ use crate::audit::read::images::Variable;
 use crate::audit::read::sheet::Item;
 use crate::text::Span;
 use crate::text::yaml::{Node, Pair};
+use std::collections::HashMap;
 
 /// Whether a document is a compose file: `services`, each with an image or a build, or the first version's services at the top.
 pub(super) fn is_compose(document: &Node) -> bool {
@@ -58,7 +59,11 @@ fn separate_clusters(found: &mut Found, first: usize) {
             .find_map(|key| unit.live(key)?.value.text().map(|v| format!("{key}={v}")))
     };
     let of: Vec<Option<String>> = found.units.iter().skip(first).map(cluster).collect();
-    if of.iter().all(Option::is_none) {
+    let mut members: HashMap<&str, usize> = HashMap::new();
+    for cluster in of.iter().flatten() {
+        *members.entry(cluster).or_default() += 1;
+    }
+    if members.is_empty() {
         return;
     }
     for (i, unit) in found
@@ -69,11 +74,7 @@ fn separate_clusters(found: &mut Found, first: usize) {
         .filter(|(_, u)| u.brokers.is_some())
     {
         // One that does not tell its cluster may belong to any of them.
-        unit.brokers = of
-            .get(i)
-            .cloned()
-            .flatten()
-            .map(|own| of.iter().flatten().filter(|o| **o == own).count());
+        unit.brokers = of.get(i).and_then(|own| members.get(own.as_deref()?).copied());
     }
 }
 

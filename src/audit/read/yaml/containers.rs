@@ -141,6 +141,11 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
             sheet.item("image", image_text.as_deref().unwrap_or_default(), node.span, node.span),
         );
     }
+    // A house builds its image on one of these, which declare their data directory as a volume.
+    if let (None, Some(Image::Kafka), Some(node)) = (by_name, told, container.image) {
+        let own = sheet.item("volume.anonymous", "/var/lib/kafka/data", node.span, node.span);
+        surroundings.push(own);
+    }
     let release = told
         .zip(image_text.as_deref())
         .and_then(|(i, name)| images::release(i, name));

@@ -130,12 +130,22 @@ fn environment(reader: &Reader<'_>, data: &Node, name: &str, head: crate::text::
     }
 }
 
+/// How many bytes are copied to read YAML in YAML: each time all that stands before it.
+const MAX_COPIED: usize = 16 * 1024 * 1024;
+
 /// A YAML file in a block: read for itself, its places moved to where it stands.
 fn inner_yaml(reader: &Reader<'_>, pair: &crate::text::yaml::Pair, found: &mut Found) {
     let Some(block) = pair.value.block(reader.text) else {
         return;
     };
     let (first, raw) = (block.start, reader.text.get(block.range()).unwrap_or_default());
+    found.copied = found.copied.saturating_add(block.end);
+    if found.copied > MAX_COPIED {
+        found
+            .malformed
+            .get_or_insert((first, "more files inside of the file than are read".to_owned()));
+        return;
+    }
     // Blank everything before, so that every byte keeps its place; a file in a file in a file is not followed.
     let blank: String = reader
         .text

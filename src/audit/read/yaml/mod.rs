@@ -49,6 +49,8 @@ pub(super) struct Found {
     pub not_yet: Option<String>,
     /// An embedded file that cannot be read: where, and why.
     pub malformed: Option<(usize, String)>,
+    /// Bytes that were copied to read files inside of files.
+    pub copied: usize,
 }
 
 /// One file while it is read.

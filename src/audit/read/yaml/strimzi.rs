@@ -4,6 +4,7 @@ use super::{Found, Reader};
 use crate::audit::fact::{Component, Dialect, Layer, Unit};
 use crate::audit::read::sheet::{Item, Thing};
 use crate::text::yaml::Node;
+use std::collections::{HashMap, HashSet};
 
 /// Reads one resource.
 pub(super) fn read(reader: &Reader<'_>, resource: &Node, kind: &str, found: &mut Found) {
@@ -208,7 +209,13 @@ pub(super) fn join_pools(found: &mut Found) {
     if pools.is_empty() {
         return;
     }
-    let clusters: Vec<String> = found
+    let mut of_cluster: HashMap<String, Vec<&Unit>> = HashMap::new();
+    for pool in &pools {
+        if let Some(cluster) = text(pool, "cluster") {
+            of_cluster.entry(cluster).or_default().push(pool);
+        }
+    }
+    let clusters: HashSet<String> = found
         .units
         .iter()
         .filter(|u| u.dialect == Dialect::KafkaBroker && u.carrier == Some("strimzi"))
@@ -224,7 +231,8 @@ pub(super) fn join_pools(found: &mut Found) {
     {
         let mut brokers = 0;
         let mut known = true;
-        for pool in pools.iter().filter(|p| text(p, "cluster") == unit.name) {
+        let own = unit.name.as_ref().and_then(|name| of_cluster.get(name));
+        for pool in own.into_iter().flatten() {
             unit.surroundings.extend(
                 pool.surroundings
                     .iter()
