@@ -55,7 +55,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("rocketmq_protocol", &["src/broker/"]),
     ("ureq", &["src/broker/"]),
     ("TcpStream", &["src/broker/"]),
-    ("saphyr_parser", &["src/connect/yaml.rs"]),
+    ("saphyr_parser", &["src/connect/yaml.rs", "src/text/yaml.rs"]),
     ("jks", &["src/connect/store.rs"]),
     ("p12_keystore", &["src/connect/store.rs"]),
     ("unsafe", &["src/broker/kafka/raw.rs"]),

@@ -16,7 +16,7 @@ mod spool;
 #[cfg(feature = "broker")]
 mod verify;
 
-pub use audit::{AuditArgs, AuditFormat, DialectName, FailOn};
+pub use audit::{AuditArgs, AuditFormat, ClientName, DialectName, FailOn};
 #[cfg(feature = "kafka")]
 pub use drill::{CarelessArgs, DrillArgs, DrillFormat, DrillRun, Habit};
 #[cfg(feature = "broker")]

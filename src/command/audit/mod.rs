@@ -1,16 +1,27 @@
 //! `mqsafe audit`: paths to findings.
 
+mod fix;
+
+use crate::audit::baseline::Baseline;
 use crate::audit::fact::Dialect;
 use crate::audit::registry::{self, RULES};
+use crate::audit::rule::Rule;
+use crate::audit::stated::{Release, Stated};
 use crate::audit::{Options, Report, Undecided, audit};
-use crate::cli::{AuditArgs, AuditFormat, DialectName, FailOn};
-use crate::config::{BUILT_IN, Profile, ProfileError, Severity};
+use crate::cli::{AuditArgs, AuditFormat, ClientName, DialectName, FailOn};
+use crate::config::{BUILT_IN, Profile, ProfileError, Repository, Severity};
 use crate::model::{Outcome, Problem, Result};
 use crate::ui::{Table, Ui, emit, escape};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
+/// What is safe when nobody says: the producer keeps a copy, and silent loss is wrong.
+const DEFAULT_PROFILE: &str = "orders";
+/// The settings of a repository, in the directory where the audit is started.
+const REPOSITORY_FILE: &str = ".mqsafe.yaml";
+/// How wide a report in a file is.
+const FILE_WIDTH: usize = 120;
 /// The largest profile that is read. The shipped ones have a few kilobytes.
 const MAX_PROFILE_BYTES: u64 = 1024 * 1024;
 
@@ -21,7 +32,11 @@ pub(super) fn run(args: AuditArgs, ui: &Ui) -> Result<Outcome> {
     if args.list_rules {
         return list_rules(ui);
     }
-    let profile = load_profile(&args.profile)?;
+    let repository = repository(&args)?;
+    let of_repository = repository.as_ref().and_then(|r| r.profile.as_deref());
+    let profile = load_profile(args.profile.as_deref().or(of_repository).unwrap_or(DEFAULT_PROFILE))?;
+    // Before anything is read: what is asked for must be possible.
+    let baseline = args.baseline.as_deref().map(read_baseline).transpose()?;
     let fail_on = severity(args.fail_on);
     let dialect = args.dialect.map(dialect);
     if let (Some(_), Some(dir)) = (dialect, args.paths.iter().find(|p| p.is_dir())) {
@@ -31,24 +46,117 @@ pub(super) fn run(args: AuditArgs, ui: &Ui) -> Result<Outcome> {
         );
     }
     let options = Options {
-        profile: &profile,
         dialect,
+        stated: stated(&args),
+        strict: args.strict,
+        pedantic: args.pedantic,
+        ..Options::new(&profile)
     };
-    let progress = ui.progress("audit");
-    let report = audit(&args.paths, &options, |done, total, file| {
-        progress.set_total(total as u64);
-        progress.set(done as u64, file);
-    });
-    progress.finish();
-    let text = match args.format {
-        AuditFormat::Full => emit::audit_full(&report, ui.color_out(), ui.width()),
-        AuditFormat::Json => emit::audit_json(&report),
+    let look = || {
+        let progress = ui.progress("audit");
+        let mut report = audit(&args.paths, &options, |done, total, file| {
+            progress.set_total(total as u64);
+            progress.set(done as u64, file);
+        });
+        progress.finish();
+        if let Some(repository) = &repository {
+            let before = report.findings.len();
+            report
+                .findings
+                .retain(|f| repository.tells(f.rule.code, &f.places.primary.file));
+            report.ignored += before - report.findings.len();
+            report.undecided.retain(|u| repository.tells(u.rule.code, &u.file));
+        }
+        if let (Some(baseline), Some(path)) = (&baseline, &args.baseline) {
+            baseline.apply(&path.to_string_lossy(), &mut report);
+        }
+        report
+    };
+    let mut report = look();
+    if args.fix && !args.diff && fix::apply(&report, ui)? > 0 {
+        // What is left, at the places where it now stands.
+        report = look();
+    }
+    if let Some(path) = &args.write_baseline {
+        write_file(path, &Baseline::of(&report).text())?;
+    }
+    let text = match args.diff {
+        true => emit::audit_diff(&report),
+        false => written(args.format, &report, fail_on, ui.color_out(), ui.width()),
     };
     ui.data(text.as_bytes())?;
+    for (format, path) in &args.output {
+        write_file(path, &written(*format, &report, fail_on, false, FILE_WIDTH))?;
+    }
     tell(&report, ui);
     let outcome = report.outcome(fail_on);
     ui.summary(&summary(&report, outcome, fail_on));
     Ok(outcome)
+}
+
+/// A report in one of the formats.
+fn written(format: AuditFormat, report: &Report, fail_on: Severity, color: bool, width: usize) -> String {
+    match format {
+        AuditFormat::Full => emit::audit_full(report, color, width),
+        AuditFormat::Concise => emit::audit_concise(report),
+        AuditFormat::Json => emit::audit_json(report),
+        AuditFormat::Sarif => emit::audit_sarif(report),
+        AuditFormat::Github => emit::audit_github(report),
+        AuditFormat::Gitlab => emit::audit_gitlab(report),
+        AuditFormat::Junit => emit::audit_junit(report, fail_on),
+        AuditFormat::Markdown => emit::audit_markdown(report),
+    }
+}
+
+fn write_file(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).map_err(|e| {
+        Problem::unknown(format!("cannot write {}", path.display()))
+            .because(e)
+            .next("the audit itself was made; give a file in a directory that exists")
+    })
+}
+
+fn read_baseline(path: &Path) -> Result<Baseline> {
+    let refused = |why: String| {
+        Problem::usage(format!("cannot use the baseline {}", path.display()))
+            .because(why)
+            .next("write it with --write-baseline")
+    };
+    let text = std::fs::read_to_string(path).map_err(|e| refused(e.to_string()))?;
+    Baseline::parse(&text).map_err(refused)
+}
+
+/// The settings of the repository: of the file that is named, or of the one in the working directory if there is any.
+fn repository(args: &AuditArgs) -> Result<Option<Repository>> {
+    let path = args.config.as_deref().unwrap_or(Path::new(REPOSITORY_FILE));
+    let refused = |why: String| {
+        Problem::usage(format!("cannot use {}", path.display()))
+            .because(why)
+            .next("it may hold profile, select, ignore and per-path")
+    };
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) if args.config.is_none() && e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(refused(e.to_string())),
+    };
+    let codes: Vec<String> = RULES.iter().map(|r| r.code.to_owned()).collect();
+    Repository::parse(&text, &codes).map(Some).map_err(refused)
+}
+
+/// What the command line says of releases; of one client given twice the last counts.
+fn stated(args: &AuditArgs) -> Stated {
+    let release = |(major, minor, patch)| Release(major, minor, patch);
+    let mut stated = Stated {
+        kafka: args.kafka_version.map(release),
+        ..Stated::default()
+    };
+    for (client, number) in &args.client {
+        match client {
+            ClientName::Java => stated.java = Some(release(*number)),
+            ClientName::Librdkafka => stated.librdkafka = Some(release(*number)),
+        }
+    }
+    stated
 }
 
 fn explain(code: &str, ui: &Ui) -> Result<Outcome> {
@@ -73,7 +181,7 @@ fn explain(code: &str, ui: &Ui) -> Result<Outcome> {
 
 fn list_rules(ui: &Ui) -> Result<Outcome> {
     let profiles = built_in_profiles()?;
-    let titles: Vec<&str> = ["rule", "name"]
+    let titles: Vec<&str> = ["rule", "name", "evidence"]
         .into_iter()
         .chain(BUILT_IN.iter().map(|(name, _)| *name))
         .chain(["finds"])
@@ -83,7 +191,7 @@ fn list_rules(ui: &Ui) -> Result<Outcome> {
     for rule in RULES {
         let levels = profiles.iter().map(|p| level(p, rule.code).to_owned());
         table.row(
-            [rule.code.to_owned(), rule.name.to_owned()]
+            [rule.code.to_owned(), rule.name.to_owned(), evidence(rule)]
                 .into_iter()
                 .chain(levels)
                 .chain([rule.title.to_owned()]),
@@ -91,6 +199,12 @@ fn list_rules(ui: &Ui) -> Result<Outcome> {
     }
     ui.data(table.render().as_bytes())?;
     Ok(Outcome::Good)
+}
+
+/// Where a rule finds what it judges.
+fn evidence(rule: &Rule) -> String {
+    let names: Vec<&str> = rule.evidence.iter().map(|e| e.name()).collect();
+    names.join(",")
 }
 
 fn level(profile: &Profile, rule: &str) -> &'static str {
@@ -147,6 +261,13 @@ const fn dialect(typed: DialectName) -> Dialect {
         DialectName::LibrdkafkaConsumer => Dialect::LibrdkafkaConsumer,
         DialectName::RabbitmqDefinitions => Dialect::RabbitmqDefinitions,
         DialectName::RocketmqBroker => Dialect::RocketmqBroker,
+        DialectName::KafkaConnect => Dialect::KafkaConnect,
+        DialectName::KafkaConnector => Dialect::KafkaConnector,
+        DialectName::KafkaStreams => Dialect::KafkaStreams,
+        DialectName::KafkaMirror => Dialect::KafkaMirror,
+        DialectName::RabbitmqConf => Dialect::RabbitmqConf,
+        DialectName::RocketmqController => Dialect::RocketmqController,
+        DialectName::Application => Dialect::Application,
     }
 }
 
