@@ -114,7 +114,7 @@ _mqsafe() {
             return 0
             ;;
         mqsafe__subcmd__audit)
-            opts="-q -v -h --profile --format --fail-on --dialect --explain --list-rules --color --no-progress --quiet --verbose --log-format --help"
+            opts="-q -v -h --profile --format --output --fail-on --dialect --kafka-version --client --strict --baseline --write-baseline --pedantic --fix --diff --config --explain --list-rules --color --no-progress --quiet --verbose --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -125,7 +125,11 @@ _mqsafe() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "full json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "full concise json sarif github gitlab junit markdown" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --fail-on)
@@ -133,7 +137,27 @@ _mqsafe() {
                     return 0
                     ;;
                 --dialect)
-                    COMPREPLY=($(compgen -W "kafka-broker kafka-producer kafka-consumer librdkafka-producer librdkafka-consumer rabbitmq-definitions rocketmq-broker" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "kafka-broker kafka-producer kafka-consumer librdkafka-producer librdkafka-consumer rabbitmq-definitions rocketmq-broker kafka-connect kafka-connector kafka-streams kafka-mirrormaker rabbitmq-conf rocketmq-controller application" -- "${cur}"))
+                    return 0
+                    ;;
+                --kafka-version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --baseline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --write-baseline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --explain)
@@ -422,7 +446,7 @@ _mqsafe() {
             return 0
             ;;
         mqsafe__subcmd__query__subcmd__key)
-            opts="-b -X -F -C -t -p -q -v -h --broker --config --context --management --topic --partitions --isolation --peek --format --color --no-progress --quiet --verbose --log-format --help"
+            opts="-b -X -F -C -t -0 -H -p -q -v -h --broker --config --context --management --topic --keys-file --null --base64 --no-key --glob --regex --key-from --id --header --json --value-contains --all --partitions --since --until --newest-first --limit --pruned --partitioner --partition-counts --isolation --index-only --exhaustive --peek --yes --tap --for --journey --also --format --raw --color --no-progress --quiet --verbose --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -468,6 +492,42 @@ _mqsafe() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --keys-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --glob)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --regex)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --header)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -H)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --json)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --value-contains)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --partitions)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -476,8 +536,36 @@ _mqsafe() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --partitioner)
+                    COMPREPLY=($(compgen -W "murmur2 crc32 fnv1a" -- "${cur}"))
+                    return 0
+                    ;;
+                --partition-counts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --isolation)
                     COMPREPLY=($(compgen -W "read_committed read_uncommitted" -- "${cur}"))
+                    return 0
+                    ;;
+                --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --also)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --format)
@@ -500,7 +588,7 @@ _mqsafe() {
             return 0
             ;;
         mqsafe__subcmd__send)
-            opts="-b -X -F -C -t -e -r -k -K -D -0 -H -p -q -v -h --broker --config --context --management --topic --exchange --routing-key --input --resume --only-failed --key --key-delimiter --delimiter --null --key-column --value-column --header-columns --key-from --keep-partition --template --count --key-template --header --tag --strict --idempotency-key --dedupe-window --dry-run --rate --max-message-bytes --partition --partitioner --acks --create-topic --allow-transient --ordered --lane --tx --connect-timeout --delivery-timeout --grace --max-attempts --await-consumed --exec --transaction --dead-letter --check-topic --check-after --ensure --receipts --spool --no-spool --spool-limit --color --no-progress --quiet --verbose --log-format --help"
+            opts="-b -X -F -C -t -e -r -k -K -D -0 -H -p -q -v -h --broker --config --context --management --topic --exchange --routing-key --input --resume --only-failed --key --key-delimiter --delimiter --null --key-column --value-column --header-columns --key-from --keep-partition --max-redrives --template --count --key-template --header --tag --strict --idempotency-key --dedupe-window --dry-run --rate --max-message-bytes --partition --partitioner --acks --create-topic --allow-transient --ordered --lane --tx --connect-timeout --delivery-timeout --grace --max-attempts --await-consumed --exec --transaction --dead-letter --check-topic --check-after --ensure --receipts --spool --no-spool --spool-limit --color --no-progress --quiet --verbose --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -608,6 +696,10 @@ _mqsafe() {
                     ;;
                 --key-from)
                     COMPREPLY=($(compgen -W "name" -- "${cur}"))
+                    return 0
+                    ;;
+                --max-redrives)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --template)
