@@ -289,7 +289,9 @@ impl<'s, 'e: 's, 'a: 'e> Giver<'s, 'e, 'a, '_> {
         self.turn += 1;
         let lanes = self.lanes.get(&host).map_or(&[][..], Vec::as_slice);
         let lane = lanes.get(self.turn % lanes.len().max(1));
-        if let Some(Err(back)) = lane.map(|lane| lane.send(job)) {
+        if let Some(lane) = lane
+            && let Err(back) = lane.send(job)
+        {
             let _ = self.events.send(Event::Back(back.0, "its connection ended".to_owned()));
         }
     }
