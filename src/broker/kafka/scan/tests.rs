@@ -375,7 +375,7 @@ fn a_batch_larger_than_what_was_asked_for_is_asked_for_whole() {
         (0, data(bytes))
     };
     let fake = Fake::start(11, 10, Box::new(cut));
-    let (offsets, report) = try_scan(&fake.address, &[("fetch.max.bytes", "40")]);
+    let (offsets, report) = try_scan(&fake.address, &[("max.partition.fetch.bytes", "40")]);
     assert_eq!((offsets.len(), report.unwrap().coverage()), (10, Coverage::Complete));
     let asked = fake.asked.lock().unwrap();
     assert!(
