@@ -14,6 +14,8 @@ pub struct GroupPosition {
     pub node: Option<String>,
     /// The first offset that the group has not consumed; `None` when it never committed one there.
     pub next: Option<i64>,
+    /// The log start of the partition now.
+    pub start: Option<i64>,
     /// The end of the partition now.
     pub end: Option<i64>,
     /// Whether the group is there now; `None` where the broker would not say.
@@ -22,6 +24,14 @@ pub struct GroupPosition {
     pub tags: Option<Vec<String>>,
     /// Whether each of its members gets every message and remembers for itself how far it is (RocketMQ).
     pub is_broadcast: bool,
+}
+
+impl GroupPosition {
+    /// How many offsets are gone that the group has not consumed: they expired, or were deleted.
+    pub fn expired(&self) -> i64 {
+        let gone = self.start.zip(self.next).map(|(start, next)| start - next);
+        gone.filter(|gone| *gone > 0 && !self.is_broadcast).unwrap_or(0)
+    }
 }
 
 /// What a broker knows of who reads a topic.

@@ -29,7 +29,8 @@ pub struct ScanPlan {
     pub first: Vec<i32>,
     /// Reads each partition backwards from its end, window by window; within a window in the order of offsets.
     pub newest_first: bool,
-    /// Whether the visitor wants to be told of batch headers.
+    /// Whether the visitor wants to be told of batch headers. They come where the log has them and our own connections read it;
+    /// where reading goes through a broker's own client library, none come.
     pub batch_headers: bool,
     /// Whether messages may be fetched from a queue that keeps no history and put back, which their consumers can notice.
     pub peek: bool,

@@ -53,6 +53,7 @@ fn what_cannot_be_looked_for_is_refused() {
 #[test]
 fn what_a_broker_has_not_is_refused_and_not_left_out() {
     refused(&["-b", NOBODY, "--peek", "k"], "Kafka has no --peek");
+    refused(&["-b", NOBODY, "--id", "x"], "Kafka has no --id");
     refused(&["-b", NOBODY, "--tap", "k"], "Kafka has no --tap");
     refused(&["-b", NOBODY, "--index-only", "k"], "Kafka has no --index-only");
     refused(

@@ -239,6 +239,16 @@ fn conditions_window_and_limit() {
         (limited["found"].as_u64(), limited["coverage"].as_str()),
         (Some(7), Some("PARTIAL stopped at --limit 7"))
     );
+    // Of a partition the very last comes first, wherever the windows of reading are.
+    let newest = found(&["--glob", "*", "-p", "2", "--newest-first", "--limit", "2"], 0);
+    let offsets: Vec<i64> = newest["records"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| r["offset"].as_i64().unwrap())
+        .collect();
+    let end = newest["partitions"][0]["to"].as_i64().unwrap();
+    assert_eq!(offsets, [end - 1, end - 2], "{newest}");
     let raw = tool::run(case.query(&["--raw", "order-9"])).expect(0);
     assert_eq!(raw.stdout, b"{\"n\":9,\"big\":false}\n");
     let pruned = found(&["--partitioner", "murmur2", "order-9"], 0);

@@ -50,7 +50,7 @@ impl KafkaFollow {
         &self,
         group: &str,
         is_online: Option<bool>,
-        ends: &[(i32, Option<i64>)],
+        ends: &[(i32, Option<(i64, i64)>)],
     ) -> KafkaResult<Vec<GroupPosition>> {
         let client = self.client(Some(group))?;
         let mut asked = TopicPartitionList::new();
@@ -72,7 +72,8 @@ impl KafkaFollow {
                 group: group.to_owned(),
                 partition: *partition,
                 next,
-                end: *end,
+                start: end.map(|(start, _)| start),
+                end: end.map(|(_, end)| end),
                 is_online,
                 ..GroupPosition::default()
             });
@@ -94,11 +95,11 @@ impl Follow for KafkaFollow {
             copies: copies_of(topic, all.topics().iter().map(|t| t.name())),
             ..Following::default()
         };
-        let ends: Vec<(i32, Option<i64>)> = places
+        let ends: Vec<(i32, Option<(i64, i64)>)> = places
             .iter()
             .map(|(_, partition)| {
                 let ends = client.fetch_watermarks(topic, *partition, ANSWER.min(left()));
-                (*partition, ends.ok().map(|(_, end)| end))
+                (*partition, ends.ok())
             })
             .collect();
         if places.is_empty() {

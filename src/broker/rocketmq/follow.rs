@@ -110,7 +110,7 @@ async fn ask(client: &Client, places: &[(Option<String>, i32)]) -> std::result::
                 .and_then(|node| route.brokers.get(node)?.master.as_deref());
             let Some(master) = master else { continue };
             match position(client, master, group, *queue).await {
-                Ok((next, end)) => {
+                Ok((next, start, end)) => {
                     let online = members.as_ref().and_then(Option::as_ref);
                     let subscription = online.and_then(|m| m.subscription_table.get(&client.topic));
                     known.groups.push(GroupPosition {
@@ -118,6 +118,7 @@ async fn ask(client: &Client, places: &[(Option<String>, i32)]) -> std::result::
                         partition: *queue,
                         node: node.clone(),
                         next,
+                        start,
                         end,
                         is_online: members.as_ref().map(Option::is_some),
                         tags: subscription.map(|s| s.tags_set.clone()),
@@ -173,13 +174,13 @@ async fn members_of(client: &Client, route: &Route, group: &str) -> std::result:
     failure.map_or(Ok(None), Err)
 }
 
-/// The first offset of a queue that the group has not consumed, and the queue's end.
+/// The first offset of a queue that the group has not consumed, the queue's start and its end.
 async fn position(
     client: &Client,
     master: &str,
     group: &str,
     queue: i32,
-) -> std::result::Result<(Option<i64>, Option<i64>), String> {
+) -> std::result::Result<(Option<i64>, Option<i64>, Option<i64>), String> {
     let place = |code| Request::new(code).with("topic", &client.topic).with("queueId", queue);
     // Without the last field a broker says 0 for a group that never was there.
     let request = place(RequestCode::QueryConsumerOffset)
@@ -192,11 +193,17 @@ async fn position(
         NOT_FOUND => None,
         _ => return Err(format!("{master} answered {}", reply.words())),
     };
-    let request = place(RequestCode::GetMaxOffset).with("committed", true);
-    let reply = client.ask(master, &request, ANSWER).await;
-    let reply = reply.map_err(|lost| lost.why.to_string())?;
-    let end = (reply.code == SUCCESS).then(|| reply.field("offset").ok()).flatten();
-    Ok((next, end))
+    let mut ends = [None, None];
+    for (end, code) in ends
+        .iter_mut()
+        .zip([RequestCode::GetMinOffset, RequestCode::GetMaxOffset])
+    {
+        let reply = client.ask(master, &place(code).with("committed", true), ANSWER).await;
+        let reply = reply.map_err(|lost| lost.why.to_string())?;
+        *end = (reply.code == SUCCESS).then(|| reply.field("offset").ok()).flatten();
+    }
+    let [start, end] = ends;
+    Ok((next, start, end))
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ pub(super) fn run(args: &QueryKeyArgs, ui: &Ui) -> Result<Outcome> {
         args,
         ui,
         wanted: &what::wanted(&args.what, window, ui)?,
-        placing: &what::placing(&args.place, connection.url.kind())?,
+        placing: &what::placing(&args.place, &args.what, connection.url.kind())?,
         window,
         asked: &Asked::listen()?,
     };

@@ -132,7 +132,7 @@ pub(super) fn window(args: &PlaceArgs) -> Result<Window> {
 }
 
 /// What decides where a key can be.
-pub(super) fn placing(args: &PlaceArgs, kind: BrokerKind) -> Result<Placing> {
+pub(super) fn placing(args: &PlaceArgs, what: &WhatArgs, kind: BrokerKind) -> Result<Placing> {
     let given = [
         (args.pruned, "--pruned"),
         (args.partitioner.is_some(), "--partitioner"),
@@ -153,6 +153,11 @@ pub(super) fn placing(args: &PlaceArgs, kind: BrokerKind) -> Result<Placing> {
         kind,
         &[BrokerKind::Kafka, BrokerKind::RocketMq],
         &[(args.newest_first, "--newest-first")],
+    )?;
+    only(
+        kind,
+        &[BrokerKind::RabbitMq, BrokerKind::RocketMq],
+        &[(!what.id.is_empty(), "--id")],
     )?;
     let hash = |arg| match arg {
         PartitionerArg::Murmur2 => KeyHash::Murmur2,

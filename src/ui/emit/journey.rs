@@ -85,6 +85,10 @@ fn words(position: &GroupPosition, hit: &Hit) -> String {
         Some(false) => ", not online",
         Some(true) | None => "",
     };
+    let online = match position.expired() {
+        0 => online.to_owned(),
+        gone => format!("{online}; {gone} that it had not consumed are gone (expired or deleted)"),
+    };
     match standing(position, hit.offset, hit.tag.as_deref()) {
         Read::Consumed => format!("consumed{stands}{online}"),
         Read::Filtered => format!("passed over: its subscription has not this tag{stands}{online}"),
@@ -127,7 +131,7 @@ fn stop(stop: &Stop) -> Value {
             Read::Never => ("never", None, None),
             Read::Broadcast => ("broadcast", None, None),
         };
-        json!({"group": position.group, "status": status, "next": position.next, "before": before, "lag": lag, "online": position.is_online})
+        json!({"group": position.group, "status": status, "next": position.next, "before": before, "lag": lag, "expired": position.expired(), "online": position.is_online})
     };
     json!({
         "broker": hit.broker,
@@ -168,11 +172,16 @@ mod tests {
             is_online: Some(false),
             ..GroupPosition::default()
         };
+        let late = GroupPosition {
+            start: Some(42),
+            is_online: None,
+            ..at("late", Some(30))
+        };
         let journey = Journey {
             stops: vec![Stop {
                 neighbours: Some(Neighbours::new(&(2, String::new(), String::new()))),
                 hit,
-                groups: vec![at("billing", Some(43)), at("audit", Some(40)), at("new", None)],
+                groups: vec![late, at("billing", Some(43)), at("audit", Some(40)), at("new", None)],
             }],
             searched: vec![("orders".to_owned(), "COMPLETE".to_owned())],
             notes: vec!["a".to_owned()],
@@ -181,6 +190,7 @@ mod tests {
         insta::assert_snapshot!(human(&journey), @r"
         1970-01-01T00:00:00.000Z  orders/3 offset 42  key 1\x1b2, 7 bytes
           stamp   number 2 of p in orders/3; the one before it was NOT SEEN around it; the one after it was NOT SEEN around it
+          group   late: NOT YET, 12 before it, lag 20 (stands at 30); 12 that it had not consumed are gone (expired or deleted)
           group   billing: consumed (stands at 43), not online
           group   audit: NOT YET, 2 before it, lag 10 (stands at 40), not online
           group   new: never committed there, not online
@@ -189,7 +199,7 @@ mod tests {
         not known: b\x1b
         ");
         let json = json(&journey);
-        assert_eq!(json["stops"][0]["groups"][1]["status"], "not_yet");
+        assert_eq!(json["stops"][0]["groups"][2]["status"], "not_yet");
         assert_eq!(json["stops"][0]["before"]["status"], "not_seen");
     }
 }

@@ -83,7 +83,10 @@ pub(super) fn ask(
     for (partition, why) in left {
         let error = match limits.is_stopped() {
             true => "stopped before it was read".to_owned(),
-            false => format!("its offsets cannot be asked: {why}"),
+            false => {
+                let why = target.properties.without_secrets(&why);
+                format!("its offsets cannot be asked: {why}")
+            }
         };
         all.done.push(PartitionRead {
             partition,

@@ -338,8 +338,7 @@ impl<'s, 'e: 's, 'a: 'e> Giver<'s, 'e, 'a, '_> {
                 }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
-            let late = waiting.iter().position(|(job, _)| job.moved.elapsed() >= SILENCE);
-            if let Some((job, why)) = late.map(|at| waiting.swap_remove(at)) {
+            for (job, why) in waiting.extract_if(.., |(job, _)| job.moved.elapsed() >= SILENCE) {
                 *left -= 1;
                 let why = self.run.target.properties.without_secrets(&why);
                 done.push(job.finish(Some(format!("no answer for {} s ({why})", SILENCE.as_secs()))));
