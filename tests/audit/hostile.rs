@@ -51,6 +51,20 @@ proptest! {
         prop_assert!(!json.contains([BIDI, ESCAPE]));
         let read: serde_json::Value = serde_json::from_str(&json).unwrap();
         prop_assert_eq!(read["findings"].as_array().unwrap().len(), report.findings.len());
+        let count = report.findings.len();
+        let sarif: serde_json::Value = serde_json::from_str(&emit::audit_sarif(&report)).unwrap();
+        prop_assert_eq!(sarif["runs"][0]["results"].as_array().unwrap().len(), count);
+        let gitlab: serde_json::Value = serde_json::from_str(&emit::audit_gitlab(&report)).unwrap();
+        prop_assert_eq!(gitlab.as_array().unwrap().len(), count);
+        for text in [emit::audit_concise(&report), emit::audit_github(&report)] {
+            prop_assert_eq!(text.lines().count(), count);
+        }
+        let junit = emit::audit_junit(&report, mqsafe::config::Severity::Low);
+        prop_assert_eq!(junit.matches("<failure ").count(), count);
+        for text in [junit, emit::audit_markdown(&report), emit::audit_concise(&report), emit::audit_github(&report), emit::audit_diff(&report)] {
+            prop_assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{:?}", text);
+            prop_assert!(!text.contains(BIDI));
+        }
     }
 }
 

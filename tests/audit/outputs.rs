@@ -26,9 +26,13 @@ fn several_reports_of_one_audit_go_to_files() {
     }
     let ran = s.run(&args);
     assert_eq!(ran.code, 1, "{}", ran.stderr);
-    for format in formats {
-        let file = std::fs::read_to_string(s.path().join(format!("out.{format}"))).unwrap();
-        std::fs::remove_file(s.path().join(format!("out.{format}"))).unwrap();
+    let files = formats.map(|format| {
+        let path = s.path().join(format!("out.{format}"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(path).unwrap();
+        text
+    });
+    for (format, file) in formats.into_iter().zip(files) {
         // For people lines are as wide as the terminal, and a file has none.
         if format != "full" {
             assert_eq!(file, s.run(&["--format", format, "."]).stdout, "{format}");
