@@ -28,7 +28,7 @@ const OWN_VOLUMES: [(&str, &str); 9] = [
 
 /// What holds a directory, by the surroundings of the unit. Outside a container everything lasts that is not temporary.
 pub(super) fn holds(unit: &Unit, directory: &str) -> Held {
-    let is_container = unit.surrounding("image").next().is_some() || unit.surroundings.iter().any(|f| is_mount(f));
+    let is_container = unit.surrounding("image").next().is_some() || unit.surroundings.iter().any(is_mount);
     if !is_container {
         return if super::is_temporary(directory) {
             Held::Not

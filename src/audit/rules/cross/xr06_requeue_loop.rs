@@ -35,7 +35,7 @@ rule! {
 }
 
 fn check(judge: &mut Judge<'_>) {
-    if !judge.release().is_some_and(|r| r >= Release(4, 0, 0)) {
+    if judge.release().is_none_or(|r| r < Release(4, 0, 0)) {
         return;
     }
     let requeues = judge
