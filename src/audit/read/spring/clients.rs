@@ -238,6 +238,7 @@ pub(super) fn stream(sheet: &Sheet<'_>, flats: &[Flat], out: &mut Vec<Unit>) {
             out.push(unit);
         }
     }
+    streams_binder(sheet, flats, out);
     let inputs = of_binding("consumer");
     if has(&format!("{BINDER}consumer-properties.")) || !inputs.is_empty() {
         let binder = [common, raw(sheet, flats, &format!("{BINDER}consumer-properties."))].concat();
@@ -270,6 +271,40 @@ pub(super) fn stream(sheet: &Sheet<'_>, flats: &[Flat], out: &mut Vec<Unit>) {
             out.push(unit);
         }
     }
+}
+
+/// The Kafka Streams binder of Spring Cloud Stream.
+fn streams_binder(sheet: &Sheet<'_>, flats: &[Flat], out: &mut Vec<Unit>) {
+    const BINDER: &str = "spring.cloud.stream.kafka.streams.binder.";
+    if !flats.iter().any(|f| f.path.starts_with(BINDER)) {
+        return;
+    }
+    let mut items = raw(sheet, flats, &format!("{BINDER}configuration."));
+    let table = [
+        ("application-id", "application.id", Kind::Text),
+        ("brokers", "bootstrap.servers", Kind::Text),
+        ("replication-factor", "replication.factor", Kind::Text),
+    ];
+    items.extend(typed(sheet, flats, BINDER, &table));
+    for (name, flat) in under(flats, BINDER) {
+        if matches!(name, "deserialization-exception-handler" | "serde-error") {
+            let handler = match flat.value.as_deref() {
+                Some("logAndContinue" | "log-and-continue") => {
+                    "org.apache.kafka.streams.errors.LogAndContinueExceptionHandler"
+                }
+                Some("logAndFail" | "log-and-fail") => "org.apache.kafka.streams.errors.LogAndFailExceptionHandler",
+                Some(other) => other,
+                None => continue,
+            };
+            items.push(sheet.item(
+                "deserialization.exception.handler",
+                handler,
+                flat.key_span,
+                flat.value_span,
+            ));
+        }
+    }
+    out.push(sheet.unit(Dialect::KafkaStreams, Component::KafkaStreams, items));
 }
 
 /// Gives the unit of a binding its name, and the place of the first setting of that binding.
