@@ -331,6 +331,25 @@ pub(super) fn smallrye(sheet: &Sheet<'_>, flats: &[Flat], out: &mut Vec<Unit>) {
             && f.path.ends_with(".connector")
             && f.value.as_deref().is_some_and(|v| !is_kafka(v))
     });
+    // What only a channel of Kafka has, or only an application that knows Kafka.
+    const SIGNS: [&str; 9] = [
+        "acks",
+        "auto.offset.reset",
+        "bootstrap.servers",
+        "dead-letter-queue.topic",
+        "group.id",
+        "key.deserializer",
+        "key.serializer",
+        "value.deserializer",
+        "value.serializer",
+    ];
+    let knows_kafka = flats.iter().any(|f| {
+        f.path.starts_with("kafka.")
+            || f.path.starts_with("mp.messaging.connector.smallrye-kafka.")
+            || f.path.starts_with("mp.messaging.")
+                && f.path.ends_with(".connector")
+                && f.value.as_deref().is_some_and(is_kafka)
+    });
     let common = raw(sheet, flats, "mp.messaging.connector.smallrye-kafka.");
     for (side, dialect) in [
         ("outgoing", Dialect::KafkaProducer),
@@ -344,10 +363,11 @@ pub(super) fn smallrye(sheet: &Sheet<'_>, flats: &[Flat], out: &mut Vec<Unit>) {
         for name in channels {
             let own = format!("{prefix}{name}.");
             // Without a connector Quarkus takes the only one that is there.
-            if !value(&format!("{own}connector")).map_or(!other, is_kafka) {
+            let settings = raw(sheet, flats, &own);
+            let signed = || settings.iter().any(|i| SIGNS.contains(&i.key.as_str()));
+            if !value(&format!("{own}connector")).map_or_else(|| !other && (knows_kafka || signed()), is_kafka) {
                 continue;
             }
-            let settings = raw(sheet, flats, &own);
             let first = settings.first().map(|i| i.span);
             let items = [common.clone(), settings].concat();
             let mut unit = sheet.unit(dialect, Component::KafkaClients, items);
