@@ -51,6 +51,20 @@ proptest! {
         prop_assert!(!json.contains([BIDI, ESCAPE]));
         let read: serde_json::Value = serde_json::from_str(&json).unwrap();
         prop_assert_eq!(read["findings"].as_array().unwrap().len(), report.findings.len());
+        let count = report.findings.len();
+        let sarif: serde_json::Value = serde_json::from_str(&emit::audit_sarif(&report)).unwrap();
+        prop_assert_eq!(sarif["runs"][0]["results"].as_array().unwrap().len(), count);
+        let gitlab: serde_json::Value = serde_json::from_str(&emit::audit_gitlab(&report)).unwrap();
+        prop_assert_eq!(gitlab.as_array().unwrap().len(), count);
+        for text in [emit::audit_concise(&report), emit::audit_github(&report)] {
+            prop_assert_eq!(text.lines().count(), count);
+        }
+        let junit = emit::audit_junit(&report, mqsafe::config::Severity::Low);
+        prop_assert_eq!(junit.matches("<failure ").count(), count);
+        for text in [junit, emit::audit_markdown(&report), emit::audit_concise(&report), emit::audit_github(&report), emit::audit_diff(&report)] {
+            prop_assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{:?}", text);
+            prop_assert!(!text.contains(BIDI));
+        }
     }
 }
 
@@ -220,7 +234,7 @@ fn escape_sequences_in_yaml_and_terraform_do_not_get_through() {
 fn many_objects_take_no_quadratic_time() {
     let s = Setup::new();
     let each = |f: &dyn Fn(usize) -> String| (0..30_000).map(f).collect::<Vec<_>>().join(",");
-    let queues = each(&|i| format!("{{\"name\":\"q{i}\",\"vhost\":\"/\",\"durable\":true}}"));
+    let queues = each(&|i| format!("{{\"name\":\"dlq{i}\",\"vhost\":\"/\",\"durable\":true,\"type\":\"quorum\"}}"));
     let exchanges = each(&|i| format!("{{\"name\":\"x{i}\",\"vhost\":\"/\",\"durable\":true}}"));
     let bindings = each(&|i| {
         let next = i + 1;

@@ -41,10 +41,12 @@ fn check(judge: &mut Judge<'_>) {
     let ends = topology.dead_letter_queues();
     for queue in unit.subjects_of(Layer::Queue) {
         let temporary = is_short_lived(unit, queue) || unit.of(queue, "auto_delete").is_some_and(is_true);
-        if topology.kind(unit, queue).0 == Kind::Stream || temporary {
+        let end = ends.contains(&name(queue));
+        // What a restart deletes is RQT001's matter, but for the place where dead letters end.
+        let transient = !end && !is_durable_queue(unit, queue);
+        if topology.kind(unit, queue).0 == Kind::Stream || temporary || transient {
             continue;
         }
-        let end = ends.contains(&name(queue));
         if end {
             weak_end(judge, &topology, queue);
         }
