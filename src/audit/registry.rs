@@ -170,6 +170,18 @@ mod tests {
     }
 
     #[test]
+    fn every_choice_of_every_profile_has_its_reason() {
+        for (name, text) in BUILT_IN {
+            let choices = text.lines().zip(text.lines().skip(1));
+            for (above, line) in
+                choices.filter(|(_, line)| line.starts_with("  ") && !line.trim_start().starts_with('#'))
+            {
+                assert!(above.trim_start().starts_with("# "), "{name}: {line}");
+            }
+        }
+    }
+
+    #[test]
     fn every_rule_and_variant_stands_in_every_profile() {
         let names = profile_names();
         for (name, _) in BUILT_IN {

@@ -42,6 +42,9 @@ pub struct AuditArgs {
     /// Write everything that is found now to this file, to be left out by --baseline later; what is no longer found goes
     #[arg(long, value_name = "FILE", conflicts_with = "baseline")]
     pub write_baseline: Option<PathBuf>,
+    /// Tell only of files that differ from this revision of git; all are read, so that files are still joined
+    #[arg(long, value_name = "REVISION")]
+    pub changed_since: Option<String>,
     /// Let every rule speak, even where one finding already says it all
     #[arg(long)]
     pub pedantic: bool,

@@ -109,7 +109,7 @@ pub enum LogFormat {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Can this setup lose messages? Lints broker, topic and client configuration
-    Audit(AuditArgs),
+    Audit(Box<AuditArgs>),
     /// Did it really get there? Publishes, waits for the confirmation, and never loses what it accepted
     #[cfg(feature = "broker")]
     Send(Box<SendArgs>),

@@ -162,6 +162,37 @@ enum Open {
 /// # Errors
 /// When the text is not YAML, is nested deeper than [`MAX_DEPTH`] or stands for more than [`MAX_VALUES`] values.
 pub fn parse(text: &str) -> Result<Vec<Rc<Node>>, YamlError> {
+    let strict = parse_as_is(text);
+    match (&strict, mended(text)) {
+        (Err(_), Some(mended)) => parse_as_is(&mended).or(strict),
+        _ => strict,
+    }
+}
+
+/// The text with brackets that close a list drawn up to the line before, byte for byte as long. YAML wants them indented, and most
+/// readers take them where people put them: below the key.
+fn mended(text: &str) -> Option<String> {
+    let mut bytes = text.as_bytes().to_vec();
+    let (mut last, mut any, mut at) = (None, false, 0);
+    for line in text.split_inclusive('\n') {
+        if let Some(end) = last
+            && line.trim_start().starts_with([']', '}'])
+        {
+            for b in bytes.get_mut(end..at).into_iter().flatten() {
+                *b = b' ';
+            }
+            any = true;
+        }
+        at += line.len();
+        let body = line.trim_end_matches(['\r', '\n']);
+        // Behind a comment the bracket would be lost.
+        last = (!body.contains('#') && body.len() < line.len()).then_some(at - line.len() + body.len());
+    }
+    // Only line ends became spaces.
+    String::from_utf8(bytes).ok().filter(|_| any)
+}
+
+fn parse_as_is(text: &str) -> Result<Vec<Rc<Node>>, YamlError> {
     let skip = if text.starts_with('\u{feff}') {
         '\u{feff}'.len_utf8()
     } else {

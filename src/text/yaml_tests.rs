@@ -55,6 +55,20 @@ fn documents_aliases_and_merges() {
 }
 
 #[test]
+fn brackets_below_their_key_are_taken_as_most_readers_take_them() {
+    for end in ["\n", "\r\n"] {
+        let text = "a:\n  b: [\n    \"x\",\n    ż\n  ]\n  c: {\n    d: 1\n  }\n".replace('\n', end);
+        let root = one(&text);
+        assert_eq!(cut(&text, root.at(&["a", "b"]).unwrap().list()[1].span), "ż");
+        assert_eq!(
+            cut(&text, root.at(&["a", "c"]).unwrap().pair("d").unwrap().value.span),
+            "1"
+        );
+    }
+    assert!(parse("a:\n  b: [\n  x # ]\n  ]\n  }\n").is_err());
+}
+
+#[test]
 fn placeholders_of_templates_are_texts() {
     let root = one("a: {{ .Values.x }}\nb: {c: d}\n");
     assert_eq!(root.text_at(&["a"]), Some("{{ .Values.x }}"));

@@ -5,7 +5,9 @@ use crate::common::Setup;
 const CANARY: &str = "CaNaRy-5f1e";
 
 fn check(s: &Setup, files: &[&str]) {
-    for format in ["full", "json"] {
+    for format in [
+        "full", "concise", "json", "sarif", "github", "gitlab", "junit", "markdown",
+    ] {
         for color in ["never", "always"] {
             for profile in ["finance", "logs"] {
                 let args = [

@@ -8,7 +8,7 @@ use crate::text::{SourceFile, Span};
 use std::sync::Arc;
 
 /// What keys of a RabbitMQ node begin with.
-const SIGNS: [&str; 34] = [
+const SIGNS: [&str; 43] = [
     "listeners.tcp",
     "listeners.ssl",
     "loopback_users",
@@ -30,7 +30,16 @@ const SIGNS: [&str; 34] = [
     "auth_http.",
     "auth_oauth2.",
     "auth_ldap.",
-    "management.",
+    "management.tcp.",
+    "management.ssl.",
+    "management.listener.",
+    "management.load_definitions",
+    "management.path_prefix",
+    "management.rates_mode",
+    "management.sample_retention_policies.",
+    "management.disable_stats",
+    "management.cors.",
+    "management.oauth_enabled",
     "management_agent.",
     "consumer_timeout",
     "quorum_queue.",

@@ -1,5 +1,6 @@
 //! `mqsafe audit`: paths to findings.
 
+mod changed;
 mod fix;
 
 use crate::audit::baseline::Baseline;
@@ -52,6 +53,7 @@ pub(super) fn run(args: AuditArgs, ui: &Ui) -> Result<Outcome> {
         pedantic: args.pedantic,
         ..Options::new(&profile)
     };
+    let touched = args.changed_since.as_deref().map(changed::since).transpose()?;
     let look = || {
         let progress = ui.progress("audit");
         let mut report = audit(&args.paths, &options, |done, total, file| {
@@ -66,6 +68,12 @@ pub(super) fn run(args: AuditArgs, ui: &Ui) -> Result<Outcome> {
                 .retain(|f| repository.tells(f.rule.code, &f.places.primary.file));
             report.ignored += before - report.findings.len();
             report.undecided.retain(|u| repository.tells(u.rule.code, &u.file));
+        }
+        if let Some(touched) = &touched {
+            report
+                .findings
+                .retain(|f| changed::holds(touched, &f.places.primary.file));
+            report.undecided.retain(|u| changed::holds(touched, &u.file));
         }
         if let (Some(baseline), Some(path)) = (&baseline, &args.baseline) {
             baseline.apply(&path.to_string_lossy(), &mut report);

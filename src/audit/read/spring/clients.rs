@@ -238,6 +238,7 @@ pub(super) fn stream(sheet: &Sheet<'_>, flats: &[Flat], out: &mut Vec<Unit>) {
             out.push(unit);
         }
     }
+    streams_binder(sheet, flats, out);
     let inputs = of_binding("consumer");
     if has(&format!("{BINDER}consumer-properties.")) || !inputs.is_empty() {
         let binder = [common, raw(sheet, flats, &format!("{BINDER}consumer-properties."))].concat();
@@ -272,6 +273,40 @@ pub(super) fn stream(sheet: &Sheet<'_>, flats: &[Flat], out: &mut Vec<Unit>) {
     }
 }
 
+/// The Kafka Streams binder of Spring Cloud Stream.
+fn streams_binder(sheet: &Sheet<'_>, flats: &[Flat], out: &mut Vec<Unit>) {
+    const BINDER: &str = "spring.cloud.stream.kafka.streams.binder.";
+    if !flats.iter().any(|f| f.path.starts_with(BINDER)) {
+        return;
+    }
+    let mut items = raw(sheet, flats, &format!("{BINDER}configuration."));
+    let table = [
+        ("application-id", "application.id", Kind::Text),
+        ("brokers", "bootstrap.servers", Kind::Text),
+        ("replication-factor", "replication.factor", Kind::Text),
+    ];
+    items.extend(typed(sheet, flats, BINDER, &table));
+    for (name, flat) in under(flats, BINDER) {
+        if matches!(name, "deserialization-exception-handler" | "serde-error") {
+            let handler = match flat.value.as_deref() {
+                Some("logAndContinue" | "log-and-continue") => {
+                    "org.apache.kafka.streams.errors.LogAndContinueExceptionHandler"
+                }
+                Some("logAndFail" | "log-and-fail") => "org.apache.kafka.streams.errors.LogAndFailExceptionHandler",
+                Some(other) => other,
+                None => continue,
+            };
+            items.push(sheet.item(
+                "deserialization.exception.handler",
+                handler,
+                flat.key_span,
+                flat.value_span,
+            ));
+        }
+    }
+    out.push(sheet.unit(Dialect::KafkaStreams, Component::KafkaStreams, items));
+}
+
 /// Gives the unit of a binding its name, and the place of the first setting of that binding.
 fn name_binding(sheet: &Sheet<'_>, flats: &[Flat], unit: &mut Unit, prefix: &str, name: Option<&str>) {
     let Some(name) = name else { return };
@@ -296,6 +331,25 @@ pub(super) fn smallrye(sheet: &Sheet<'_>, flats: &[Flat], out: &mut Vec<Unit>) {
             && f.path.ends_with(".connector")
             && f.value.as_deref().is_some_and(|v| !is_kafka(v))
     });
+    // What only a channel of Kafka has, or only an application that knows Kafka.
+    const SIGNS: [&str; 9] = [
+        "acks",
+        "auto.offset.reset",
+        "bootstrap.servers",
+        "dead-letter-queue.topic",
+        "group.id",
+        "key.deserializer",
+        "key.serializer",
+        "value.deserializer",
+        "value.serializer",
+    ];
+    let knows_kafka = flats.iter().any(|f| {
+        f.path.starts_with("kafka.")
+            || f.path.starts_with("mp.messaging.connector.smallrye-kafka.")
+            || f.path.starts_with("mp.messaging.")
+                && f.path.ends_with(".connector")
+                && f.value.as_deref().is_some_and(is_kafka)
+    });
     let common = raw(sheet, flats, "mp.messaging.connector.smallrye-kafka.");
     for (side, dialect) in [
         ("outgoing", Dialect::KafkaProducer),
@@ -309,10 +363,11 @@ pub(super) fn smallrye(sheet: &Sheet<'_>, flats: &[Flat], out: &mut Vec<Unit>) {
         for name in channels {
             let own = format!("{prefix}{name}.");
             // Without a connector Quarkus takes the only one that is there.
-            if !value(&format!("{own}connector")).map_or(!other, is_kafka) {
+            let settings = raw(sheet, flats, &own);
+            let signed = || settings.iter().any(|i| SIGNS.contains(&i.key.as_str()));
+            if !value(&format!("{own}connector")).map_or_else(|| !other && (knows_kafka || signed()), is_kafka) {
                 continue;
             }
-            let settings = raw(sheet, flats, &own);
             let first = settings.first().map(|i| i.span);
             let items = [common.clone(), settings].concat();
             let mut unit = sheet.unit(dialect, Component::KafkaClients, items);

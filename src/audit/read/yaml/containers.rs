@@ -160,9 +160,11 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
         Some(image @ (Image::Kafka | Image::BitnamiKafka | Image::PlainKafka)) => {
             let mut items = images::settings(sheet, image, &container.variables);
             items.extend(words::overrides(sheet, &container.words));
-            let other_program = !container.words.is_empty()
-                && !words::starts(&container.words, "kafka-server-start")
-                && !items.iter().any(|i| is_broker_key(&i.key));
+            let other_program = runs_a_tool(&container.words, items.iter().any(|i| is_broker_key(&i.key)))
+                || container
+                    .variables
+                    .iter()
+                    .any(|v| v.value.as_deref() == Some("ignored"));
             let is_worker =
                 items.iter().all(|i| !is_broker_key(&i.key)) && words::starts(&container.words, "connect-distributed");
             if other_program || is_worker || container.variables.iter().any(|v| v.name == "KAFKA_STANDALONE") {
@@ -241,6 +243,27 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
         None => {}
     }
     0
+}
+
+/// Whether the image of a broker runs something else, as the one that creates the topics does. Such a container is often given a
+/// broker's variables all the same, because the image asks for them.
+fn runs_a_tool(words: &[Word], has_broker_keys: bool) -> bool {
+    const TOOLS: [&str; 9] = [
+        "cub",
+        "kafka-acls",
+        "kafka-broker-api-versions",
+        "kafka-configs",
+        "kafka-console-consumer",
+        "kafka-console-producer",
+        "kafka-producer-perf-test",
+        "kafka-topics",
+        "kafka-verifiable-producer",
+    ];
+    const STARTS: [&str; 4] = ["kafka-server-start", "run", "start-kafka", "launch"];
+    if words.is_empty() || STARTS.iter().any(|s| words::starts(words, s)) {
+        return false;
+    }
+    !has_broker_keys || TOOLS.iter().any(|t| words::starts(words, t))
 }
 
 fn is_broker_key(key: &str) -> bool {

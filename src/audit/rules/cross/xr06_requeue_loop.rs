@@ -11,12 +11,13 @@ use crate::audit::stated::Release;
 
 rule! {
     /// # What it finds
-    /// A quorum queue without a dead letter exchange on 4.0 or later, beside an application of the run that requeues what fails
+    /// A quorum queue without a dead letter exchange on 4.0 to 4.2, beside an application of the run that requeues what fails
     /// (Spring's default).
     ///
     /// # How messages are lost
-    /// Since 4.0 a quorum queue delivers a message 20 times. A consumer that puts back what fails, as it could for ever on 3.13, now
-    /// reaches the limit, and the message is deleted; with a prefetch above 1 everything that was handed out together.
+    /// Since 4.0 a quorum queue delivers a message 20 times, and up to 4.2 every requeue counts; from 4.3 on only failures do. A
+    /// consumer that puts back what fails, as it could for ever on 3.13, now reaches the limit, and the message is deleted; with a
+    /// prefetch above 1 everything that was handed out together.
     ///
     /// # Instead
     /// A dead letter exchange before the upgrade.
@@ -35,7 +36,11 @@ rule! {
 }
 
 fn check(judge: &mut Judge<'_>) {
-    if judge.release().is_none_or(|r| r < Release(4, 0, 0)) {
+    // From 4.3 on putting a message back does not count.
+    if judge
+        .release()
+        .is_none_or(|r| r < Release(4, 0, 0) || r >= Release(4, 3, 0))
+    {
         return;
     }
     let requeues = judge

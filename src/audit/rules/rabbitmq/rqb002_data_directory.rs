@@ -68,7 +68,11 @@ fn check(judge: &mut Judge<'_>) {
         ),
         // The name of the node is part of the path.
         Held::ForGood if around("hostname").is_none() => {
-            judge.hit(at, say("no fixed host name: the next container has another node name, and starts as an empty node next to the old data"));
+            // A variable may name the node instead.
+            judge.hit(
+                at.inferred(true),
+                say("no fixed host name: unless RABBITMQ_NODENAME names the node, the next container starts as an empty one next to the old data"),
+            );
         }
         Held::ForGood => {}
     }

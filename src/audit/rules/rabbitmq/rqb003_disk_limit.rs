@@ -52,7 +52,7 @@ fn check(judge: &mut Judge<'_>) {
             at,
             say(&format!("the alarm is raised when free disk is {text} of the memory")),
         );
-    } else if !said && judge.unit.fragment.is_none() && !judge.unit.facts.is_empty() {
+    } else if !said && is_whole(judge.unit) {
         let setting = judge.setting("disk_free_limit.absolute");
         let at = judge.at(&setting);
         judge.hit_as(
@@ -61,6 +61,11 @@ fn check(judge: &mut Judge<'_>) {
             say("disk_free_limit is not set, and the default is 50 MB"),
         );
     }
+}
+
+/// Whether a file is all that the node reads. A piece of `conf.d`, or of a secret, says nothing of what it leaves out.
+fn is_whole(unit: &crate::audit::fact::Unit) -> bool {
+    unit.fragment.is_none() && unit.carrier.is_none() && unit.file.rsplit(['/', '\\']).next() == Some("rabbitmq.conf")
 }
 
 fn say(headline: &str) -> Say {

@@ -79,8 +79,8 @@ fn check(judge: &mut Judge<'_>) {
             Say::new(
                 format!("queue `{}` deletes a message after {limit} deliveries", queue.name),
                 "no dead letter exchange",
-                "A consumer that fails, or puts messages back, reaches the limit, and the message is deleted. With a prefetch above 1 what \
-                 was handed out together goes together.",
+                "A consumer that fails, up to 4.2 also one that only puts messages back, reaches the limit, and the message is deleted. \
+                 With a prefetch above 1 what was handed out together goes together.",
                 "keep the limit, and add a dead letter exchange",
             ),
         );

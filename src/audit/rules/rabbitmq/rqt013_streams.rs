@@ -13,7 +13,7 @@ rule! {
     ///
     /// # How messages are lost
     /// Segments are cut whether or not they were read. A reader that attaches without an offset begins at what comes next. A stream
-    /// confirms when a majority has the message in memory: one loss of power for all of them takes it.
+    /// confirms when a majority has written the message, before anything is flushed: one loss of power for all of them takes it.
     ///
     /// # Instead
     /// A retention longer than the longest outage; an offset that is stored; a quorum queue where confirmed must mean flushed.
@@ -48,7 +48,7 @@ fn check(judge: &mut Judge<'_>) {
                 at,
                 Say::new(
                     format!("stream `{}` confirms before anything is flushed", queue.name),
-                    "in memory on a majority",
+                    "written by a majority, not flushed",
                     "One loss of power for a majority of its members takes what was confirmed last.",
                     "a quorum queue, which flushes on a majority first; or members that do not share their power",
                 ),
