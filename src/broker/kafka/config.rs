@@ -35,6 +35,8 @@ pub(super) const MOST_FETCH_BYTES: usize = 4 << 20;
 
 /// librdkafka's default of `message.max.bytes`.
 const MESSAGE_BYTES: u32 = 1_000_000;
+/// How long a batch waits for more, in milliseconds.
+const LINGER_MS: &str = "20";
 /// The largest message that librdkafka may be asked for; the topic's own limit is the broker's to enforce.
 const LARGEST_MESSAGE_BYTES: &str = "100000000";
 
@@ -104,6 +106,12 @@ impl KafkaTarget {
     pub(super) fn producer(&self, batch_bytes: u32, one_by_one: bool, how: How) -> ClientConfig {
         let mut config = self.base();
         config.set("acks", how.acks.word());
+        // Long enough for full batches while the input comes in pieces, each of which is on the disk first; a broker's work is
+        // counted in batches. Whoever wants single messages sooner says so.
+        let asked = |key| self.properties.iter().any(|(k, _)| k == key);
+        if !asked("linger.ms") && !asked("queue.buffering.max.ms") {
+            config.set("linger.ms", LINGER_MS);
+        }
         // Idempotence stands on all replicas. It keeps a lane's order over retries; without it only one request at a time does.
         config.set("enable.idempotence", (how.acks == Acks::All).to_string());
         if how.ordered && how.acks != Acks::All {
