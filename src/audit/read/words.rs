@@ -1,7 +1,7 @@
 //! Commands in files: a text as the words of a shell, with their bytes, and what the tools of the brokers are told.
 
 use super::sheet::{Item, Sheet, Thing};
-use crate::audit::fact::Layer;
+use crate::audit::fact::{FactValue, Layer};
 use crate::text::Span;
 
 /// One word of a command.
@@ -175,6 +175,95 @@ fn pairs(sheet: &Sheet<'_>, word: &Word, several: bool) -> Vec<Item> {
         .filter_map(|part| part.split_once('='))
         .map(|(key, value)| sheet.item(key.trim(), value.trim(), word.span, word.span))
         .collect()
+}
+
+/// The topics of RocketMQ that `mqadmin updateTopic` makes or alters.
+pub(super) fn rocketmq_topics(sheet: &Sheet<'_>, words: &[Word]) -> Vec<Thing> {
+    let mut out = Vec::new();
+    for (i, word) in words.iter().enumerate().filter(|(_, w)| program(&w.text) == "mqadmin") {
+        let rest = words.get(i + 1..).unwrap_or_default();
+        let end = rest.iter().position(|w| w.first).unwrap_or(rest.len());
+        let arguments = rest.get(..end).unwrap_or_default();
+        if arguments.first().is_none_or(|w| w.text != "updateTopic") {
+            continue;
+        }
+        let mut thing = Thing {
+            layer: Layer::Topic,
+            vhost: None,
+            name: String::new(),
+            span: word.span,
+            items: Vec::new(),
+        };
+        for pair in arguments.windows(2) {
+            let [option, value] = pair else { continue };
+            let key = match option.text.as_str() {
+                "-t" | "--topic" => {
+                    thing.name = value.text.clone();
+                    thing.span = value.span;
+                    continue;
+                }
+                "-r" | "--readQueueNums" => "readQueueNums",
+                "-w" | "--writeQueueNums" => "writeQueueNums",
+                "-p" | "--perm" => "perm",
+                _ => continue,
+            };
+            thing.items.push(sheet.item(key, &value.text, option.span, value.span));
+        }
+        if !thing.name.is_empty() {
+            out.push(thing);
+        }
+    }
+    out
+}
+
+/// The queues and exchanges that `rabbitmqadmin declare` makes.
+pub(super) fn rabbitmq_things(sheet: &Sheet<'_>, words: &[Word]) -> Vec<Thing> {
+    let mut out = Vec::new();
+    for (i, _) in words
+        .iter()
+        .enumerate()
+        .filter(|(_, w)| program(&w.text) == "rabbitmqadmin")
+    {
+        let rest = words.get(i + 1..).unwrap_or_default();
+        let end = rest.iter().position(|w| w.first).unwrap_or(rest.len());
+        let arguments = rest.get(..end).unwrap_or_default();
+        let Some(at) = arguments.iter().position(|w| w.text == "declare") else {
+            continue;
+        };
+        let layer = match arguments.get(at + 1).map(|w| w.text.as_str()) {
+            Some("queue") => Layer::Queue,
+            Some("exchange") => Layer::Exchange,
+            _ => continue,
+        };
+        let mut thing = Thing {
+            layer,
+            vhost: Some("/".to_owned()),
+            name: String::new(),
+            span: Span::default(),
+            items: Vec::new(),
+        };
+        for word in arguments.get(at + 2..).unwrap_or_default() {
+            let Some((key, value)) = word.text.split_once('=') else {
+                continue;
+            };
+            match key {
+                "name" => {
+                    thing.name = value.to_owned();
+                    thing.span = word.span;
+                }
+                "durable" | "auto_delete" | "internal" => {
+                    let truth = FactValue::Bool(value == "true");
+                    thing.items.push(sheet.typed(key, truth, word.span, word.span));
+                }
+                "type" => thing.items.push(sheet.item(key, value, word.span, word.span)),
+                _ => {}
+            }
+        }
+        if !thing.name.is_empty() {
+            out.push(thing);
+        }
+    }
+    out
 }
 
 /// The settings that a broker's start command overrides: `--override key=value`.

@@ -74,7 +74,14 @@ pub(super) fn words_of(reader: &Reader<'_>, node: Option<&Node>) -> Vec<Word> {
 
 /// Words that are scripts themselves, as what a shell gets after `-c`, as the words of these.
 fn scripts(reader: &Reader<'_>, words: Vec<Word>) -> Vec<Word> {
-    const TOOLS: [&str; 4] = ["kafka-topics", "kafka-configs", "kafka-server-start", "mqbroker"];
+    const TOOLS: [&str; 6] = [
+        "kafka-topics",
+        "kafka-configs",
+        "kafka-server-start",
+        "mqbroker",
+        "mqadmin",
+        "rabbitmqadmin",
+    ];
     let mut out = Vec::new();
     for word in words {
         let is_script = word.text.contains(char::is_whitespace) && TOOLS.iter().any(|t| word.text.contains(t));
@@ -130,6 +137,13 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
         .collect();
     if !topics.is_empty() {
         let mut unit = sheet.things(Dialect::KafkaTopics, Component::KafkaBroker, topics);
+        reader.named(&mut unit, container.name, container.head, container.carrier);
+        found.units.push(unit);
+    }
+    found.topology.extend(words::rabbitmq_things(sheet, &container.words));
+    let rocketmq_topics = words::rocketmq_topics(sheet, &container.words);
+    if !rocketmq_topics.is_empty() {
+        let mut unit = sheet.things(Dialect::RocketmqTopics, Component::RocketMq, rocketmq_topics);
         reader.named(&mut unit, container.name, container.head, container.carrier);
         found.units.push(unit);
     }

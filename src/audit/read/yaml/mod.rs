@@ -111,7 +111,8 @@ pub(super) fn read(file: &Arc<str>, source: &SourceFile, name: &str, declared: O
             .sheet
             .things(Dialect::RabbitmqDefinitions, Component::RabbitMq, things);
         unit.fragment = Some("other resources may declare bindings and policies");
-        unit.carrier = Some("kubernetes");
+        let commands = reader.documents.iter().any(|d| compose::is_compose(d));
+        unit.carrier = Some(if commands { "compose" } else { "kubernetes" });
         found.units.push(unit);
     }
     match (found.malformed, found.units.is_empty(), found.not_yet) {
