@@ -156,6 +156,8 @@ fn stated(args: &AuditArgs) -> Stated {
     let release = |(major, minor, patch)| Release(major, minor, patch);
     let mut stated = Stated {
         kafka: args.kafka_version.map(release),
+        rabbitmq: args.rabbitmq_version.map(release),
+        rocketmq: args.rocketmq_version.map(release),
         ..Stated::default()
     };
     for (client, number) in &args.client {
