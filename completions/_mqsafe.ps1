@@ -48,6 +48,8 @@ Register-ArgumentCompleter -Native -CommandName 'mqsafe' -ScriptBlock {
             [CompletionResult]::new('--fail-on', '--fail-on', [CompletionResultType]::ParameterName, 'The lowest severity that makes the exit code 1')
             [CompletionResult]::new('--dialect', '--dialect', [CompletionResultType]::ParameterName, 'Read every given file as this dialect instead of recognising it')
             [CompletionResult]::new('--kafka-version', '--kafka-version', [CompletionResultType]::ParameterName, 'The release that the brokers of Kafka run, as 3.7 or 3.7.1, whatever the files tell')
+            [CompletionResult]::new('--rabbitmq-version', '--rabbitmq-version', [CompletionResultType]::ParameterName, 'The release that the RabbitMQ nodes run, whatever the files tell')
+            [CompletionResult]::new('--rocketmq-version', '--rocketmq-version', [CompletionResultType]::ParameterName, 'The release that the RocketMQ brokers run, whatever the files tell')
             [CompletionResult]::new('--client', '--client', [CompletionResultType]::ParameterName, 'The client and its release, whatever the files tell: java:3.7, librdkafka:2.3')
             [CompletionResult]::new('--baseline', '--baseline', [CompletionResultType]::ParameterName, 'Leave out what this file holds from before')
             [CompletionResult]::new('--write-baseline', '--write-baseline', [CompletionResultType]::ParameterName, 'Write everything that is found now to this file, to be left out by --baseline later; what is no longer found goes')

@@ -114,7 +114,7 @@ _mqsafe() {
             return 0
             ;;
         mqsafe__subcmd__audit)
-            opts="-q -v -h --profile --format --output --fail-on --dialect --kafka-version --client --strict --baseline --write-baseline --changed-since --pedantic --fix --diff --config --explain --list-rules --color --no-progress --quiet --verbose --log-format --help"
+            opts="-q -v -h --profile --format --output --fail-on --dialect --kafka-version --rabbitmq-version --rocketmq-version --client --strict --baseline --write-baseline --changed-since --pedantic --fix --diff --config --explain --list-rules --color --no-progress --quiet --verbose --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -141,6 +141,14 @@ _mqsafe() {
                     return 0
                     ;;
                 --kafka-version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rabbitmq-version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rocketmq-version)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

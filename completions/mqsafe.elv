@@ -44,6 +44,8 @@ set edit:completion:arg-completer[mqsafe] = {|@words|
             cand --fail-on 'The lowest severity that makes the exit code 1'
             cand --dialect 'Read every given file as this dialect instead of recognising it'
             cand --kafka-version 'The release that the brokers of Kafka run, as 3.7 or 3.7.1, whatever the files tell'
+            cand --rabbitmq-version 'The release that the RabbitMQ nodes run, whatever the files tell'
+            cand --rocketmq-version 'The release that the RocketMQ brokers run, whatever the files tell'
             cand --client 'The client and its release, whatever the files tell: java:3.7, librdkafka:2.3'
             cand --baseline 'Leave out what this file holds from before'
             cand --write-baseline 'Write everything that is found now to this file, to be left out by --baseline later; what is no longer found goes'

@@ -70,6 +70,8 @@ rabbitmq-conf\t'rabbitmq.conf'
 rocketmq-controller\t'controller.conf or namesrv.conf'
 application\t'application.yml or application.properties of Spring or Quarkus'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l kafka-version -d 'The release that the brokers of Kafka run, as 3.7 or 3.7.1, whatever the files tell' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l rabbitmq-version -d 'The release that the RabbitMQ nodes run, whatever the files tell' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l rocketmq-version -d 'The release that the RocketMQ brokers run, whatever the files tell' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l client -d 'The client and its release, whatever the files tell: java:3.7, librdkafka:2.3' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l baseline -d 'Leave out what this file holds from before' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l write-baseline -d 'Write everything that is found now to this file, to be left out by --baseline later; what is no longer found goes' -r -F

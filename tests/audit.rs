@@ -12,6 +12,8 @@ mod fixtures;
 mod formats;
 #[path = "audit/hostile.rs"]
 mod hostile;
+#[path = "audit/joined.rs"]
+mod joined;
 #[path = "audit/outputs.rs"]
 mod outputs;
 #[path = "audit/recognition.rs"]

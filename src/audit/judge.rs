@@ -299,6 +299,19 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// Points at the whole unit, for what stands nowhere in it.
+    pub fn at_unit(&self, key: &str) -> At {
+        At {
+            key: key.to_owned(),
+            value: None,
+            place: self.unit.top(),
+            subject: self.unit.name.clone(),
+            inferred: false,
+            related: Vec::new(),
+            safe: None,
+        }
+    }
+
     /// Records a hit under the rule's own severity.
     pub fn hit(&mut self, at: At, say: Say) {
         self.hit_as(None, at, say);

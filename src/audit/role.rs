@@ -42,28 +42,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// Every role.
-    pub const ALL: [Role; 17] = [
-        Role::KafkaBroker,
-        Role::KafkaNodePool,
-        Role::KafkaTopic,
-        Role::KafkaProducer,
-        Role::KafkaConsumer,
-        Role::LibrdkafkaProducer,
-        Role::LibrdkafkaConsumer,
-        Role::KafkaConnectWorker,
-        Role::KafkaConnector,
-        Role::KafkaStreams,
-        Role::KafkaMirror,
-        Role::RabbitNode,
-        Role::RabbitTopology,
-        Role::RocketBroker,
-        Role::RocketController,
-        Role::RocketTopic,
-        Role::Application,
-    ];
-
-    /// The name in lists.
+    /// The name in explanations.
     pub const fn name(self) -> &'static str {
         match self {
             Role::KafkaBroker => "kafka-broker",

@@ -30,6 +30,12 @@ pub struct AuditArgs {
     /// The release that the brokers of Kafka run, as 3.7 or 3.7.1, whatever the files tell
     #[arg(long, value_name = "RELEASE", value_parser = release)]
     pub kafka_version: Option<(u16, u16, u16)>,
+    /// The release that the RabbitMQ nodes run, whatever the files tell
+    #[arg(long, value_name = "RELEASE", value_parser = release)]
+    pub rabbitmq_version: Option<(u16, u16, u16)>,
+    /// The release that the RocketMQ brokers run, whatever the files tell
+    #[arg(long, value_name = "RELEASE", value_parser = release)]
+    pub rocketmq_version: Option<(u16, u16, u16)>,
     /// The client and its release, whatever the files tell: java:3.7, librdkafka:2.3
     #[arg(long, value_name = "CLIENT:RELEASE", value_parser = client)]
     pub client: Vec<(ClientName, (u16, u16, u16))>,

@@ -156,6 +156,8 @@ fn stated(args: &AuditArgs) -> Stated {
     let release = |(major, minor, patch)| Release(major, minor, patch);
     let mut stated = Stated {
         kafka: args.kafka_version.map(release),
+        rabbitmq: args.rabbitmq_version.map(release),
+        rocketmq: args.rocketmq_version.map(release),
         ..Stated::default()
     };
     for (client, number) in &args.client {
@@ -173,6 +175,8 @@ fn explain(code: &str, ui: &Ui) -> Result<Outcome> {
     })?;
     let evidence: Vec<&str> = rule.evidence.iter().map(|e| e.name()).collect();
     let mut text = format!("{} {}\n{}\n\n{}", rule.code, rule.name, rule.title, rule.explanation());
+    let roles: Vec<&str> = rule.applies.iter().map(|r| r.name()).collect();
+    text.push_str(&format!("\n# Judges\n{}\n", roles.join(", ")));
     text.push_str(&format!("\n# Found in\n{}\n\n# Severity\n", evidence.join(", ")));
     let names = std::iter::once(rule.code.to_owned()).chain(rule.variants.iter().map(|v| format!("{}/{v}", rule.code)));
     let profiles = built_in_profiles()?;

@@ -6,7 +6,7 @@ use crate::audit::judge::{Judge, Say};
 use crate::audit::role;
 use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
-use crate::audit::rules::kafka::cluster::{copies_are_elsewhere, single_broker};
+use crate::audit::rules::kafka::cluster::{copies_are_elsewhere, is_told_once};
 use crate::audit::rules::kafka::{replicas, topics};
 
 rule! {
@@ -59,7 +59,7 @@ fn check(judge: &mut Judge<'_>) {
                 found.push((at, format!("topic `{}`", topic.name)));
             }
         }
-    } else if single_broker(unit).is_none() && !copies_are_elsewhere(judge) {
+    } else if !is_told_once(judge) && !copies_are_elsewhere(judge) {
         let least = judge.setting("min.insync.replicas");
         if least
             .value

@@ -13,14 +13,19 @@ const COUNTS: [&str; 6] = [
     "share.coordinator.state.topic.replication.factor",
 ];
 
-/// The setting that shows that broker and controller are one process and the quorum is that process alone, when nothing else in the
-/// file speaks of more brokers.
-pub(in crate::audit::rules) fn single_broker(unit: &Unit) -> Option<&Fact> {
+/// What shows that a cluster has one broker, when nothing else in the file speaks of more.
+pub(in crate::audit::rules) enum Single<'a> {
+    /// A quorum of one in a broker that is its own controller.
+    Quorum(&'a Fact),
+    /// A manifest that says how many there are.
+    Replicas(&'a Fact),
+    /// A file that holds the whole cluster, and one broker.
+    Alone,
+}
+
+/// Whether the cluster has one broker.
+pub(in crate::audit::rules) fn single_broker(unit: &Unit) -> Option<Single<'_>> {
     let text = |key: &str| unit.live(key).and_then(|f| f.value.text()).map(str::trim);
-    let roles: Vec<&str> = text("process.roles")?.split(',').map(str::trim).collect();
-    if !roles.contains(&"broker") || !roles.contains(&"controller") {
-        return None;
-    }
     let many = COUNTS
         .iter()
         .any(|key| text(key).and_then(|v| v.parse::<i64>().ok()).is_some_and(|n| n > 1));
@@ -28,20 +33,37 @@ pub(in crate::audit::rules) fn single_broker(unit: &Unit) -> Option<&Fact> {
     if many || rack {
         return None;
     }
+    if unit.brokers == Some(1) {
+        return Some(
+            unit.surrounding("replicas")
+                .next()
+                .map_or(Single::Alone, Single::Replicas),
+        );
+    }
+    let roles: Vec<&str> = text("process.roles")?.split(',').map(str::trim).collect();
+    if unit.brokers.is_some() || !roles.contains(&"broker") || !roles.contains(&"controller") {
+        return None;
+    }
     let quorum = |key: &'static str| {
         unit.live(key)
             .zip(text(key))
             .filter(|(_, v)| !v.is_empty() && *v != "null")
     };
-    match (
+    let fact = match (
         quorum("controller.quorum.voters"),
         quorum("controller.quorum.bootstrap.servers"),
     ) {
-        (Some((fact, voters)), _) => (is_one(voters)).then_some(fact),
+        (Some((fact, voters)), _) => is_one(voters).then_some(fact),
         // A list to find the quorum by may be shorter than the quorum, but no other node can use this one's loopback address.
         (None, Some((fact, servers))) => (is_one(servers) && is_loopback(servers)).then_some(fact),
         (None, None) => None,
-    }
+    };
+    fact.map(Single::Quorum)
+}
+
+/// Whether KB000 says all that there is to say of copies in this cluster.
+pub(in crate::audit::rules) fn is_told_once(judge: &Judge<'_>) -> bool {
+    !judge.context.pedantic && single_broker(judge.unit).is_some()
 }
 
 fn is_one(list: &str) -> bool {

@@ -1,14 +1,15 @@
 //! KB000: one broker, one copy.
 
-use super::cluster::{copies_are_elsewhere, single_broker};
+use super::cluster::{Single, copies_are_elsewhere, single_broker};
 use crate::audit::judge::{Judge, Say};
 use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
 
 rule! {
     /// # What it finds
-    /// A broker that is its own controller, with a quorum of one, and nothing in the file that speaks of more brokers. It is told once,
-    /// instead of by every rule on replication (KB001, KB002).
+    /// A broker that is its own controller, with a quorum of one; the only broker of a compose file; a manifest with one replica; and
+    /// nothing in the file that speaks of more brokers. It is told once, instead of by every rule on replication (KB001, KB002, KB006,
+    /// KB007, X-K01, X-K04); `--pedantic` lets those speak too.
     ///
     /// # How messages are lost
     /// There is one copy of everything on one disk. Whatever `acks` and `min.insync.replicas` say, the loss of that disk is the loss of
@@ -31,18 +32,25 @@ rule! {
 }
 
 fn check(judge: &mut Judge<'_>) {
-    let Some(quorum) = single_broker(judge.unit) else {
+    let Some(single) = single_broker(judge.unit) else {
         return;
     };
     if copies_are_elsewhere(judge) {
         return;
     }
-    let at = judge.at_fact(quorum);
+    let (at, label) = match single {
+        Single::Quorum(fact) => (
+            judge.at_fact(fact),
+            "a quorum of one, in a broker that is its own controller",
+        ),
+        Single::Replicas(fact) => (judge.at_fact(fact), "one replica"),
+        Single::Alone => (judge.at_unit("brokers"), "the only broker of the file"),
+    };
     judge.hit(
         at,
         Say {
             headline: "one broker: no setting can make it keep a second copy".to_owned(),
-            label: "a quorum of one, in a broker that is its own controller".to_owned(),
+            label: label.to_owned(),
             story: "There is one copy of everything on one disk. Whatever acks and min.insync.replicas say, the loss of that disk is the \
                     loss of every acknowledged record, of the committed offsets and of the metadata."
                 .to_owned(),
@@ -86,6 +94,20 @@ mod tests {
         }
         let controller = "process.roles=controller\ncontroller.quorum.voters=1@a:1";
         assert!(found("KB000", "server.properties", controller).is_empty());
+    }
+
+    #[test]
+    fn the_only_service_of_a_compose_file() {
+        let one = "services:\n  kafka:\n    image: apache/kafka:4.1.0\n    environment:\n      KAFKA_NODE_ID: 1\n";
+        assert_eq!(found("KB000", "docker-compose.yml", one).len(), 1);
+        for other in ["KB001", "KB002", "KB006", "KB007", "X-K01", "X-K04"] {
+            assert!(found(other, "docker-compose.yml", one).is_empty(), "{other}");
+        }
+        let more = format!("{one}      KAFKA_DEFAULT_REPLICATION_FACTOR: 3\n");
+        assert!(found("KB000", "docker-compose.yml", &more).is_empty());
+        let two = format!("{one}  other:\n    image: apache/kafka:4.1.0\n    environment:\n      KAFKA_NODE_ID: 2\n");
+        assert!(found("KB000", "docker-compose.yml", &two).is_empty());
+        assert!(!found("KB001", "docker-compose.yml", &two).is_empty());
     }
 
     #[test]

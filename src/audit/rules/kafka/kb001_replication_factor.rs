@@ -1,6 +1,6 @@
 //! KB001: topics are made with too few copies.
 
-use super::cluster::{copies_are_elsewhere, single_broker};
+use super::cluster::{copies_are_elsewhere, is_told_once};
 use crate::audit::judge::{Judge, Say};
 use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
@@ -31,7 +31,7 @@ rule! {
 }
 
 fn check(judge: &mut Judge<'_>) {
-    if single_broker(judge.unit).is_some() || copies_are_elsewhere(judge) {
+    if is_told_once(judge) || copies_are_elsewhere(judge) {
         return;
     }
     let factor = judge.setting("default.replication.factor");
