@@ -289,10 +289,12 @@ impl<'s, 'e: 's, 'a: 'e> Giver<'s, 'e, 'a, '_> {
         self.turn += 1;
         let lanes = self.lanes.get(&host).map_or(&[][..], Vec::as_slice);
         let lane = lanes.get(self.turn % lanes.len().max(1));
-        if let Some(lane) = lane
-            && let Err(back) = lane.send(job)
-        {
-            let _ = self.events.send(Event::Back(back.0, "its connection ended".to_owned()));
+        let back = match lane {
+            Some(lane) => lane.send(job).err().map(|back| back.0),
+            None => Some(job),
+        };
+        if let Some(job) = back {
+            let _ = self.events.send(Event::Back(job, "its connection ended".to_owned()));
         }
     }
 
