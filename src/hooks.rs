@@ -55,6 +55,13 @@ mod marks {
         let at = AT.get_or_init(|| std::env::var("MQSAFE_TEST_CLIENT_DIES_AT").ok()?.parse().ok());
         at.is_some_and(|at| OFFERED.fetch_add(1, Ordering::SeqCst) + 1 == at)
     }
+
+    /// The planted crash: the process ends where `MQSAFE_TEST_DIES_AT` says, as by a kill.
+    pub(crate) fn die_at(place: &str) {
+        if std::env::var_os("MQSAFE_TEST_DIES_AT").is_some_and(|at| at == place) {
+            std::process::abort();
+        }
+    }
 }
 
 #[cfg(not(feature = "test-hooks"))]
@@ -75,9 +82,14 @@ mod marks {
     pub(crate) fn client_dies() -> bool {
         false
     }
+
+    #[inline(always)]
+    pub(crate) fn die_at(place: &str) {
+        let _ = place;
+    }
 }
 
-pub(crate) use marks::{client_dies, mark, publish_first};
+pub(crate) use marks::{client_dies, die_at, mark, publish_first};
 
 /// The seed of a random test: the one that `MQSAFE_TEST_SEED` gives, to replay a failure, or any.
 #[cfg(test)]

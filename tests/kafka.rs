@@ -38,3 +38,5 @@ mod spool;
 mod stop;
 #[path = "kafka/tool.rs"]
 mod tool;
+#[path = "kafka/transaction.rs"]
+mod transaction;

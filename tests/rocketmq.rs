@@ -18,6 +18,8 @@ mod cluster;
 mod contact;
 #[path = "rocketmq/direct.rs"]
 mod direct;
+#[path = "rocketmq/exec.rs"]
+mod exec;
 #[path = "rocketmq/half.rs"]
 mod half;
 #[path = "rocketmq/outage.rs"]

@@ -25,8 +25,8 @@ pub use {
     context::{ContextAction, ContextCommand, ContextFormat, Tool},
     query_key::{QueryFormat, QueryKeyArgs},
     send::{
-        AcksArg, AfterArgs, InputArgs, InputForm, KeyFromName, PartitionerArg, PublishArgs, SendArgs, SpoolArgs,
-        WaitArgs,
+        AcksArg, AfterArgs, InputArgs, InputForm, KeyFromName, LaneArg, PartitionerArg, PublishArgs, SendArgs,
+        SpoolArgs, WaitArgs,
     },
     spool::{
         Decision, SpoolAckArgs, SpoolAction, SpoolBodyState, SpoolCommand, SpoolDecideArgs, SpoolDropArgs,

@@ -244,9 +244,18 @@ pub struct SpoolExportArgs {
 /// `spool ack`.
 #[derive(Debug, Args)]
 pub struct SpoolAckArgs {
-    /// The reports, one a line; - is standard input
+    /// The reports, one a line: a file, or - for standard input; with -b the topic or queue that holds them, each message one or more
     #[arg(long, value_name = "RECEIPTS")]
     pub from: PathBuf,
+    /// The broker of that topic or queue. It is read to its end, and nothing is changed there
+    #[arg(short, long, value_name = "URL")]
+    pub broker: Option<String>,
+    /// How to connect to it.
+    #[command(flatten)]
+    pub settings: SettingArgs,
+    /// Fetch from a queue that keeps no history and put everything back, which its consumers can notice (RabbitMQ)
+    #[arg(long, requires = "broker")]
+    pub peek: bool,
     /// Which spool; by default every store of this user.
     #[command(flatten)]
     pub spool: SpoolArgs,

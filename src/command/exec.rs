@@ -6,10 +6,12 @@
 
 use super::send::pump;
 use super::stop::Asked;
+use super::together::{self, Held, Prepare, Waiting};
 use crate::connect;
+use crate::hooks;
 use crate::model::{Endpoint, Fate, Outcome, Problem, Result};
 use crate::send::{Input, Observer, Options, Receipt, Report};
-use crate::spool::{Group, Spool, SpoolError, Target};
+use crate::spool::{Group, Phase, Spool, SpoolError, Target, Way};
 use crate::ui::{Ui, count};
 use std::ffi::OsString;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -19,6 +21,9 @@ use std::time::Duration;
 
 /// What the program finds the name of its messages in: to write down with what it does, and to look for when it is asked later.
 const NAME_VARIABLE: &str = "MQSAFE_EXEC_ID";
+
+/// How often it is looked whether the program has ended.
+const POLL: Duration = Duration::from_millis(20);
 
 /// A program of the user's with its arguments.
 #[derive(Debug, Clone)]
@@ -60,6 +65,11 @@ impl Action {
     /// # Errors
     /// When it cannot be started; then it did nothing.
     pub(super) fn run(&self, name: &str) -> Result<Ended> {
+        self.run_until(name, || false)
+    }
+
+    /// The same, unless somebody does not want to wait for its end: it goes on then, and nobody here knows how it ends.
+    fn run_until(&self, name: &str, enough: impl Fn() -> bool) -> Result<Ended> {
         connect::hide(connect::BROKER_VARIABLE);
         let mut command = Command::new(&self.0[0]);
         // In a group of its own: a Ctrl-C that is meant for us must not end it in the middle of its work.
@@ -70,13 +80,30 @@ impl Action {
             .stdout(std::io::stderr());
         connect::without_hidden(&mut command);
         command.env(NAME_VARIABLE, name);
-        let status = command.spawn().and_then(|mut child| child.wait());
-        let status = status.map_err(|e| {
+        let cannot = |e: std::io::Error| {
             Problem::usage(format!("cannot run {}", self.program()))
                 .because(e)
                 .next("check the program after --")
-        })?;
-        Ok(self.judge(status))
+        };
+        let mut child = command.spawn().map_err(cannot)?;
+        let mut pause = Duration::from_millis(1);
+        loop {
+            match child.try_wait() {
+                Ok(Some(status)) => return Ok(self.judge(status)),
+                Ok(None) if enough() => return Ok(Ended::Unknown(format!("{} still runs", self.program()))),
+                Ok(None) => {
+                    std::thread::sleep(pause);
+                    pause = (pause * 2).min(POLL);
+                }
+                // It began, and nobody can say more.
+                Err(e) => {
+                    return Ok(Ended::Unknown(format!(
+                        "how {} ended cannot be asked: {e}",
+                        self.program()
+                    )));
+                }
+            }
+        }
     }
 
     fn judge(&self, status: ExitStatus) -> Ended {
@@ -93,26 +120,40 @@ fn now_ms() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 
+/// What is run, and what is said of it.
+pub(super) struct Run<'a> {
+    /// The program.
+    pub(super) action: &'a Action,
+    /// How its messages are published, where that is not one by one.
+    pub(super) way: Option<Way>,
+    /// Where they go.
+    pub(super) endpoint: Arc<dyn Endpoint>,
+    /// To a person.
+    pub(super) ui: &'a Ui,
+}
+
 /// Stores the whole input, runs the action, writes down how it ended, and delivers, or does not.
 pub(super) fn deliver(
-    action: &Action,
+    run: &Run<'_>,
     (spool, target): (&mut Spool, &Target),
-    endpoint: Arc<dyn Endpoint>,
     options: Options,
     input: Input,
     observer: &mut dyn Observer,
-    ui: &Ui,
 ) -> Result<Report> {
+    let Run {
+        action,
+        way,
+        endpoint,
+        ui,
+    } = run;
     let no = spool.begin_group(target, &action.words(), now_ms())?;
     let name = spool.group_name(no);
-    let hold = Options {
-        hold: Some(no),
-        ..options.clone()
-    };
-    let held = pump(spool, target, Arc::clone(&endpoint), hold, Some(input), observer);
-    let mut held = match held {
-        Ok(held) if held.whole => held,
-        Ok(mut held) => {
+    if let Some(way) = way {
+        spool.publish_together(target, no, *way, &together::name(*way, target))?;
+    }
+    let mut held = match together::hold((&mut *spool, target, no), endpoint, &options, input, observer)? {
+        Held::Whole(held) => held,
+        Held::Cut(mut held) => {
             let why = "its input was not read to the end, so the action was not begun";
             let messages = spool.decide(target, no, Some(why), now_ms())?;
             settled(&mut held, observer, &messages, Fate::Refused, why);
@@ -120,13 +161,29 @@ pub(super) fn deliver(
             held.outcome = held.outcome.and(Outcome::Negative);
             return Ok(held);
         }
-        Err(problem) => {
-            spool.decide(target, no, Some("nothing was accepted"), now_ms())?;
-            return Err(problem);
-        }
     };
+    let place = (&mut *spool, target, no);
+    let mut prepared = match way {
+        Some(Way::Prepared) => match Waiting::prepare(place, endpoint, &options, observer, ui) {
+            Ok(Prepare::Ready(waiting)) => Some(waiting),
+            Ok(Prepare::Not(why, outcome)) => {
+                let messages = spool.decide(target, no, Some(&why), now_ms())?;
+                settled(&mut held, observer, &messages, Fate::Refused, &why);
+                held.why = Some(why);
+                held.outcome = held.outcome.and(Outcome::Negative).and(outcome);
+                return Ok(held);
+            }
+            Err(problem) => {
+                spool.decide(target, no, Some("its messages could not be prepared"), now_ms())?;
+                return Err(problem);
+            }
+        },
+        Some(Way::Transaction) | None => None,
+    };
+    // With the names of the lanes that its messages got meanwhile.
+    let target = &spool.target(&target.broker, &target.topic)?;
     // The first Ctrl-C waits for the action and publishes nothing more, the second leaves its messages undecided.
-    let asked = Asked::listen()?;
+    let asked = Asked::listen_twice()?;
     spool.begin_action(target, no)?;
     ui.say(&format!(
         "{} stored; running {}",
@@ -140,9 +197,19 @@ pub(super) fn deliver(
             .next(format!("`mqsafe spool decide {no}` says it to the spool"))
             .with_outcome(Outcome::Spooled)
     };
-    match action.run(&name) {
+    match action.run_until(&name, || asked.is_twice()) {
         Ok(Ended::Done) => {
-            let ids = spool.decide(target, no, None, now_ms()).map_err(unwritten)?;
+            // One message needs no transaction.
+            let together = way.filter(|way| *way == Way::Prepared || held.held > 1);
+            let ids = match together {
+                Some(_) => {
+                    let ids = spool.group_messages(target, no)?;
+                    spool.advance(target, no, Phase::Decided, &[]).map_err(unwritten)?;
+                    ids
+                }
+                None => spool.decide(target, no, None, now_ms()).map_err(unwritten)?,
+            };
+            hooks::die_at("decided");
             if let Some(signal) = asked.signal() {
                 let why = "it was interrupted";
                 settled(&mut held, observer, &ids, Fate::Spooled, why);
@@ -150,16 +217,24 @@ pub(super) fn deliver(
                 held.outcome = Outcome::Interrupted(signal).and(held.outcome);
                 return Ok(held);
             }
-            let own = ids.first().map(|(first, _)| (*first, ids.len() as u64));
-            let after = Options { own, ..options };
-            let mut report = pump(spool, target, endpoint, after, None, observer)?;
-            report.lines = held.lines;
-            report.earlier = report.earlier.plus(held.earlier);
-            Ok(report)
+            let place = (&mut *spool, target, no);
+            let published = match (together, prepared.take()) {
+                (Some(_), waiting) => together::publish(place, endpoint, &options, observer, waiting, &ids)?,
+                (None, _) => {
+                    let own = ids.first().map(|(first, _)| (*first, ids.len() as u64));
+                    let after = Options { own, ..options };
+                    pump(spool, target, Arc::clone(endpoint), after, None, observer)?
+                }
+            };
+            Ok(together::joined(held, published))
         }
         Ok(Ended::Refused(why)) => {
             let why = format!("rolled back: {why}");
+            let handles = spool.handles(target, no)?;
             let messages = spool.decide(target, no, Some(&why), now_ms()).map_err(unwritten)?;
+            if let Some(waiting) = prepared.take() {
+                waiting.give_up(&handles);
+            }
             settled(&mut held, observer, &messages, Fate::Refused, &why);
             held.why = Some(why);
             held.outcome = asked.outcome(held.outcome.and(Outcome::Negative));
@@ -183,14 +258,24 @@ pub(super) fn deliver(
         }
         Err(problem) => {
             // It never began, so nothing of it happened.
+            let handles = spool.handles(target, no)?;
             spool.decide(target, no, Some(&problem.to_string()), now_ms())?;
+            if let Some(waiting) = prepared.take() {
+                waiting.give_up(&handles);
+            }
             Err(problem)
         }
     }
 }
 
 /// Counts the messages of an action that are not published, and tells each.
-fn settled(report: &mut Report, observer: &mut dyn Observer, messages: &[(u64, u64)], fate: Fate, why: &str) {
+pub(super) fn settled(
+    report: &mut Report,
+    observer: &mut dyn Observer,
+    messages: &[(u64, u64)],
+    fate: Fate,
+    why: &str,
+) {
     report.own.count(fate, messages.len() as u64);
     for (_, line) in messages {
         observer.receipt(&Receipt {
@@ -213,6 +298,10 @@ fn settled(report: &mut Report, observer: &mut dyn Observer, messages: &[(u64, u
 pub(super) fn look_after(spool: &mut Spool, ui: &Ui) -> Result<Outcome> {
     let mut outcome = Outcome::Good;
     for (target, group) in spool.undecided()? {
+        // Only the broker's word on it is missing.
+        if group.is_decided() {
+            continue;
+        }
         let name = spool.group_name(group.no);
         if group.begun {
             tell(&target, &group, &name, ui);

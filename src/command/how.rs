@@ -1,8 +1,8 @@
 //! How a topic is to be published to: from flags to `model::How`, with what cannot be.
 
-use crate::cli::{PartitionerArg, PublishArgs, SendArgs};
+use crate::cli::{LaneArg, PartitionerArg, PublishArgs, SendArgs};
 use crate::connect::BrokerKind;
-use crate::model::{Acks, How, Problem, Result};
+use crate::model::{Acks, How, NamedLane, Problem, Result};
 use crate::send::{KeyHash, Partitioner};
 
 /// What the flags of `send` ask for.
@@ -23,6 +23,15 @@ pub(super) fn how(kind: BrokerKind, args: &SendArgs) -> Result<How> {
     if kind == BrokerKind::RabbitMq && args.publish.partitioner.is_some() {
         return Err(Problem::usage("RabbitMQ has no --partitioner").next("the routing key decides there: -r"));
     }
+    if args.publish.lane == LaneArg::Exchange {
+        let next = "leave it out; it is for RabbitMQ, with -e EXCHANGE";
+        if kind != BrokerKind::RabbitMq {
+            return Err(Problem::usage(format!("{} has no --lane exchange", kind.name())).next(next));
+        }
+        if args.exchange.as_deref().is_none_or(str::is_empty) {
+            return Err(Problem::usage("--lane exchange needs an exchange with a name").next(next));
+        }
+    }
     Ok(How {
         acks,
         create: args.publish.create_topic,
@@ -40,6 +49,9 @@ pub(super) fn partitioner(args: &PublishArgs) -> Partitioner {
         Some(PartitionerArg::Crc32) => KeyHash::Crc32,
         Some(PartitionerArg::Fnv1a) => KeyHash::Fnv1a,
     };
+    if args.lane == LaneArg::Exchange {
+        return Partitioner::Fixed(NamedLane::ON_REQUEST);
+    }
     args.partition
         .map_or_else(|| Partitioner::by(hash, rand::random()), Partitioner::Fixed)
 }

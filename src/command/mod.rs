@@ -39,6 +39,8 @@ mod stdin;
 #[cfg(feature = "broker")]
 mod stop;
 #[cfg(feature = "broker")]
+mod together;
+#[cfg(feature = "broker")]
 mod verify;
 
 use crate::cli::{Cli, Command};

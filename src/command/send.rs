@@ -4,7 +4,7 @@ use super::exec::{self, Action};
 use super::followers::Followers;
 use super::input::{self, From, Plan};
 use super::receipts::Receipts;
-use super::{dry_run, ensure, how, only_failed, resolve, resume, stdin, stop};
+use super::{dry_run, ensure, how, only_failed, resolve, resume, stdin, stop, together};
 use crate::broker;
 use crate::cli::SendArgs;
 use crate::connect::BrokerKind;
@@ -53,6 +53,10 @@ pub(super) fn run(args: &SendArgs, ui: &Ui) -> Result<Outcome> {
     let limit = limit.transpose()?;
     let broker = connection.url.to_string();
     let how = how::how(connection.url.kind(), args)?;
+    let kind = connection.url.kind();
+    if args.after.transaction {
+        together::transaction_is_possible(kind, how)?;
+    }
     let endpoint = broker::endpoint(&connection, &topic, how)?;
     if matches!(plan.from, From::Stdin) {
         stdin::must_be_open()?;
@@ -120,7 +124,7 @@ pub(super) fn run(args: &SendArgs, ui: &Ui) -> Result<Outcome> {
         .map(|path| Receipts::open(path, &inputs))
         .transpose()?;
     let mut spool = match (args.no_spool, args.input.resume) {
-        (true, _) => Spool::in_memory()?,
+        (true, _) => Spool::without()?,
         (false, true) => resume::open_spool(named.as_deref(), &broker, &topic, plan.regular_file("--resume")?)?,
         (false, false) => resolve::open_spool(named.as_deref())?,
     };
@@ -147,7 +151,10 @@ pub(super) fn run(args: &SendArgs, ui: &Ui) -> Result<Outcome> {
     if let From::Files(paths, _) = &plan.from {
         teller.files.clone_from(paths);
     }
+    let finished = finish_earlier(&mut spool, &target, &endpoint, &options, &mut teller)?;
+    let place = (&mut spool, &target);
     let report = match &action {
+        None if args.after.transaction => together::transaction(place, &endpoint, &options, input, &mut teller),
         None => pump(
             &mut spool,
             &target,
@@ -157,10 +164,16 @@ pub(super) fn run(args: &SendArgs, ui: &Ui) -> Result<Outcome> {
             &mut teller,
         ),
         Some(action) => {
-            let place = (&mut spool, &target);
-            exec::deliver(action, place, Arc::clone(&endpoint), options, input, &mut teller, ui)
+            let run = exec::Run {
+                action,
+                way: together::way(kind, how),
+                endpoint: Arc::clone(&endpoint),
+                ui,
+            };
+            exec::deliver(&run, place, options, input, &mut teller)
         }
     };
+    let report = report.map(|report| together::with_earlier(finished, report));
     if let Some(made) = endpoint.made() {
         ui.say(&made);
     }
@@ -203,6 +216,26 @@ pub(super) fn run(args: &SendArgs, ui: &Ui) -> Result<Outcome> {
         .and(undecided)
         .and(followed)
         .and(told_receipts.map_or_else(|p| told(ui, p), |()| Outcome::Good)))
+}
+
+/// The input does not wait long for what earlier runs have left to be published together; that waits as safely as it does.
+const FINISH: Duration = Duration::from_secs(3);
+
+/// Publishes what earlier runs have left to be published together, before anything new gets a number.
+fn finish_earlier(
+    spool: &mut Spool,
+    target: &Target,
+    endpoint: &Arc<dyn Endpoint>,
+    options: &Options,
+    observer: &mut Teller<'_>,
+) -> Result<Option<Report>> {
+    let options = Options {
+        connect_timeout: options.connect_timeout.min(FINISH),
+        ..options.clone()
+    };
+    // Their lines are not those of this input.
+    let mut quiet = Teller::new(observer.ui, None);
+    together::finish((spool, target), endpoint, &options, &mut quiet)
 }
 
 /// What was sent before is remembered by one store. Without a name any of the user's stores may be taken, and another one would

@@ -112,6 +112,9 @@ fn lock(state: &Mutex<RoundState>) -> MutexGuard<'_, RoundState> {
     state.lock().unwrap_or_else(|e| e.into_inner())
 }
 
+/// Added to the code of the first signal by a second one.
+const TWICE: u8 = 1 << 7;
+
 /// Whether a reading command was asked to stop, and by what.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Asked(Arc<AtomicU8>);
@@ -133,6 +136,28 @@ impl Asked {
         Ok(asked)
     }
 
+    /// As [`Asked::listen`], but who asks twice is heard too: whoever listens looks at [`Asked::is_twice`].
+    pub(super) fn listen_twice() -> Result<Asked> {
+        let asked = Asked::default();
+        let set = Arc::clone(&asked.0);
+        on_signal(move |signal| {
+            let code = match signal {
+                Signal::Interrupt => 1,
+                Signal::Terminate => 2,
+            };
+            let first = set.compare_exchange(0, code, Ordering::SeqCst, Ordering::SeqCst);
+            if let Err(first) = first {
+                set.store(first | TWICE, Ordering::SeqCst);
+            }
+        })?;
+        Ok(asked)
+    }
+
+    /// Whether it was asked more than once.
+    pub(super) fn is_twice(&self) -> bool {
+        self.0.load(Ordering::SeqCst) & TWICE != 0
+    }
+
     /// What the run comes to: a signal that was heard is told before any incomplete answer.
     pub(super) fn outcome(&self, outcome: Outcome) -> Outcome {
         self.signal()
@@ -140,7 +165,7 @@ impl Asked {
     }
 
     pub(super) fn signal(&self) -> Option<Signal> {
-        match self.0.load(Ordering::SeqCst) {
+        match self.0.load(Ordering::SeqCst) & !TWICE {
             0 => None,
             1 => Some(Signal::Interrupt),
             _ => Some(Signal::Terminate),

@@ -9,6 +9,7 @@ mod publish;
 mod record;
 mod scan;
 mod stamp;
+mod transact;
 
 pub use delivery::{Delivery, Fate, Position, Tally};
 pub use headers::{Header, HeaderIter, Headers};
@@ -18,6 +19,7 @@ pub use problem::{Problem, Result};
 pub use publish::{
     Acks, Create, Deliver, Endpoint, How, Lanes, NamedLane, Offer, Outgoing, Publish, Stage, Step, Topology, Unreached,
 };
-pub use record::Record;
+pub use record::{ANY_KEY, Record};
 pub use scan::{BatchHeader, Control, Coverage, PartitionRead, Scan, ScanPlan, ScanReport, Visit};
 pub use stamp::{CorruptStamp, ORIGIN_HEADER, REASON_HEADER, STAMP_HEADER, Stamp, VOID_HEADER, Voids};
+pub use transact::{Committed, Found, Hindered, Probe, Transact};

@@ -1,6 +1,6 @@
 //! How messages are handed to a broker.
 
-use super::{Decide, Delivery, Prepare, Problem, Result};
+use super::{Decide, Delivery, Prepare, Problem, Result, Transact};
 use std::time::Duration;
 
 /// One message as a broker's client needs it.
@@ -126,6 +126,11 @@ pub struct NamedLane {
     pub name: String,
     /// What `-p` calls it: the queue id, or 0 where there are none.
     pub queue: i32,
+}
+
+impl NamedLane {
+    /// The queue of a lane that is used only by who asks for it, and by messages that have it already.
+    pub const ON_REQUEST: i32 = i32::MAX;
 }
 
 /// Why a broker could not be asked.
@@ -263,6 +268,16 @@ pub trait Endpoint: Send + Sync {
     /// As [`Endpoint::publisher`].
     fn preparer(&self, producer: &str, decide: Decide) -> Result<Option<Box<dyn Prepare>>> {
         let _ = (producer, decide);
+        Ok(None)
+    }
+
+    /// Connects for messages that readers get all together or not at all; `None` where the broker has no such thing. Only one
+    /// connection under this name is of use at a time: a later one ends what an earlier one left.
+    ///
+    /// # Errors
+    /// As [`Endpoint::publisher`].
+    fn transactor(&self, name: &str, deliver: Deliver) -> Result<Option<Box<dyn Transact>>> {
+        let _ = (name, deliver);
         Ok(None)
     }
 

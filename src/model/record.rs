@@ -31,6 +31,9 @@ pub struct Record<'a> {
     pub properties: Vec<(&'a str, &'a str)>,
 }
 
+/// Stands for the routing key in the lane of a whole exchange (RabbitMQ).
+pub const ANY_KEY: &str = "*";
+
 impl<'a> Record<'a> {
     /// The value of the first header with this name, where it has one.
     pub fn header(&self, name: &str) -> Option<&'a [u8]> {
@@ -44,7 +47,8 @@ impl<'a> Record<'a> {
     /// or published as `EXCHANGE|KEY` (RabbitMQ).
     pub fn is_in(&self, lane: &str, topic: &str) -> bool {
         if let (Some(exchange), Some(key)) = (self.exchange, self.routing_key) {
-            return lane.strip_prefix(exchange).and_then(|l| l.strip_prefix('|')) == Some(key);
+            let lane_key = lane.strip_prefix(exchange).and_then(|l| l.strip_prefix('|'));
+            return lane_key.is_some_and(|its| its == key || its == ANY_KEY);
         }
         let Some((place, queue)) = lane.rsplit_once('/') else {
             return false;

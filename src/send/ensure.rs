@@ -79,7 +79,7 @@ impl Ensure {
         let sent = self
             .lanes
             .get_mut(*producer)
-            .and_then(|lanes| lanes.get_mut(lane.as_str()))
+            .and_then(|lanes| lanes.get_mut(*lane))
             .and_then(|lane| lane.get_mut(seq));
         if let Some(sent) = sent.filter(|sent| !sent.acknowledged) {
             sent.acknowledged = true;
@@ -185,7 +185,7 @@ mod tests {
     fn receipt(seq: u64, fate: Fate) -> Receipt<'static> {
         Receipt {
             line: 0,
-            id: Some(("p", "t/0".to_owned(), seq)),
+            id: Some(("p", "t/0", seq)),
             fate,
             partition: Some(0),
             offset: None,

@@ -47,7 +47,7 @@ impl Observer for Ear {
         self.0.push(Told {
             line: receipt.line,
             fate: receipt.fate,
-            id: id.map(|(producer, lane, seq)| (producer.to_owned(), lane, seq)),
+            id: id.map(|(producer, lane, seq)| (producer.to_owned(), lane.to_owned(), seq)),
         });
     }
 

@@ -1,6 +1,7 @@
 //! Messages that are with the client.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 /// One message that was handed over and not reported yet.
@@ -19,10 +20,39 @@ pub(super) struct Flight {
     pub(super) unproven: Option<Box<str>>,
 }
 
+/// A map by our own numbers, which nobody can choose to collide.
+pub(super) type ByNumber<K, T> = HashMap<K, T, BuildHasherDefault<Numbers>>;
+
+/// Spreads consecutive numbers over all bits (Knuth's multiplicative hash).
+#[derive(Debug, Default)]
+pub(super) struct Numbers(u64);
+
+impl Hasher for Numbers {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0.rotate_left(5) ^ number)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(29);
+    }
+
+    fn write_i32(&mut self, number: i32) {
+        self.write_u64(u64::from(number.cast_unsigned()));
+    }
+}
+
 /// All of them, with their size.
 #[derive(Debug, Default)]
 pub(super) struct Flights {
-    by_id: HashMap<u64, Flight>,
+    by_id: ByNumber<u64, Flight>,
     bytes: usize,
 }
 

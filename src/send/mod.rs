@@ -16,6 +16,7 @@ mod partitioner;
 mod places;
 mod pump;
 mod survey;
+mod together;
 
 pub use ensure::{Ensure, Ensured};
 pub use event::{Event, Events};
@@ -29,3 +30,4 @@ pub use pace::Rate;
 pub use partitioner::{KeyHash, Partitioner, murmur2};
 pub use pump::{Options, Pump, Report};
 pub use survey::{Survey, survey};
+pub use together::{Preparation, Preparing, Together};

@@ -8,7 +8,7 @@ pub struct Receipt<'a> {
     /// The line of the input; 0 when it came from no line.
     pub line: u64,
     /// `(producer, lane, number)`, where it has one.
-    pub id: Option<(&'a str, String, u64)>,
+    pub id: Option<(&'a str, &'a str, u64)>,
     /// What became of it.
     pub fate: Fate,
     /// Where it is, or would be.

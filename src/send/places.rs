@@ -1,6 +1,8 @@
 //! The lanes that a run can write to, as the spool numbers them.
 
 use super::partitioner::Partitioner;
+use crate::model::{NamedLane, Problem, Topology};
+use crate::spool::Target;
 
 /// Lanes that can be written to now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +11,11 @@ pub(super) enum Places {
     Partitions(i32),
     /// Lanes with names: the spool's number of each and what `-p` calls it. Never empty.
     Named(Vec<(i32, i32)>),
+}
+
+/// Whether a lane is for whoever asks for none.
+fn is_common((_, queue): &&(i32, i32)) -> bool {
+    *queue != NamedLane::ON_REQUEST
 }
 
 impl Places {
@@ -32,7 +39,7 @@ impl Places {
     pub(super) fn count(&self) -> String {
         let (count, what) = match self {
             Places::Partitions(count) => (i64::from(*count), "partition"),
-            Places::Named(lanes) => (lanes.len() as i64, "queue"),
+            Places::Named(lanes) => (lanes.iter().filter(is_common).count() as i64, "queue"),
         };
         format!("{count} {what}{}", if count == 1 { "" } else { "s" })
     }
@@ -42,7 +49,8 @@ impl Places {
         match self {
             Places::Partitions(count) => format!("partitions 0 to {}", count - 1),
             Places::Named(lanes) => {
-                let last = lanes.iter().map(|(_, queue)| *queue).max().unwrap_or(0);
+                let common = lanes.iter().filter(is_common);
+                let last = common.map(|(_, queue)| *queue).max().unwrap_or(0);
                 format!("queues 0 to {last}")
             }
         }
@@ -57,13 +65,30 @@ impl Places {
             (Places::Named(lanes), wish) => {
                 let of_wish: Vec<i32> = lanes
                     .iter()
-                    .filter(|(_, queue)| wish.is_none_or(|w| w == *queue))
+                    .filter(|lane| wish.map_or(is_common(lane), |w| w == lane.1))
                     .map(|(no, _)| *no)
                     .collect();
                 let among = if of_wish.is_empty() { vec![lanes[0].0] } else { of_wish };
                 among[partitioner.choose(key, among.len() as i32) as usize % among.len()]
             }
         }
+    }
+}
+
+/// What a broker's answer that offers no lane means for whoever wants to publish there.
+pub(super) fn problem(target: &Target, answer: Topology) -> Problem {
+    let (topic, broker) = (target.words(), &target.broker);
+    match answer {
+        Topology::Known(_) => Problem::unknown(format!("{topic} on {broker} offers no lane")),
+        Topology::NoSuchTopic => Problem::usage(format!("{topic} does not exist on {broker}"))
+            .next("check its spelling, or create it first; it is never created by accident"),
+        Topology::Denied(why) => Problem::usage(format!("{topic} on {broker} may not be written"))
+            .because(why)
+            .next("ask whoever runs the broker for the right to look at it and to write to it"),
+        Topology::CannotMake(why) => Problem::usage(format!("{topic} cannot be made on {broker}"))
+            .because(why)
+            .next("correct --create-topic, or have it made by somebody else"),
+        Topology::Unfit(problem) => problem,
     }
 }
 
@@ -86,6 +111,17 @@ mod tests {
             .collect();
         assert_eq!(all.into_iter().collect::<Vec<_>>(), [4, 5, 7, 9]);
         assert!(named.has(1) && !named.has(2));
+        let exchange = Places::Named(vec![(0, 0), (1, NamedLane::ON_REQUEST)]);
+        for n in 0..50 {
+            assert_eq!(exchange.choose(&mut by_key, Some(format!("{n}").as_bytes()), None), 0);
+        }
+        let mut asked = Partitioner::Fixed(NamedLane::ON_REQUEST);
+        assert_eq!(exchange.choose(&mut asked, None, None), 1);
+        assert!(exchange.offers(1) && exchange.has(NamedLane::ON_REQUEST));
+        assert_eq!(
+            (exchange.count(), exchange.words()),
+            ("1 queue".to_owned(), "queues 0 to 0".to_owned())
+        );
         assert_eq!(Places::Partitions(3).choose(&mut by_key, None, Some(2)), 2);
     }
 }

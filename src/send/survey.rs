@@ -86,7 +86,7 @@ pub fn survey(
                 break;
             }
             // Nobody else has the sender.
-            Event::Delivered(..) | Event::Topology(_) | Event::Stop(_) => continue,
+            Event::Delivered | Event::Topology(_) | Event::Stop(_) => continue,
         };
         credit.give();
         let id = |line| {

@@ -1,16 +1,18 @@
 //! One durable change: what was accepted, what was settled, how far the input was read, all in one synced transaction.
 
 use super::follow::{Follow, Followers};
+use super::queue::Queue;
 use super::schema::{self, Body, Headers, RetryRow, RunRow};
-use super::undecided;
 use super::{Pending, Remember, Spool, SpoolError, Target};
+use super::{together, undecided};
 use crate::model::Voids;
 use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 /// One message carries at most this much text of numbers given up before it.
-const VOID_BYTES: usize = 200;
+pub(super) const VOID_BYTES: usize = 200;
 
 /// Where a message goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,10 +141,46 @@ impl Spool {
     /// [`SpoolError`]; nothing of the change happened as far as this process may assume, and the store must be
     /// [reopened](Spool::reopen) before it is used again.
     pub fn commit(&mut self, target: &Target, change: &Change<'_>) -> Result<Vec<Accepted>, SpoolError> {
+        if let Some(memory) = &mut self.memory {
+            let (got, next_id) = memory.commit(change, self.next_id);
+            self.next_id = next_id;
+            return Ok(got);
+        }
         let _limited = (!change.accept.is_empty()).then(|| self.growth.limited());
         let (got, next_id) = self.try_commit(target, change).map_err(|e| self.failed(e))?;
         self.next_id = next_id;
         Ok(got)
+    }
+
+    /// Makes verdicts on messages of a group durable, and lets others of it (`loose`) wait like all others from now on. When none is
+    /// left, the group is gone.
+    ///
+    /// # Errors
+    /// As [`Spool::commit`].
+    pub fn settle_group(
+        &mut self,
+        target: &Target,
+        group: u64,
+        change: &Change<'_>,
+        loose: &[u64],
+    ) -> Result<(), SpoolError> {
+        let next_id = self.next_id;
+        self.next_id = self.write(|txn| {
+            let (at, mut lanes) = ((target.no, group), Lanes::new(target));
+            let settled = change.settle.iter().map(|s| s.id);
+            together::release(txn, at, settled.chain(loose.iter().copied()))?;
+            let next_id = settle(txn, target, change, &mut lanes, next_id)?;
+            remember(txn, target, change.retry)?;
+            lanes.store(txn)?;
+            if together::is_empty(txn, at)? {
+                txn.open_table(schema::GROUPS)?.remove(at)?;
+                together::end(txn, at)?;
+            }
+            txn.open_table(schema::META)?
+                .insert("next_id", next_id.to_string().as_str())?;
+            Ok(next_id)
+        })?;
+        Ok(())
     }
 
     fn try_commit(&self, target: &Target, change: &Change<'_>) -> Result<(Vec<Accepted>, u64), redb::Error> {
@@ -209,35 +247,41 @@ fn accept(
             change.now_ms,
         );
     }
-    let mut pending = txn.open_table(schema::PENDING)?;
-    let mut id = first_id;
+    let mut taken = Vec::with_capacity(change.accept.len());
     for m in change.accept {
-        let (partition, seq, voids) = match m.place {
+        taken.push(match m.place {
             Place::Now(partition) => {
                 let (seq, voids) = lanes.take(txn, &target.producer, partition)?;
                 (partition, seq, voids)
             }
             Place::Later(wish) => (wish.unwrap_or(-1), 0, String::new()),
-        };
+        });
+    }
+    let mut bodies = Vec::with_capacity(change.accept.len());
+    for (m, (partition, seq, voids)) in change.accept.iter().zip(&taken) {
         let headers: Headers<'_> = m.headers.to_vec();
         let body: Body<'_> = (
-            partition,
-            seq,
+            *partition,
+            *seq,
             change.now_ms,
             m.line,
             &target.producer,
-            &voids,
+            voids,
             m.key,
             m.value,
             headers,
             m.tag,
             change.await_ms,
         );
-        pending.insert((target.no, id), body)?;
-        got.push(Accepted { id, seq, voids });
-        id += 1;
+        bodies.push(body);
     }
-    Ok(id)
+    let mut queue = Queue::open(txn)?;
+    queue.accept(target.no, first_id, &bodies)?;
+    queue.store()?;
+    drop(bodies);
+    let accepted = |(id, (_, seq, voids))| Accepted { id, seq, voids };
+    got.extend((first_id..).zip(taken).map(accepted));
+    Ok(first_id + change.accept.len() as u64)
 }
 
 /// Gives pending messages their lane and number. They were accepted while the topic was not known.
@@ -251,21 +295,20 @@ fn place(
     if wanted.is_empty() {
         return Ok(());
     }
-    let mut pending = txn.open_table(schema::PENDING)?;
+    let mut queue = Queue::open(txn)?;
     for &(id, partition) in wanted {
-        let Some(old) = pending.remove((target.no, id))? else {
+        let Some(spot) = queue.find((target.no, id))? else {
             continue;
         };
-        let mut message = Pending::from_body(id, old.value());
-        drop(old);
+        let mut message = queue.read(spot, |body| Ok(Pending::from_body(id, body)))?;
         // The lane belongs to the name that the store has now, which is not the one of a store that was copied meanwhile.
         let (seq, voids) = lanes.take(txn, &target.producer, partition)?;
         message.producer.clone_from(&target.producer);
         (message.partition, message.seq, message.voids) = (Some(partition), seq, voids.clone());
-        pending.insert((target.no, id), message.body())?;
+        queue.insert((target.no, id), &message.body())?;
         got.push(Accepted { id, seq, voids });
     }
-    Ok(())
+    queue.store()
 }
 
 fn settle(
@@ -279,13 +322,13 @@ fn settle(
         return Ok(next_id);
     }
     let mut followers = Followers::default();
-    let mut pending = txn.open_table(schema::PENDING)?;
+    let mut queue = Queue::open(txn)?;
     let mut retries = txn.open_table(schema::RETRIES)?;
     // Almost always nothing came back, and then nothing has to be looked for.
     let came_back = retries.len()? > 0;
     let mut runs: HashMap<(&str, i32), Vec<(u64, i64)>> = HashMap::new();
     for s in change.settle {
-        let Some(body) = pending.remove((target.no, s.id))? else {
+        let Some(spot) = queue.find((target.no, s.id))? else {
             continue;
         };
         if came_back {
@@ -293,12 +336,18 @@ fn settle(
         }
         let (why, void) = match &s.verdict {
             Verdict::Confirmed(offset) => {
-                let body = body.value();
-                followers.stored(&change.follow, s.id, body.clone());
-                if body.10 > 0 {
-                    let at = (target.no, s.id);
-                    await_consumption(txn, at, &target.lane(s.partition), body, *offset, change.now_ms)?;
+                // Of almost all messages nothing else is wanted, and then they are not read.
+                if spot.may_await || change.follow.check.is_some() {
+                    queue.read(spot, |body| {
+                        followers.stored(&change.follow, s.id, body.clone());
+                        if body.10 == 0 {
+                            return Ok(());
+                        }
+                        let at = (target.no, s.id);
+                        await_consumption(txn, at, &target.lane(s.partition), body, *offset, change.now_ms)
+                    })?;
                 }
+                queue.remove(spot)?;
                 runs.entry((&s.producer, s.partition))
                     .or_default()
                     .push((s.seq, offset.unwrap_or(-1)));
@@ -307,15 +356,18 @@ fn settle(
             Verdict::Failed(why) => (why, true),
             Verdict::GivenUp(why) => (why, false),
         };
-        let body = body.value();
+        let mut news = queue.read(spot, |body| {
+            followers.failed(&change.follow, s.id, body.clone(), why);
+            let carried = Voids::parse(body.5.as_bytes()).unwrap_or_default();
+            let row = (why.as_str(), void, s.attempts, change.now_ms, body);
+            txn.open_table(schema::FAILED)?.insert((target.no, s.id), row)?;
+            Ok(carried)
+        })?;
+        queue.remove(spot)?;
         // Whoever reads it learns twice what it carried; whoever does not read it must learn it from the next.
-        let mut news = Voids::parse(body.5.as_bytes()).unwrap_or_default();
         if void {
             news.add(s.seq);
         }
-        followers.failed(&change.follow, s.id, body.clone(), why);
-        let row = (why.as_str(), void, s.attempts, change.now_ms, body);
-        txn.open_table(schema::FAILED)?.insert((target.no, s.id), row)?;
         lanes.give_back(txn, &s.producer, s.partition, &news)?;
     }
     let mut confirmed = txn.open_table(schema::CONFIRMED)?;
@@ -327,7 +379,8 @@ fn settle(
             join_run(&mut confirmed, producer, &lane, first, last, offset, change.now_ms)?;
         }
     }
-    drop((pending, retries, confirmed));
+    queue.store()?;
+    drop((retries, confirmed));
     followers.store(txn, target, &change.follow, next_id, change.now_ms)
 }
 
@@ -356,10 +409,10 @@ fn remember(txn: &WriteTransaction, target: &Target, rows: &[(u64, Retry)]) -> R
     if rows.is_empty() {
         return Ok(());
     }
-    let pending = txn.open_table(schema::PENDING)?;
+    let mut queue = Queue::open(txn)?;
     let mut retries = txn.open_table(schema::RETRIES)?;
     for (id, retry) in rows {
-        if pending.get((target.no, *id))?.is_some() {
+        if queue.find((target.no, *id))?.is_some() {
             retries.insert((target.no, *id), retry.row())?;
         }
     }
@@ -440,26 +493,38 @@ pub(super) fn join_run(
 /// Next numbers of the lanes that one change touches; read at first use, written once at the end.
 pub(super) struct Lanes<'a> {
     target: &'a Target,
-    touched: HashMap<(String, i32), (u64, Voids)>,
+    /// Those of the producer that the store has now, by their number.
+    own: HashMap<i32, (u64, Voids)>,
+    /// Those of producers that it had before.
+    others: HashMap<(String, i32), (u64, Voids)>,
 }
 
 impl<'a> Lanes<'a> {
     pub(super) fn new(target: &'a Target) -> Lanes<'a> {
         Lanes {
             target,
-            touched: HashMap::new(),
+            own: HashMap::new(),
+            others: HashMap::new(),
         }
     }
 
     fn of(&mut self, txn: &WriteTransaction, producer: &str, partition: i32) -> Result<&mut (u64, Voids), redb::Error> {
-        let key = (producer.to_owned(), partition);
-        if !self.touched.contains_key(&key) {
+        let read = || -> Result<(u64, Voids), redb::Error> {
             let table = txn.open_table(schema::LANES)?;
             let row = table.get((producer, self.target.lane(partition).as_str()))?;
             let state = row.map(|r| (r.value().0, Voids::parse(r.value().1.as_bytes()).unwrap_or_default()));
-            self.touched.insert(key.clone(), state.unwrap_or((1, Voids::default())));
+            Ok(state.unwrap_or((1, Voids::default())))
+        };
+        if producer == self.target.producer {
+            return Ok(match self.own.entry(partition) {
+                Entry::Occupied(lane) => lane.into_mut(),
+                Entry::Vacant(lane) => lane.insert(read()?),
+            });
         }
-        Ok(self.touched.entry(key).or_insert((1, Voids::default())))
+        Ok(match self.others.entry((producer.to_owned(), partition)) {
+            Entry::Occupied(lane) => lane.into_mut(),
+            Entry::Vacant(lane) => lane.insert(read()?),
+        })
     }
 
     /// The next number of a lane, and the numbers given up since its last message, which the new message carries.
@@ -472,7 +537,12 @@ impl<'a> Lanes<'a> {
         let (next, voids) = self.of(txn, producer, partition)?;
         let seq = *next;
         *next += 1;
-        Ok((seq, voids.take(VOID_BYTES).to_string()))
+        let carried = if voids.is_empty() {
+            String::new()
+        } else {
+            voids.take(VOID_BYTES).to_string()
+        };
+        Ok((seq, carried))
     }
 
     /// Numbers that nobody will read: those that were given up, and those that a message carried that nobody reads.
@@ -490,13 +560,21 @@ impl<'a> Lanes<'a> {
     }
 
     pub(super) fn store(self, txn: &WriteTransaction) -> Result<(), redb::Error> {
-        if self.touched.is_empty() {
+        if self.own.is_empty() && self.others.is_empty() {
             return Ok(());
         }
         let mut table = txn.open_table(schema::LANES)?;
-        for ((producer, partition), (next, voids)) in self.touched {
-            let lane = self.target.lane(partition);
-            table.insert((producer.as_str(), lane.as_str()), (next, voids.to_string().as_str()))?;
+        let own = self
+            .own
+            .iter()
+            .map(|(lane, state)| (self.target.producer.as_str(), *lane, state));
+        let others = self
+            .others
+            .iter()
+            .map(|((producer, lane), state)| (producer.as_str(), *lane, state));
+        for (producer, lane, (next, voids)) in own.chain(others) {
+            let lane = self.target.lane(lane);
+            table.insert((producer, lane.as_str()), (*next, voids.to_string().as_str()))?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! `fsck`: whether a store is what the program would have written.
 
 use super::overlay::Overlay;
+use super::queue::QueueReader;
 use super::schema::{self, Body};
 use super::{CACHE_BYTES, Retry, SpoolError, Stats, dir};
 use crate::model::Voids;
@@ -9,6 +10,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -169,6 +171,8 @@ impl Holder {
 
 const AS_ONE: &str = "one of them would be taken for the other: do not send from this store; export what it holds";
 const NO_TARGET: &str = "nobody knows where it was to go; export it and send it again";
+const UNREAD: &str =
+    "messages that wait cannot be read: do not send from this store; verify what arrived, and send the rest again";
 const LEFT_OVER: &str = "harmless: nothing is sent because of it";
 
 /// The numbers of the lanes, with who has them: `(first, last, holder)`.
@@ -277,13 +281,18 @@ impl<'a> Examination<'a> {
 
     fn pending(&mut self) -> Result<(), redb::Error> {
         let retries = self.txn.open_table(schema::RETRIES)?;
-        let pending = self.txn.open_table(schema::PENDING)?;
-        for row in pending.iter()? {
-            let (key, body) = row?;
-            let (at, body) = (key.value(), body.value());
+        let queue = QueueReader::open(self.txn)?;
+        let faults = queue.faults()?;
+        for fault in &faults {
+            self.checked.fault(fault, UNREAD);
+        }
+        if !faults.is_empty() {
+            return Ok(());
+        }
+        let _ = queue.visit((0, 0)..=(u32::MAX, u64::MAX), |at, body| {
             self.checked.held.pending += 1;
             let Some(lane) = self.body("pending", at, &body) else {
-                continue;
+                return Ok(ControlFlow::Continue(()));
             };
             let retry = retries.get(at)?.map(|row| Retry::from_row(row.value()));
             // One that nobody consumed is sent again under the number that was confirmed.
@@ -291,11 +300,12 @@ impl<'a> Examination<'a> {
             if !(again && self.is_confirmed(body.4, &lane, body.1)?) {
                 self.hold(body.4, lane, body.1, body.1, Holder::Pending);
             }
-        }
+            Ok(ControlFlow::Continue(()))
+        })?;
         for row in retries.iter()? {
             let (key, _) = row?;
             let at = key.value();
-            if pending.get(at)?.is_none() {
+            if !queue.holds(at)? {
                 self.checked.fault(
                     format!("attempts are kept for message {}, which does not wait", at.1),
                     LEFT_OVER,

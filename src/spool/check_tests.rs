@@ -2,7 +2,7 @@
 
 use super::tests::{accept, open, settle, settled};
 use super::*;
-use redb::WriteTransaction;
+use redb::{ReadableTable, WriteTransaction};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
@@ -106,7 +106,23 @@ fn a_store_of_a_killed_process_is_read_without_touching_it() {
 #[test]
 fn each_planted_fault_is_named() {
     type Plant = (&'static str, fn(&WriteTransaction));
-    let plants: [Plant; 11] = [
+    let plants: [Plant; 15] = [
+        ("the sheet of messages 0 to 11 is missing or damaged", |txn| {
+            txn.open_table(schema::SHEETS).unwrap().remove((0, 0)).unwrap();
+        }),
+        ("the sheet of messages 0 to 11 is missing or damaged", |txn| {
+            let mut sheets = txn.open_table(schema::SHEETS).unwrap();
+            let mut bytes = sheets.get((0, 0)).unwrap().unwrap().value().to_vec();
+            bytes.pop();
+            sheets.insert((0, 0), bytes.as_slice()).unwrap();
+        }),
+        ("fit neither it nor the next", |txn| {
+            let mut marks = txn.open_table(schema::MARKS).unwrap();
+            marks.insert((0, 0), (12, false, &[255, 255][..])).unwrap();
+        }),
+        ("the sheet that begins with message 0 has no marks", |txn| {
+            txn.open_table(schema::MARKS).unwrap().remove((0, 0)).unwrap();
+        }),
         ("is both confirmed and pending", |txn| {
             let mut table = txn.open_table(schema::CONFIRMED).unwrap();
             let producer = {

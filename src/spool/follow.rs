@@ -1,6 +1,7 @@
 //! What follows from a verdict, in the same transaction: a dead letter for a message that failed for good, a check of one that is
 //! stored. Neither can be forgotten by a crash between the two.
 
+use super::queue::Queue;
 use super::schema::{self, Body, Headers};
 use super::{Pending, Spool, SpoolError, Target};
 use crate::model::{ORIGIN_HEADER, REASON_HEADER, Stamp};
@@ -54,7 +55,7 @@ impl Followers {
             .to_string()
         };
         if let Some(to) = follow.dead_letter {
-            let mut pending = txn.open_table(schema::PENDING)?;
+            let mut queue = Queue::open(txn)?;
             for (message, why) in &self.failed {
                 let stamp = stamp(message);
                 let mut headers: Headers<'_> = message
@@ -75,9 +76,10 @@ impl Followers {
                     headers,
                     message.tag.as_deref(),
                 );
-                pending.insert((to.no, next_id), body)?;
+                queue.insert((to.no, next_id), &body)?;
                 next_id += 1;
             }
+            queue.store()?;
         }
         if let Some((to, after_ms)) = follow.check {
             let due_ms = now_ms.saturating_add(i64::try_from(after_ms).unwrap_or(i64::MAX));
@@ -133,17 +135,18 @@ impl Spool {
         }
         self.write(|txn| {
             let mut scheduled = txn.open_table(schema::SCHEDULED)?;
-            let mut pending = txn.open_table(schema::PENDING)?;
+            let mut queue = Queue::open(txn)?;
             let mut released = 0;
             loop {
                 let Some(row) = scheduled.range(..=(now_ms, u32::MAX, u64::MAX))?.next().transpose()? else {
+                    queue.store()?;
                     return Ok(released);
                 };
                 let (due_ms, to, id) = row.0.value();
                 let message = Pending::from_body(id, row.1.value());
                 drop(row);
                 scheduled.remove((due_ms, to, id))?;
-                pending.insert((to, id), message.body())?;
+                queue.insert((to, id), &message.body())?;
                 released += 1;
             }
         })

@@ -51,6 +51,10 @@ impl Growth {
         self.0.limit.store(bytes, Ordering::SeqCst);
     }
 
+    pub(super) fn is_limited(&self) -> bool {
+        self.0.limit.load(Ordering::SeqCst) != u64::MAX
+    }
+
     pub(super) fn limited(&self) -> Limited {
         self.0.limited.store(true, Ordering::SeqCst);
         Limited(self.clone())

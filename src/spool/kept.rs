@@ -1,5 +1,6 @@
 //! Every message that a store keeps, with what is known of it; and the journal of those that it no longer keeps.
 
+use super::queue::QueueReader;
 use super::schema;
 use super::{Pending, Retry, Spool, SpoolError, Target};
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
@@ -196,15 +197,15 @@ fn each_of(
     if which.pending {
         let retries = txn.open_table(schema::RETRIES)?;
         let doubt = Doubt::of(txn.open_table(schema::UNTRIED)?.get(target.no)?.map(|id| id.value()));
-        for row in txn.open_table(schema::PENDING)?.range(ids.clone())? {
-            let (key, body) = row?;
-            let message = Pending::from_body(key.value().1, body.value());
-            let retry = retries.get(key.value())?.map(|row| Retry::from_row(row.value()));
+        let seen = QueueReader::open(txn)?.visit(ids.clone(), |at, body| {
+            let message = Pending::from_body(at.1, body);
+            let retry = retries.get(at)?.map(|row| Retry::from_row(row.value()));
             let in_doubt = doubt.about(&message, retry.as_ref());
             let held = Held::Pending { retry, in_doubt };
-            if visit(target, Kept { message, held }).is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
+            Ok(visit(target, Kept { message, held }))
+        })?;
+        if seen.is_break() {
+            return Ok(seen);
         }
     }
     if which.failed {

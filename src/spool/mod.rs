@@ -17,11 +17,14 @@ mod error;
 mod follow;
 mod growth;
 mod kept;
+mod memory;
 mod overlay;
+mod queue;
 mod read;
 mod schema;
 mod seen;
 mod tend;
+mod together;
 mod undecided;
 
 pub use change::{Accepted, Change, InputProgress, NewMessage, Place, Retry, Settled, Verdict};
@@ -34,8 +37,10 @@ pub use kept::{Held, Kept, Run, Which};
 pub use read::{Pending, Stats, Target, Waiting};
 pub use seen::Remember;
 pub use tend::{Again, Dropped, Retried};
+pub use together::{Phase, Together, Way};
 pub use undecided::Group;
 
+use memory::Memory;
 use redb::{Database, ReadableDatabase};
 use std::path::{Path, PathBuf};
 
@@ -50,6 +55,8 @@ pub struct Spool {
     /// The name that this store signs stamps with, for its first broker.
     id: String,
     next_id: u64,
+    /// What waits, in a store without a spool; the database then holds only names.
+    memory: Option<Memory>,
     /// Which file this is, as opposed to a copy of it; empty for a store in memory.
     identity: String,
     /// How large its file may become.
@@ -87,6 +94,7 @@ impl Spool {
             db: Some(create(&path, &growth)?),
             id: String::new(),
             next_id: 0,
+            memory: None,
             identity: dir::identity(&path)?,
             dir: Some(dir),
             growth,
@@ -98,7 +106,19 @@ impl Spool {
         Ok(spool)
     }
 
-    /// A store that lives in memory and dies with the process, for `--no-spool`.
+    /// No store: what waits is held in memory while it waits, for `--no-spool`, and what has ended leaves no trace. It holds the
+    /// messages of one target, without groups, followers, awaited consumption or remembered ids.
+    ///
+    /// # Errors
+    /// As [`Spool::in_memory`].
+    pub fn without() -> Result<Spool, SpoolError> {
+        Ok(Spool {
+            memory: Some(Memory::default()),
+            ..Spool::in_memory()?
+        })
+    }
+
+    /// A store that lives in memory and dies with the process, for `--no-spool` with what only a store can do.
     ///
     /// # Errors
     /// [`SpoolError`] when memory cannot be had.
@@ -111,6 +131,7 @@ impl Spool {
             db: Some(db),
             id: String::new(),
             next_id: 0,
+            memory: None,
             identity: String::new(),
             dir: None,
             growth: growth::Growth::default(),
@@ -129,6 +150,7 @@ impl Spool {
             db: Some(on(disk.clone())?),
             id: String::new(),
             next_id: 0,
+            memory: None,
             identity: String::new(),
             dir: None,
             growth: growth::Growth::default(),
@@ -155,6 +177,11 @@ impl Spool {
     /// written down, whatever room it takes.
     pub fn limit(&mut self, bytes: u64) {
         self.growth.limit(bytes);
+    }
+
+    /// Whether its file may not grow as it likes.
+    pub fn is_limited(&self) -> bool {
+        self.growth.is_limited()
     }
 
     /// The directory of the store, where it has one.
@@ -250,6 +277,7 @@ fn make(path: &Path) -> Result<(), SpoolError> {
         db: Some(db),
         id: String::new(),
         next_id: 0,
+        memory: None,
         identity: dir::identity(&aside)?,
         dir: None,
         growth,
@@ -289,5 +317,7 @@ mod check_tests;
 pub(crate) mod crash_tests;
 #[cfg(test)]
 mod journal_tests;
+#[cfg(test)]
+mod queue_tests;
 #[cfg(test)]
 mod tests;

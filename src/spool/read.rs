@@ -1,9 +1,11 @@
 //! What a store holds.
 
+use super::queue::QueueReader;
 use super::schema::{self, Body};
 use super::{InputProgress, Retry, Spool, SpoolError};
 use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, WriteTransaction};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// Where messages go: one topic of one broker, with the name that the store signs with there.
@@ -281,22 +283,25 @@ impl Spool {
         messages: usize,
         bytes: usize,
     ) -> Result<Vec<Pending>, SpoolError> {
+        if let Some(memory) = &self.memory {
+            return Ok(memory.pending(target, from, messages, bytes));
+        }
         let read = || -> Result<Vec<Pending>, redb::Error> {
             let txn = self.db.as_ref().ok_or(redb::Error::PreviousIo)?.begin_read()?;
             let mut found = Vec::new();
             let mut size = 0;
-            for row in txn
-                .open_table(schema::PENDING)?
-                .range((target.no, from)..=(target.no, u64::MAX))?
-            {
-                let (key, body) = row?;
-                let pending = Pending::from_body(key.value().1, body.value());
+            let range = (target.no, from)..=(target.no, u64::MAX);
+            let _ = QueueReader::open(&txn)?.visit(range, |at, body| {
+                let pending = Pending::from_body(at.1, body);
                 size += pending.size();
                 found.push(pending);
-                if found.len() >= messages || size >= bytes {
-                    break;
-                }
-            }
+                let enough = found.len() >= messages || size >= bytes;
+                Ok(if enough {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                })
+            })?;
             Ok(found)
         };
         read().map_err(|e| self.failed(e))
@@ -307,23 +312,24 @@ impl Spool {
     /// # Errors
     /// [`SpoolError`] when the store fails.
     pub fn waiting(&self, target: &Target) -> Result<Waiting, SpoolError> {
+        if let Some(memory) = &self.memory {
+            return Ok(memory.waiting());
+        }
         let read = || -> Result<Waiting, redb::Error> {
             let txn = self.db.as_ref().ok_or(redb::Error::PreviousIo)?.begin_read()?;
-            let table = txn.open_table(schema::PENDING)?;
             let mut waiting = Waiting::default();
-            for row in table.range((target.no, 0)..=(target.no, u64::MAX))? {
-                let (key, body) = row?;
-                let id = key.value().1;
+            let _ = QueueReader::open(&txn)?.visit((target.no, 0)..=(target.no, u64::MAX), |(_, id), body| {
                 waiting.first.get_or_insert(id);
                 waiting.count += 1;
-                match body.value() {
+                match body {
                     (_, 0, ..) => waiting.last_without_lane = Some(id),
                     (partition, ..) => {
                         waiting.last_with_lane = Some(id);
                         *waiting.lanes.entry(partition).or_default() += 1;
                     }
                 }
-            }
+                Ok(ControlFlow::Continue(()))
+            })?;
             Ok(waiting)
         };
         read().map_err(|e| self.failed(e))
@@ -458,9 +464,9 @@ impl Spool {
     pub fn stats(&self) -> Result<Stats, SpoolError> {
         let read = || -> Result<Stats, redb::Error> {
             let txn = self.db.as_ref().ok_or(redb::Error::PreviousIo)?.begin_read()?;
-            let pending = txn.open_table(schema::PENDING)?;
+            let queue = QueueReader::open(&txn)?;
             let mut stats = Stats {
-                pending: pending.len()?,
+                pending: queue.len()?,
                 ..Stats::default()
             };
             for no in txn
@@ -469,10 +475,10 @@ impl Spool {
                 .map(|row| row.map(|(no, _)| no.value()))
             {
                 let no = no?;
-                if let Some(first) = pending.range((no, 0)..=(no, u64::MAX))?.next() {
-                    let accepted_ms = first?.1.value().2;
-                    stats.oldest_ms = Some(stats.oldest_ms.map_or(accepted_ms, |o| o.min(accepted_ms)));
-                }
+                let _ = queue.visit((no, 0)..=(no, u64::MAX), |_, body| {
+                    stats.oldest_ms = Some(stats.oldest_ms.map_or(body.2, |o| o.min(body.2)));
+                    Ok(ControlFlow::Break(()))
+                })?;
             }
             stats.scheduled = txn.open_table(schema::SCHEDULED)?.len()?;
             stats.undecided = txn.open_table(schema::UNDECIDED)?.len()?;

@@ -1,10 +1,11 @@
 //! The tables. Their names and types are the format; a change of either is a new [`FORMAT`].
 
+use super::queue::{At, MarksRow};
 use rand::Rng;
 use redb::{ReadTransaction, ReadableTable, TableDefinition, TableError, WriteTransaction};
 
 /// The version of everything below.
-pub(super) const FORMAT: &str = "3";
+pub(super) const FORMAT: &str = "4";
 
 /// A key-value header list as it is stored.
 pub(super) type Headers<'a> = Vec<(&'a str, Option<&'a [u8]>)>;
@@ -34,8 +35,12 @@ pub(super) type AwaitingRow<'a> = (i64, i64, i64, Option<&'a str>, Body<'a>);
 /// `(last number, offset of the first or -1, time of the last in ms)`.
 pub(super) type RunRow = (u64, i64, i64);
 
-/// `(target, local id)` to a message that waits for its acknowledgement.
+/// `(target, local id)` to a message that waits for its acknowledgement and is on no sheet.
 pub(super) const PENDING: TableDefinition<(u32, u64), Body<'static>> = TableDefinition::new("pending");
+/// `(target, local id of the first)` to messages that were accepted together; see [`super::queue`].
+pub(super) const SHEETS: TableDefinition<At, &[u8]> = TableDefinition::new("sheets");
+/// The same key to how many messages are on the sheet, and which of them do not wait there any more.
+pub(super) const MARKS: TableDefinition<At, MarksRow<'static>> = TableDefinition::new("marks");
 /// `(target, local id)` of a waiting message that came back, to how often and why. Written before anybody relies on it; a message
 /// with a lane and no row may have been handed over by a run that was killed.
 pub(super) const RETRIES: TableDefinition<(u32, u64), RetryRow<'static>> = TableDefinition::new("retries");
@@ -104,6 +109,8 @@ pub(super) fn start(txn: &WriteTransaction, id: &str, identity: &str, next_id: u
     txn.delete_table(PRODUCERS)?;
     txn.open_table(PRODUCERS)?;
     txn.open_table(PENDING)?;
+    txn.open_table(SHEETS)?;
+    txn.open_table(MARKS)?;
     txn.open_table(RETRIES)?;
     txn.open_table(UNTRIED)?;
     txn.open_table(GONE)?;

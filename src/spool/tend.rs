@@ -2,7 +2,8 @@
 
 use super::change::Lanes;
 use super::kept::Doubt;
-use super::schema::{self, Body, FailedRow, RetryRow};
+use super::queue::Queue;
+use super::schema::{self, FailedRow, RetryRow};
 use super::{Pending, Retry, Spool, SpoolError, Target};
 use crate::model::Voids;
 use redb::{ReadableTable, Table, WriteTransaction};
@@ -91,7 +92,7 @@ type Messages<'t, V> = Table<'t, (u32, u64), V>;
 struct Tending<'t> {
     txn: &'t WriteTransaction,
     target: &'t Target,
-    pending: Messages<'t, Body<'static>>,
+    queue: Queue<'t>,
     failed: Messages<'t, FailedRow<'static>>,
     retries: Messages<'t, RetryRow<'static>>,
     awaiting: Messages<'t, schema::AwaitingRow<'static>>,
@@ -106,7 +107,7 @@ impl<'t> Tending<'t> {
         Ok(Tending {
             txn,
             target,
-            pending: txn.open_table(schema::PENDING)?,
+            queue: Queue::open(txn)?,
             failed: txn.open_table(schema::FAILED)?,
             retries: txn.open_table(schema::RETRIES)?,
             awaiting: txn.open_table(schema::AWAITING)?,
@@ -118,6 +119,7 @@ impl<'t> Tending<'t> {
 
     fn end(self, first: u64) -> Result<u64, redb::Error> {
         self.lanes.store(self.txn)?;
+        self.queue.store()?;
         if self.next_id != first {
             let mut meta = self.txn.open_table(schema::META)?;
             meta.insert("next_id", self.next_id.to_string().as_str())?;
@@ -149,7 +151,9 @@ impl<'t> Tending<'t> {
             return Ok(Some(Again::Same));
         }
         // What has no lane gets one anyway.
-        let waits = self.pending.get(at)?.is_some_and(|body| body.value().1 > 0);
+        let has_lane = |queue: &Queue<'_>, spot| queue.read(spot, |body| Ok(body.1 > 0));
+        let spot = self.queue.find(at)?;
+        let waits = spot.map_or(Ok(false), |spot| has_lane(&self.queue, spot))?;
         if !relane || !waits {
             return Ok(None);
         }
@@ -174,11 +178,11 @@ impl<'t> Tending<'t> {
 
     /// Takes a waiting message out. Its number becomes void when it is certainly not stored.
     fn take_pending(&mut self, at: (u32, u64)) -> Result<Option<(Pending, bool)>, redb::Error> {
-        let Some(body) = self.pending.remove(at)? else {
+        let Some(spot) = self.queue.find(at)? else {
             return Ok(None);
         };
-        let message = Pending::from_body(at.1, body.value());
-        drop(body);
+        let message = self.queue.read(spot, |body| Ok(Pending::from_body(at.1, body)))?;
+        self.queue.remove(spot)?;
         let retry = self.retries.remove(at)?.map(|row| Retry::from_row(row.value()));
         let void = message.seq > 0 && !self.doubt.about(&message, retry.as_ref());
         if let Some(partition) = message.partition {
@@ -209,7 +213,7 @@ impl<'t> Tending<'t> {
     /// The same message again. One with a number may be stored, so that stays what it is.
     fn as_it_was(&mut self, message: &Pending, reason: &str) -> Result<(), redb::Error> {
         let at = (self.target.no, message.id);
-        self.pending.insert(at, message.body())?;
+        self.queue.insert(at, &message.body())?;
         self.retries.insert(at, (0, 0, message.seq > 0, reason))?;
         Ok(())
     }
@@ -235,7 +239,7 @@ impl<'t> Tending<'t> {
 
     fn add(&mut self, message: &Pending, reason: &str) -> Result<(), redb::Error> {
         let at = (self.target.no, self.next_id);
-        self.pending.insert(at, message.body())?;
+        self.queue.insert(at, &message.body())?;
         self.retries.insert(at, (0, 0, false, reason))?;
         self.next_id += 1;
         Ok(())

@@ -5,8 +5,11 @@
 //! committing it its messages wait like all others, by rolling it back they have failed. A crash leaves it held (the action never
 //! began, so it did not happen) or begun (nobody but the action itself knows).
 
+use super::change::Lanes;
+use super::queue::Queue;
 use super::schema::{self, Body};
-use super::{NewMessage, Pending, Spool, SpoolError, Target};
+use super::{NewMessage, Pending, Phase, Spool, SpoolError, Target, Together, together};
+use crate::model::Voids;
 use redb::{ReadableDatabase, ReadableTable, WriteTransaction};
 
 /// One local action and its messages.
@@ -24,6 +27,15 @@ pub struct Group {
     pub words: String,
     /// How many messages belong to it.
     pub messages: u64,
+    /// How it is published, where that is not simply one by one.
+    pub together: Option<Together>,
+}
+
+impl Group {
+    /// Whether it is to be published, and only the broker's word is missing.
+    pub fn is_decided(&self) -> bool {
+        self.together.as_ref().is_some_and(|t| t.phase != Phase::Open)
+    }
 }
 
 impl Spool {
@@ -78,24 +90,44 @@ impl Spool {
         now_ms: i64,
     ) -> Result<Vec<(u64, u64)>, SpoolError> {
         self.write(|txn| {
+            // What a commit was asked for may be with the readers.
+            let row = txn
+                .open_table(together::TOGETHER)?
+                .get((target.no, no))?
+                .and_then(|row| Together::from_row(row.value()));
+            let committing = row.is_some_and(|t| t.phase == Phase::Committing);
             let mut undecided = txn.open_table(schema::UNDECIDED)?;
             let mut messages = Vec::new();
             for row in undecided.range((target.no, no, 0)..=(target.no, no, u64::MAX))? {
                 let (key, body) = row?;
                 messages.push(Pending::from_body(key.value().2, body.value()));
             }
+            let mut queue = Queue::open(txn)?;
+            let mut lanes = Lanes::new(target);
             for message in &messages {
                 undecided.remove((target.no, no, message.id))?;
                 let at = (target.no, message.id);
                 match rolled_back {
-                    None => drop(txn.open_table(schema::PENDING)?.insert(at, message.body())?),
-                    // It has no number, so none is void.
-                    Some(why) => drop(
-                        txn.open_table(schema::FAILED)?
-                            .insert(at, (why, false, 0, now_ms, message.body()))?,
-                    ),
+                    None => queue.insert(at, &message.body())?,
+                    Some(why) => {
+                        // A number that was given is void, because no reader gets to see it.
+                        let void = message.seq > 0 && !committing;
+                        let row = (why, void, 0, now_ms, message.body());
+                        txn.open_table(schema::FAILED)?.insert(at, row)?;
+                        let mut news = Voids::parse(message.voids.as_bytes()).unwrap_or_default();
+                        if void {
+                            news.add(message.seq);
+                        }
+                        if let Some(partition) = message.partition {
+                            lanes.give_back(txn, &message.producer, partition, &news)?;
+                        }
+                    }
                 }
             }
+            drop(undecided);
+            queue.store()?;
+            lanes.store(txn)?;
+            together::end(txn, (target.no, no))?;
             txn.open_table(schema::GROUPS)?.remove((target.no, no))?;
             Ok(messages.iter().map(|m| (m.id, m.line)).collect())
         })
@@ -140,6 +172,7 @@ impl Spool {
                     since_ms,
                     words: words.to_owned(),
                     messages,
+                    together: together::of(&txn, (target, no))?,
                 };
                 if let Some(its) = targets.iter().find(|t| t.no == target) {
                     groups.push((its.clone(), group));

@@ -287,3 +287,60 @@ fn dead_letters_need_a_place_of_their_own() {
     // Nothing was done, so nothing of the receipts is gone either.
     assert_eq!(std::fs::read_to_string(user.path("r.jsonl")).unwrap(), "earlier\n");
 }
+
+#[test]
+fn a_transaction_that_cannot_be_kept_is_refused_before_anything_is_done() {
+    let user = User::new();
+    for (broker, place, flags, what, next) in [
+        ("amqp://guest@127.0.0.1:1", "orders", &[][..], "on RabbitMQ", "--tx"),
+        ("rocketmq://127.0.0.1:1", "orders", &[], "on RocketMQ", "--exec"),
+        (NOBODY, "orders", &["--acks", "1"], "--acks all", "leave --acks out"),
+        (
+            NOBODY,
+            "orders",
+            &["--acks", "0", "--no-spool"],
+            "--acks all",
+            "leave --acks out",
+        ),
+    ] {
+        let mut send = user.mqsafe();
+        send.args(["send", "-b", broker, "-t", place, "--transaction"])
+            .args(flags);
+        let refused = send.write_stdin("a\n").output().unwrap();
+        assert_eq!(code(&refused), 2, "{broker} {flags:?}: {}", err(&refused));
+        assert!(
+            err(&refused).contains("--transaction cannot be kept"),
+            "{}",
+            err(&refused)
+        );
+        assert!(
+            err(&refused).contains(what) && err(&refused).contains(next),
+            "{}",
+            err(&refused)
+        );
+    }
+}
+
+#[test]
+fn a_transaction_without_a_broker_waits_whole_and_is_not_offered_by_itself() {
+    let user = User::new();
+    let mut send = user.send();
+    send.args(["--transaction", "--connect-timeout", "200ms"]);
+    let waits = send.write_stdin("a\nb\nc\n").output().unwrap();
+    assert_eq!(code(&waits), 4, "{}", err(&waits));
+    assert!(
+        last_line(&waits).contains("accepted 3 = stored 0 + refused 0 + in doubt 0 + spooled 3"),
+        "{}",
+        err(&waits)
+    );
+    // They wait among the undecided, whom nobody offers one by one; but nobody is asked about them.
+    assert_eq!(user.spool("spool"), [0, 0, 0]);
+    assert_eq!(code(&decide(&user, &[])), 0);
+    let flushed = flush(&user);
+    assert_eq!(code(&flushed), 4, "{}", err(&flushed));
+    assert!(
+        err(&flushed).contains("accepted 3 = stored 0 + refused 0 + in doubt 0 + spooled 3"),
+        "{}",
+        err(&flushed)
+    );
+}

@@ -120,3 +120,39 @@ fn what_nobody_consumed_is_sent_again_under_its_number() {
     assert_eq!((&stats["awaiting"], &stats["consumed"]), (&0.into(), &3.into()));
     spool(&case, &["fsck"]).expect(0);
 }
+
+#[test]
+fn reports_are_read_from_a_topic_and_what_was_not_read_is_said() {
+    let Some(cluster) = cluster::shared("reports_are_read_from_a_topic_and_what_was_not_read_is_said") else {
+        return;
+    };
+    let case = Case::new(&cluster, "reported", 1);
+    tool::run_with(case.send(&["--await-consumed", "1h"]), b"a\nb\nc\n").expect(0);
+    let stamp = |seq: usize| cluster.read(&case.topic)[seq - 1].id.clone().unwrap();
+    let acks = cluster.topic("acks", 2, &[]);
+    let (one, two) = (stamp(1), stamp(2));
+    let producer = two.split(' ').nth(1).unwrap();
+    let lane = format!("{}/0", case.topic);
+    let failed = serde_json::json!({
+        "id": {"producer": producer, "lane": lane, "seq": 2}, "status": "failed", "reason": "no stock"
+    });
+    cluster.write(&acks, 0, &[], None, one.as_bytes());
+    cluster.write(&acks, 1, &[], None, format!("{failed}").as_bytes());
+    let ack = |from: &str| spool(&case, &["ack", "-b", cluster.bootstrap(), "--from", from]);
+    let noted = ack(&acks).expect(0);
+    assert!(noted.stderr.contains("consumed 1, failed 1, "), "{}", noted.stderr);
+    assert!(noted.stderr.contains(&format!("{acks}: COMPLETE")), "{}", noted.stderr);
+    assert_eq!(listed(&case, &["--state", "awaiting"]).len(), 2);
+    // Again, with a message that is none; what is known stays known.
+    cluster.write(&acks, 0, &[], None, b"no report");
+    let again = ack(&acks).expect(1);
+    assert!(
+        again.stderr.contains("message 2 is no report") || again.stderr.contains("message 3 is no report"),
+        "{}",
+        again.stderr
+    );
+    assert!(again.stderr.contains("known already 1"), "{}", again.stderr);
+    // Nothing was read, which is not the same as nothing reported.
+    let absent = ack("no-such-topic").expect(3);
+    assert!(absent.stderr.contains("does not exist"), "{}", absent.stderr);
+}

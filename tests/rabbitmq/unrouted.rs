@@ -171,3 +171,51 @@ fn a_queue_that_is_down_all_the_time_leaves_everything_in_the_spool() {
     broker.down(&queue, false);
     assert_eq!(broker.count(&queue), 0);
 }
+
+/// The broker forgets the bindings of a queue while its node is down, so only the management API can tell that one is.
+#[test]
+fn an_exchange_refuses_nothing_while_a_queue_is_down() {
+    // Alone, because a queue of another test that is down would be one too.
+    let Some(broker) = Broker::alone("an_exchange_refuses_nothing_while_a_queue_is_down") else {
+        return;
+    };
+    let queue = broker.queue("behind", "classic", json!({}));
+    let exchange = format!("ex-{queue}");
+    let (made, _) = broker.http(
+        "PUT",
+        &format!("exchanges/%2F/{exchange}"),
+        &json!({"type": "direct", "durable": true}),
+    );
+    assert!(made < 300, "{made}");
+    let (bound, _) = broker.http(
+        "POST",
+        &format!("bindings/%2F/e/{exchange}/q/{queue}"),
+        &json!({"routing_key": "rk"}),
+    );
+    assert!(bound < 300, "{bound}");
+    let management = std::env::var("RABBITMQ_MANAGEMENT").unwrap();
+    for (with_management, down, expected) in [
+        (true, false, "unroutable"),
+        (true, true, "is down"),
+        (false, true, "unroutable"),
+    ] {
+        let mut connection = broker.connection();
+        connection.management = with_management.then(|| management.clone());
+        let endpoint = RabbitEndpoint::new(&connection, &format!("{exchange}|rk")).unwrap();
+        let mut sender = Sender::new(&endpoint);
+        if down {
+            broker.down(&queue, true);
+        }
+        // A key that nothing is bound to: what the broker makes of every key while the node of its queue is down.
+        sender.offer(1, &format!("{exchange}|nobody"), b"v");
+        sender.wait_for(1, SOON);
+        if down {
+            broker.down(&queue, false);
+        }
+        let why = match (&sender.verdicts[&1], down && with_management) {
+            (Delivery::NotSent(why), true) | (Delivery::Refused(why), false) => why,
+            (other, _) => panic!("management {with_management}, down {down}: {other:?}"),
+        };
+        assert!(why.contains(expected), "{why}");
+    }
+}

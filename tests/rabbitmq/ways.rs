@@ -1,6 +1,7 @@
 //! Ways of publishing: in order, in transactions, to a queue that is made first.
 
 use crate::broker::{Broker, Sender, nonce};
+use crate::tool;
 use mqsafe::broker::rabbitmq::RabbitEndpoint;
 use mqsafe::model::{Acks, Create, Delivery, Endpoint, How, Outcome, Topology};
 use serde_json::json;
@@ -160,4 +161,77 @@ fn what_rabbitmq_does_not_have_is_no_choice() {
     for acks in [Acks::One, Acks::Zero] {
         refused("q", How { acks, ..How::default() });
     }
+}
+
+#[test]
+fn one_lane_for_an_exchange_numbers_all_of_its_keys() {
+    let Some(broker) = Broker::shared("one_lane_for_an_exchange_numbers_all_of_its_keys") else {
+        return;
+    };
+    let queue = broker.queue("lane", "stream", json!({}));
+    let exchange = format!("lane-{queue}");
+    let (made, _) = broker.http(
+        "PUT",
+        &format!("exchanges/%2F/{exchange}"),
+        &json!({"type": "fanout", "durable": true}),
+    );
+    assert!(made < 300, "{made}");
+    let (bound, _) = broker.http("POST", &format!("bindings/%2F/e/{exchange}/q/{queue}"), &json!({}));
+    assert!(bound < 300, "{bound}");
+    let home = tempfile::TempDir::new().unwrap();
+    let spool = home.path().join("spool");
+    let spool = spool.to_str().unwrap();
+    for (key, lane, input) in [
+        ("a", "exchange", "1\n2\n"),
+        ("b", "exchange", "3\n"),
+        ("c", "key", "4\n"),
+        ("d", "exchange", "5\n"),
+    ] {
+        let to = ["send", "-e", &exchange, "-r", key, "--lane", lane, "--spool", spool];
+        let sent = tool::run(&broker, &broker.password, &to, input);
+        assert_eq!(tool::code(&sent), 0, "{}", tool::said(&sent));
+    }
+    // Accepted while nobody could be asked, and delivered by a run that was not told.
+    let nobody = [
+        "send",
+        "-e",
+        &exchange,
+        "-r",
+        "e",
+        "--lane",
+        "exchange",
+        "--spool",
+        spool,
+        "--connect-timeout",
+        "0s",
+    ];
+    let kept = tool::run(&broker, &broker.password, &nobody, "6\n");
+    assert_eq!(tool::code(&kept), 4, "{}", tool::said(&kept));
+    let mut flush = std::process::Command::new(env!("CARGO_BIN_EXE_mqsafe"));
+    flush.env("HOME", home.path()).env("PW", &broker.password);
+    flush.args(["spool", "flush", "--spool", spool, "-X", "sasl.password=env:PW"]);
+    let flushed = flush.output().unwrap();
+    assert_eq!(tool::code(&flushed), 0, "{}", tool::said(&flushed));
+    let verified = tool::run(
+        &broker,
+        &broker.password,
+        &["verify", "-t", &queue, "--format", "json"],
+        "",
+    );
+    let told: serde_json::Value = serde_json::from_slice(&verified.stdout).unwrap();
+    for (name, expected) in [("stamped", 6), ("gap", 0), ("moved", 0), ("duplicate", 0)] {
+        assert_eq!(told["totals"][name], expected, "{name}: {told}");
+    }
+    let lanes: Vec<(String, u64)> = told["lanes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|lane| {
+            (
+                lane["lane"].as_str().unwrap().to_owned(),
+                lane["last"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(lanes, [(format!("{exchange}|*"), 5), (format!("{exchange}|c"), 1)]);
 }

@@ -168,7 +168,7 @@ impl Case {
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
     }
 
-    fn mqsafe(&self, command: &[&str]) -> Command {
+    pub(crate) fn mqsafe(&self, command: &[&str]) -> Command {
         let mut mqsafe = Command::new(env!("CARGO_BIN_EXE_mqsafe"));
         for name in ["MQSAFE_BROKER", "MQSAFE_SPOOL", "MQSAFE_LOG", "MQSAFE_COLOR"] {
             mqsafe.env_remove(name);

@@ -38,6 +38,9 @@ const MESSAGE_BYTES: u32 = 1_000_000;
 /// The largest message that librdkafka may be asked for; the topic's own limit is the broker's to enforce.
 const LARGEST_MESSAGE_BYTES: &str = "100000000";
 
+/// How long a transaction may stay open before the broker aborts it.
+const TRANSACTION_MS: &str = "300000";
+
 impl KafkaTarget {
     /// A topic of the cluster that a connection names.
     ///
@@ -114,6 +117,17 @@ impl KafkaTarget {
         config.set("batch.size", batch_bytes.to_string());
         if one_by_one {
             config.set("batch.num.messages", "1");
+        }
+        config
+    }
+
+    /// Publishing in transactions under this name.
+    pub(super) fn transactor(&self, batch_bytes: u32, one_by_one: bool, name: &str) -> ClientConfig {
+        let mut config = self.producer(batch_bytes, one_by_one, How::default());
+        config.set("transactional.id", name);
+        // A large input takes longer than librdkafka's minute. Brokers allow a quarter of an hour unless they are told otherwise.
+        if self.properties.get("transaction.timeout.ms").is_none() {
+            config.set("transaction.timeout.ms", TRANSACTION_MS);
         }
         config
     }

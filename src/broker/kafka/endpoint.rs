@@ -6,15 +6,17 @@ use super::create::{self, Made};
 use super::handshake::{self, Handshake};
 use super::publish::KafkaPublisher;
 use super::raw;
-use crate::model::{Deliver, Endpoint, How, Lanes, Publish, Result, Stage, Topology, Unreached};
+use super::transact::KafkaTransactor;
+use crate::model::{Deliver, Endpoint, How, Lanes, Publish, Result, Stage, Topology, Transact, Unreached};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::bindings::rd_kafka_resp_err_t as Code;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{IsError, KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::BaseProducer;
-use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// A batch may hold this much when the topic's limit is not known; librdkafka's own default, below every broker's default.
@@ -40,6 +42,8 @@ pub struct KafkaEndpoint {
     /// What a batch may hold, as soon as the broker has said it.
     limit: Mutex<Option<Receiver<Option<u32>>>>,
     made: Mutex<Option<String>>,
+    /// Set by a transaction whose batch was refused for its size.
+    too_large: Arc<AtomicBool>,
     asking: Mutex<Option<BaseConsumer<Asking>>>,
 }
 
@@ -64,6 +68,7 @@ impl KafkaEndpoint {
             limit: Mutex::new(None),
             last_error: LastError::default(),
             made: Mutex::new(None),
+            too_large: Arc::default(),
             asking: Mutex::new(None),
         })
     }
@@ -186,9 +191,13 @@ impl Endpoint for KafkaEndpoint {
         let client: &BaseConsumer<Asking> = asking.insert(client);
         let (start, topic) = (Instant::now(), self.target.topic.as_str());
         let is_alone = self.target.broker.hosts().len() == 1;
+        // Before the first question there is nothing to hear but that a token is wanted.
+        let mut hears = self.target.tokens.is_some();
         loop {
             let left = timeout.saturating_sub(start.elapsed()).max(Duration::from_millis(10));
-            hear(client);
+            if std::mem::replace(&mut hears, true) {
+                hear(client);
+            }
             let answer = match client.fetch_metadata(Some(topic), left.min(Duration::from_millis(500))) {
                 Ok(metadata) => {
                     let topic = metadata.topics().iter().find(|t| t.name() == topic);
@@ -226,14 +235,28 @@ impl Endpoint for KafkaEndpoint {
     }
 
     fn publisher(&self, deliver: Deliver) -> Result<Box<dyn Publish>> {
-        let publisher = KafkaPublisher::new(
+        // It connects while the answer about the limit is awaited; hardly any topic has a small one.
+        let mut publisher = KafkaPublisher::new(
             self.target.clone(),
-            self.batch_bytes(),
+            BATCH_BYTES,
             self.how,
             self.last_error.clone(),
             deliver,
         )?;
+        publisher.limit_batches(self.batch_bytes())?;
         Ok(Box::new(publisher))
+    }
+
+    fn transactor(&self, name: &str, deliver: Deliver) -> Result<Option<Box<dyn Transact>>> {
+        let transactor = KafkaTransactor::new(
+            self.target.clone(),
+            self.batch_bytes(),
+            name,
+            self.last_error.clone(),
+            deliver,
+            Arc::clone(&self.too_large),
+        )?;
+        Ok(Some(Box::new(transactor)))
     }
 
     fn last_error(&self) -> Option<String> {

@@ -19,6 +19,7 @@ mod renew_tests;
 mod scan;
 mod security;
 pub mod testbed;
+mod transact;
 mod wire;
 
 pub use config::KafkaTarget;

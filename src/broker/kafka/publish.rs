@@ -21,6 +21,9 @@ const HURRY: Duration = Duration::from_millis(500);
 /// How long a dead client waits for answers to what is on the wire.
 const ANSWERS: Duration = Duration::from_secs(2);
 
+/// A client that delivers on a thread of its own.
+pub(super) type Client = ThreadedProducer<Publishing>;
+
 /// A connection that publishes to one topic.
 pub(super) struct KafkaPublisher {
     target: KafkaTarget,
@@ -34,6 +37,39 @@ pub(super) struct KafkaPublisher {
 }
 
 impl KafkaPublisher {
+    /// Over a client that is there already, and is never renewed.
+    pub(super) fn over(producer: Client, target: KafkaTarget, last_error: LastError) -> KafkaPublisher {
+        let context = producer.context();
+        let (deliver, too_large) = (Arc::clone(&context.deliver), Arc::clone(&context.too_large));
+        KafkaPublisher {
+            batch_bytes: context.batch_bytes,
+            how: How::default(),
+            one_by_one: false,
+            producer: Arc::new(producer),
+            target,
+            last_error,
+            deliver,
+            too_large,
+        }
+    }
+
+    /// Makes batches no larger than this. Nothing may have been offered yet.
+    ///
+    /// # Errors
+    /// As for a new one.
+    pub(super) fn limit_batches(&mut self, batch_bytes: u32) -> Result<()> {
+        if batch_bytes == self.batch_bytes {
+            return Ok(());
+        }
+        self.batch_bytes = batch_bytes;
+        self.renew()
+    }
+
+    /// The client.
+    pub(super) fn client(&self) -> &Client {
+        &self.producer
+    }
+
     pub(super) fn new(
         target: KafkaTarget,
         batch_bytes: u32,

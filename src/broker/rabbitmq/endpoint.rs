@@ -75,10 +75,16 @@ impl RabbitEndpoint {
     }
 
     fn known(&self) -> Topology {
-        Topology::Known(Lanes::Named(vec![NamedLane {
+        let mut lanes = vec![NamedLane {
             name: self.place.lane(),
             queue: 0,
-        }]))
+        }];
+        // One lane for the whole exchange, for whoever has a routing key for each message.
+        lanes.extend(self.place.exchange_lane().map(|name| NamedLane {
+            name,
+            queue: NamedLane::ON_REQUEST,
+        }));
+        Topology::Known(Lanes::Named(lanes))
     }
 
     /// What the broker says about the place.
@@ -216,7 +222,13 @@ impl Endpoint for RabbitEndpoint {
 
     fn publisher(&self, deliver: Deliver) -> Result<Box<dyn Publish>> {
         let (target, error) = (self.target.clone(), self.last_error.clone());
-        Ok(Box::new(RabbitPublisher::new(target, self.how, error, deliver)?))
+        Ok(Box::new(RabbitPublisher::new(
+            target,
+            self.place.clone(),
+            self.how,
+            error,
+            deliver,
+        )?))
     }
 
     fn note(&self) -> Option<String> {

@@ -25,11 +25,16 @@ pub(super) struct Prepared {
 }
 
 /// Makes a message ready, or says why it never can be.
-pub(super) fn prepare(message: &Outgoing<'_>, message_id: String) -> Result<Prepared, String> {
+/// `own` is where its sender publishes to.
+pub(super) fn prepare(message: &Outgoing<'_>, own: &Place, message_id: String) -> Result<Prepared, String> {
     let Some(payload) = message.value else {
         return Err("it is a tombstone, and RabbitMQ has no null values".to_owned());
     };
-    let place = Place::parse(message.lane).map_err(|problem| problem.to_string())?;
+    // The lane of a whole exchange does not tell the routing key.
+    let place = match own.exchange_lane().is_some_and(|lane| lane == message.lane) {
+        true => own.clone(),
+        false => Place::parse(message.lane).map_err(|problem| problem.to_string())?,
+    };
     let mut headers = Headers::default();
     let foreign_key = message.headers.iter().find(|(name, _)| *name == KEY_HEADER);
     if let (Some((_, value)), Some(key)) = (foreign_key, message.key)
@@ -106,6 +111,10 @@ impl Headers {
 mod tests {
     use super::*;
 
+    fn place() -> Place {
+        Place::parse("ex|rk").unwrap()
+    }
+
     fn outgoing<'a>(headers: &'a [(&'a str, Option<&'a [u8]>)], key: Option<&'a [u8]>) -> Outgoing<'a> {
         Outgoing {
             ticket: 7,
@@ -122,9 +131,24 @@ mod tests {
     }
 
     #[test]
+    fn the_lane_of_an_exchange_is_published_to_with_the_senders_own_key() {
+        let of = |lane| {
+            let message = Outgoing {
+                lane,
+                ..outgoing(&[], None)
+            };
+            let ready = prepare(&message, &place(), String::new()).unwrap();
+            format!("{} {}", ready.exchange.as_str(), ready.key.as_str())
+        };
+        assert_eq!(of("ex|*"), "ex rk");
+        assert_eq!(of("ex|other"), "ex other");
+        assert_eq!(of("another|*"), "another *");
+    }
+
+    #[test]
     fn everything_finds_its_place() {
         let headers: [(&str, Option<&[u8]>); 2] = [("a", Some(b"\xff")), ("b", None)];
-        let ready = prepare(&outgoing(&headers, Some(b"k")), "id-7".to_owned()).unwrap();
+        let ready = prepare(&outgoing(&headers, Some(b"k")), &place(), "id-7".to_owned()).unwrap();
         assert_eq!((ready.exchange.as_str(), ready.key.as_str()), ("ex", "rk"));
         let table = ready.properties.headers().as_ref().unwrap().inner().clone();
         assert_eq!(table["a"], AMQPValue::LongString(LongString::from(&b"\xff"[..])));
@@ -147,7 +171,7 @@ mod tests {
     #[test]
     fn a_key_that_is_no_short_string_is_a_header_only() {
         for key in [&b"\xff"[..], &[b'x'; 256]] {
-            let ready = prepare(&outgoing(&[], Some(key)), String::new()).unwrap();
+            let ready = prepare(&outgoing(&[], Some(key)), &place(), String::new()).unwrap();
             assert_eq!(*ready.properties.correlation_id(), None);
             assert!(ready.properties.headers().as_ref().unwrap().contains_key("mqsafe-key"));
         }
@@ -155,7 +179,7 @@ mod tests {
 
     #[test]
     fn what_amqp_cannot_carry_is_refused() {
-        let refused = |message: &Outgoing<'_>| prepare(message, String::new()).unwrap_err();
+        let refused = |message: &Outgoing<'_>| prepare(message, &place(), String::new()).unwrap_err();
         let none = Outgoing {
             value: None,
             ..outgoing(&[], None)
@@ -167,6 +191,6 @@ mod tests {
         assert!(refused(&outgoing(&[(&long, None)], None)).contains("255"));
         let other: [(&str, Option<&[u8]>); 1] = [("mqsafe-key", Some(b"a"))];
         assert!(refused(&outgoing(&other, Some(b"b"))).contains("mqsafe-key"));
-        assert!(prepare(&outgoing(&other, Some(b"a")), String::new()).is_ok());
+        assert!(prepare(&outgoing(&other, Some(b"a")), &place(), String::new()).is_ok());
     }
 }

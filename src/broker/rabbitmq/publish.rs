@@ -1,7 +1,7 @@
 //! The pump's side of publishing: takes messages without ever waiting, and knows when no more fit.
 
 use super::message::{self, Prepared};
-use super::target::Target;
+use super::target::{Place, Target};
 use super::{client, worker};
 use crate::model::{Deliver, Delivery, How, Offer, Outgoing, Problem, Publish, Result};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -121,13 +121,21 @@ impl LastError {
 pub(super) struct RabbitPublisher {
     shared: Arc<Shared>,
     commands: UnboundedSender<Command>,
+    /// Where it publishes to.
+    place: Place,
     /// Makes message ids unique among all publishers, as the ticket does within this one.
     prefix: String,
 }
 
 impl RabbitPublisher {
     /// Starts to connect, and does not wait for it.
-    pub(super) fn new(target: Target, how: How, last_error: LastError, deliver: Deliver) -> Result<RabbitPublisher> {
+    pub(super) fn new(
+        target: Target,
+        place: Place,
+        how: How,
+        last_error: LastError,
+        deliver: Deliver,
+    ) -> Result<RabbitPublisher> {
         let threads = client::threads().map_err(|why| Problem::unknown(why.to_string()))?;
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
@@ -146,6 +154,7 @@ impl RabbitPublisher {
         Ok(RabbitPublisher {
             shared,
             commands,
+            place,
             prefix: format!("{:016x}", rand::random::<u64>()),
         })
     }
@@ -160,7 +169,7 @@ impl Publish for RabbitPublisher {
         if !self.has_room() {
             return Offer::Full;
         }
-        let prepared = match message::prepare(message, format!("{}-{}", self.prefix, message.ticket)) {
+        let prepared = match message::prepare(message, &self.place, format!("{}-{}", self.prefix, message.ticket)) {
             Ok(prepared) => prepared,
             Err(why) => return Offer::Settled(Delivery::Refused(why)),
         };

@@ -239,6 +239,11 @@ impl Place {
         })
     }
 
+    /// The lane of everything that is published to a named exchange, whatever its routing key.
+    pub(super) fn exchange_lane(&self) -> Option<String> {
+        (!self.exchange.is_empty()).then(|| format!("{}|{}", self.exchange, crate::model::ANY_KEY))
+    }
+
     /// The lane: `EXCHANGE|KEY`.
     pub(super) fn lane(&self) -> String {
         format!("{}|{}", self.exchange, self.key)
@@ -313,6 +318,9 @@ mod tests {
         assert_eq!(lane("ex|").as_deref(), Ok("ex|"));
         assert_eq!(lane("ex|a|b").as_deref(), Ok("ex|a|b"));
         assert!(lane("|").is_err());
+        let of_exchange = |text: &str| Place::parse(text).unwrap().exchange_lane();
+        assert_eq!(of_exchange("ex|a.b").as_deref(), Some("ex|*"));
+        assert_eq!(of_exchange("|orders"), None);
         assert!(lane(&"x".repeat(256)).is_err());
     }
 }

@@ -9,12 +9,14 @@
 
 use super::client::Client;
 use super::endpoint::look_at;
+use super::management::{self, encoded, get};
 use super::target::{Place, Target};
 use super::verdict::Returned;
 use super::words::{self, code};
 use crate::model::Delivery;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use serde_json::Value;
 use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::Arc;
@@ -96,8 +98,8 @@ impl Unrouted {
 
     /// Takes a returned message in, or says at once what became of it.
     pub(super) fn add(&mut self, ticket: u64, returned: Returned) -> Option<Delivery> {
-        if returned.queue.is_none() {
-            // Which queues an exchange would have reached cannot be asked by AMQP.
+        if returned.queue.is_none() && self.target.management.is_none() {
+            // Which queues are out of reach cannot be asked by AMQP without their names.
             return Some(Delivery::Refused(format!("unroutable: {}", returned.why)));
         }
         self.waiting.push_back((ticket, returned));
@@ -111,15 +113,18 @@ impl Unrouted {
         if self.asked.is_some() {
             return;
         }
-        let Some(queue) = self.waiting.front().and_then(|(_, returned)| returned.queue.clone()) else {
+        let Some((_, first)) = self.waiting.front() else {
             return;
         };
+        let queue = first.queue.clone();
         let all = std::mem::take(&mut self.waiting);
-        let (messages, others): (Vec<_>, Vec<_>) = all
-            .into_iter()
-            .partition(|(_, returned)| returned.queue.as_ref() == Some(&queue));
+        let (messages, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, returned)| returned.queue == queue);
         self.waiting = others.into();
-        let answer = ask_for(Arc::clone(&self.target), self.client.take(), queue).boxed();
+        let (target, client) = (Arc::clone(&self.target), self.client.take());
+        let answer = match queue {
+            Some(queue) => ask_for(target, client, queue).boxed(),
+            None => async move { (client, ask_for_any(&target).await) }.boxed(),
+        };
         self.asked = Some(Asked { messages, answer });
     }
 
@@ -147,6 +152,40 @@ impl Unrouted {
             .chain(self.waiting.drain(..))
             .map(|(ticket, returned)| (ticket, answer.about(&returned)))
             .collect()
+    }
+}
+
+/// Whether any queue is out of reach that a named exchange may route to. The broker forgets the bindings of a queue while its node
+/// is down, so nobody can say which one a message would have reached: while one is down, whatever was returned may heal.
+async fn ask_for_any(target: &Target) -> Answer {
+    let Some(url) = &target.management else {
+        return Answer::Unknown("no management API was named".to_owned());
+    };
+    let path = format!("/api/queues/{}?columns=name,state", encoded(&target.vhost));
+    match tokio::time::timeout(PATIENCE, get(target, url, &path)).await {
+        Ok(Ok((200, queues))) => of_queues(&queues),
+        Ok(Ok((status, answer))) => Answer::Unknown(management::refusal(status, &answer)),
+        Ok(Err(why)) => Answer::Unknown(why.why),
+        Err(_) => Answer::Unknown(format!("{url} does not answer")),
+    }
+}
+
+fn of_queues(queues: &Value) -> Answer {
+    let Some(queues) = queues.as_array() else {
+        return Answer::Unknown("the management API does not tell the queues".to_owned());
+    };
+    let down = |queue: &&Value| {
+        queue["state"]
+            .as_str()
+            .is_some_and(|state| state == "down" || state == "stopped")
+    };
+    let mut names = queues.iter().filter(down).map(|q| q["name"].as_str().unwrap_or("?"));
+    match (names.next(), names.count()) {
+        (None, _) => Answer::Absent("every queue of the virtual host is up".to_owned()),
+        (Some(name), 0) => Answer::OutOfReach(format!("no queue took it, and queue {name} is down")),
+        (Some(name), more) => {
+            Answer::OutOfReach(format!("no queue took it, and queue {name} and {more} more are down"))
+        }
     }
 }
 
@@ -184,6 +223,7 @@ async fn ask_for(target: Arc<Target>, client: Option<Client>, queue: String) -> 
 mod tests {
     use super::*;
     use lapin::protocol::{AMQPError, AMQPErrorKind};
+    use serde_json::json;
 
     fn returned(queue: Option<&str>) -> Returned {
         Returned {
@@ -191,6 +231,16 @@ mod tests {
             why: "NO_ROUTE".to_owned(),
             queue: queue.map(str::to_owned),
         }
+    }
+
+    #[test]
+    fn while_any_queue_is_down_an_exchange_refuses_nothing() {
+        let about = |queues: Value| of_queues(&queues).about(&returned(None));
+        let up = json!([{"name": "a", "state": "running"}, {"name": "b", "state": "idle"}]);
+        assert!(matches!(about(up), Delivery::Refused(why) if why.contains("unroutable")));
+        let down = json!([{"name": "a", "state": "running"}, {"name": "b", "state": "down"}]);
+        assert!(matches!(about(down), Delivery::NotSent(why) if why.contains("queue b is down")));
+        assert!(matches!(about(json!({"error": 1})), Delivery::NotSent(_)));
     }
 
     fn said(code: u16, text: &str) -> Delivery {

@@ -12,6 +12,10 @@ pub struct AfterArgs {
     /// Run the program after -- once everything is in the spool, and publish only when it ends with exit 0
     #[arg(long, requires = "program", conflicts_with_all = ["no_spool", "resume", "dry_run", "idempotency_key"])]
     pub exec: bool,
+    /// Publish the whole input in one Kafka transaction, once all of it is in the spool: readers of committed messages get all of it
+    /// or nothing
+    #[arg(long, conflicts_with_all = ["exec", "resume"])]
+    pub transaction: bool,
     /// Where a copy of each message goes that failed for good, with the reason in its headers: a topic, a queue, or EXCHANGE|KEY
     #[arg(long, value_name = "TARGET", conflicts_with = "no_spool")]
     pub dead_letter: Option<String>,

@@ -7,7 +7,7 @@ mod wait;
 
 pub use after::AfterArgs;
 pub use input::{InputArgs, InputForm, KeyFromName};
-pub use publish::{AcksArg, PartitionerArg, PublishArgs};
+pub use publish::{AcksArg, LaneArg, PartitionerArg, PublishArgs};
 pub use wait::WaitArgs;
 
 use super::BrokerArgs;

@@ -37,6 +37,16 @@ pub struct PublishArgs {
     /// some hundred messages a second instead of some ten thousand. The other brokers' lanes keep their order anyway
     #[arg(long, help_heading = "Publishing (RabbitMQ)")]
     pub ordered: bool,
+    /// What a lane is, in which messages are numbered and `verify` finds gaps: key for each routing key, exchange for all of an
+    /// exchange, where each message has a routing key of its own
+    #[arg(
+        long,
+        value_name = "WHAT",
+        default_value = "key",
+        conflicts_with = "partition",
+        help_heading = "Publishing (RabbitMQ)"
+    )]
+    pub lane: LaneArg,
     /// Publish in AMQP transactions, up to 500 messages each, instead of with confirms. Slow: nothing is sent while a commit is
     /// awaited, and a commit that is lost leaves all its messages in doubt
     #[arg(long, help_heading = "Publishing (RabbitMQ)")]
@@ -52,6 +62,15 @@ pub enum PartitionerArg {
     Crc32,
     /// Sarama (Go)
     Fnv1a,
+}
+
+/// What a lane of RabbitMQ is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LaneArg {
+    /// An exchange and a routing key
+    Key,
+    /// An exchange
+    Exchange,
 }
 
 /// How much an acknowledgement means.

@@ -2,13 +2,18 @@
 
 use super::stores::Stores;
 use super::{now_ms, paths};
-use crate::cli::SpoolAckArgs;
-use crate::model::{Outcome, Problem, Result, Stamp};
+use crate::broker;
+use crate::cli::{BrokerArgs, SpoolAckArgs};
+use crate::command::resolve;
+use crate::command::stop::Asked;
+use crate::model::{Coverage, Outcome, Problem, Record, Result, Scan, ScanPlan, Stamp, Visit};
 use crate::spool::{Consumption, Reported};
-use crate::ui::Ui;
+use crate::ui::emit::query as coverage;
+use crate::ui::{Progress, Ui};
 use serde_json::Value;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 /// Reports noted in one synced transaction.
@@ -31,71 +36,216 @@ struct Counts {
 }
 
 pub(super) fn run(args: &SpoolAckArgs, ui: &Ui) -> Result<Outcome> {
-    let cannot = |e: std::io::Error| {
-        Problem::usage(format!("cannot read {}", args.from.display()))
-            .because(e)
-            .next("check the path")
+    let reports = match &args.broker {
+        Some(broker) => Source::Topic(place(broker, args, ui)?),
+        None => Source::Lines(lines(&args.from)?),
     };
-    let input: Box<dyn Read> = if args.from == Path::new("-") {
-        Box::new(std::io::stdin())
-    } else {
-        Box::new(File::open(&args.from).map_err(cannot)?)
+    let mut noting = Noting {
+        stores: Stores::open(&paths(&args.spool)?, ui),
+        counts: Counts::default(),
+        batch: Vec::new(),
+        number: 0,
+        ui,
     };
-    let mut stores = Stores::open(&paths(&args.spool)?, ui);
-    let mut counts = Counts::default();
-    let mut batch = Vec::new();
-    let mut lines = BufReader::new(input);
-    let (mut number, mut broken) = (0u64, None);
-    loop {
-        let mut line = Vec::new();
-        match lines.by_ref().take(MOST_BYTES).read_until(b'\n', &mut line) {
-            Ok(0) => break,
-            Ok(_) => {}
-            // What was read until here is noted all the same.
-            Err(e) => {
-                broken = Some(e);
-                break;
-            }
-        }
-        number += 1;
-        let is_whole = line.ends_with(b"\n") || (line.len() as u64) < MOST_BYTES;
-        let text = line.trim_ascii();
-        if text.is_empty() {
-            continue;
-        }
-        match parse(text).filter(|_| is_whole) {
-            Some(Parsed::Report(report)) => batch.push((number, report)),
-            Some(Parsed::Summary) => {}
-            None => {
-                counts.unreadable += 1;
-                if counts.unreadable <= TOLD_EACH {
-                    ui.warn(&format!(
-                        "line {number} is no report: give {{\"id\":…,\"status\":…}} or SEQ PRODUCER LANE"
-                    ));
-                }
-                if !is_whole {
-                    skip_line(&mut lines).map_err(cannot)?;
-                }
-            }
-        }
-        if batch.len() >= BATCH {
-            note(&mut stores, &mut batch, &mut counts, ui)?;
-        }
-    }
-    note(&mut stores, &mut batch, &mut counts, ui)?;
-    if let Some(e) = broken {
-        let problem = Problem::unknown(format!("cannot read the reports after line {number}")).because(e);
-        ui.problem(&problem.next("give them again; what was noted already stays so"));
-        return Ok(Outcome::Unknown.and(tell(&counts, ui)));
-    }
-    let outcome = tell(&counts, ui);
+    let read = match reports {
+        Source::Lines(input) => noting.lines(input)?,
+        Source::Topic(place) => noting.topic(place, args.peek)?,
+    };
+    noting.note()?;
+    let outcome = read.and(tell(&noting.counts, ui));
     // A report about a message of a store that is in use now is not noted, and nobody can tell which those are.
-    let unknown = if counts.foreign > 0 {
-        stores.outcome()
+    let unknown = if noting.counts.foreign > 0 {
+        noting.stores.outcome()
     } else {
         Outcome::Good
     };
     Ok(outcome.and(unknown))
+}
+
+/// Where the reports come from.
+enum Source {
+    Lines(Box<dyn Read>),
+    Topic(Place),
+}
+
+/// A topic or queue of reports.
+struct Place {
+    scan: Box<dyn Scan>,
+    name: String,
+    broker: String,
+}
+
+fn lines(from: &Path) -> Result<Box<dyn Read>> {
+    if from == Path::new("-") {
+        return Ok(Box::new(std::io::stdin()));
+    }
+    match File::open(from) {
+        Ok(file) => Ok(Box::new(file)),
+        Err(e) => Err(Problem::usage(format!("cannot read {}", from.display()))
+            .because(e)
+            .next("check the path; a topic or queue is read with -b URL")),
+    }
+}
+
+fn place(broker: &str, args: &SpoolAckArgs, ui: &Ui) -> Result<Place> {
+    let connection = resolve::connection(
+        &BrokerArgs {
+            broker: Some(broker.to_owned()),
+            settings: args.settings.clone(),
+        },
+        ui,
+    )?;
+    let Some(name) = args.from.to_str() else {
+        return Err(Problem::usage("--from is no name of a topic or queue"));
+    };
+    Ok(Place {
+        scan: broker::scan(&connection, name)?,
+        name: name.to_owned(),
+        broker: connection.url.to_string(),
+    })
+}
+
+/// Notes reports as they are read.
+struct Noting<'a> {
+    stores: Stores,
+    counts: Counts,
+    batch: Vec<(u64, Consumption)>,
+    /// Lines, or messages, until now.
+    number: u64,
+    ui: &'a Ui,
+}
+
+impl Noting<'_> {
+    fn lines(&mut self, input: Box<dyn Read>) -> Result<Outcome> {
+        let cannot = |e: std::io::Error| Problem::unknown("cannot read the reports").because(e);
+        let mut lines = BufReader::new(input);
+        loop {
+            let mut line = Vec::new();
+            match lines.by_ref().take(MOST_BYTES).read_until(b'\n', &mut line) {
+                Ok(0) => return Ok(Outcome::Good),
+                Ok(_) => {}
+                // What was read until here is noted all the same.
+                Err(e) => {
+                    let problem = Problem::unknown(format!("cannot read the reports after line {}", self.number));
+                    let problem = problem.because(e);
+                    self.ui
+                        .problem(&problem.next("give them again; what was noted already stays so"));
+                    return Ok(Outcome::Unknown);
+                }
+            }
+            self.number += 1;
+            let is_whole = line.ends_with(b"\n") || (line.len() as u64) < MOST_BYTES;
+            self.read(line.trim_ascii(), is_whole, "line");
+            if !is_whole {
+                skip_line(&mut lines).map_err(cannot)?;
+            }
+            self.note_many()?;
+        }
+    }
+
+    fn topic(&mut self, mut place: Place, peek: bool) -> Result<Outcome> {
+        let asked = Asked::listen()?;
+        let mut reader = Reader {
+            progress: self.ui.progress("read reports"),
+            noting: self,
+            asked: &asked,
+            broker: &place.broker,
+            failed: None,
+        };
+        let plan = ScanPlan {
+            peek,
+            ..ScanPlan::default()
+        };
+        let scanned = place.scan.scan(&plan, &mut reader);
+        reader.progress.finish();
+        if let Some(problem) = reader.failed {
+            return Err(problem);
+        }
+        let (report, problem) = resolve::read(scanned)?;
+        if let Some(problem) = problem {
+            self.ui.problem(&problem);
+        }
+        let coverage = report.coverage();
+        for line in coverage::coverage_lines(&place.name, &report) {
+            self.ui.say(&line);
+        }
+        self.ui.say(&format!("{}: {}", place.name, coverage.word()));
+        let outcome = match coverage {
+            Coverage::Complete | Coverage::CompleteIf(_) => Outcome::Good,
+            // What was not read may hold reports; they are noted when it is read again.
+            Coverage::Partial(_) => Outcome::Unknown,
+        };
+        Ok(asked.outcome(outcome))
+    }
+
+    /// Reads one line of a file or of a message.
+    fn read(&mut self, text: &[u8], is_whole: bool, what: &str) {
+        if text.is_empty() {
+            return;
+        }
+        match parse(text).filter(|_| is_whole) {
+            Some(Parsed::Report(report)) => self.batch.push((self.number, report)),
+            Some(Parsed::Summary) => {}
+            None => {
+                self.counts.unreadable += 1;
+                if self.counts.unreadable <= TOLD_EACH {
+                    self.ui.warn(&format!(
+                        "{what} {} is no report: give {{\"id\":…,\"status\":…}} or SEQ PRODUCER LANE",
+                        self.number
+                    ));
+                }
+            }
+        }
+    }
+
+    fn note_many(&mut self) -> Result<()> {
+        if self.batch.len() >= BATCH { self.note() } else { Ok(()) }
+    }
+
+    fn note(&mut self) -> Result<()> {
+        note(&mut self.stores, &mut self.batch, &mut self.counts, self.ui)
+    }
+}
+
+/// Reads the messages of a topic.
+struct Reader<'a, 'b> {
+    noting: &'a mut Noting<'b>,
+    progress: Progress,
+    asked: &'a Asked,
+    broker: &'a str,
+    failed: Option<Problem>,
+}
+
+impl Visit for Reader<'_, '_> {
+    fn batch(&mut self, records: &[Record<'_>]) -> ControlFlow<()> {
+        for record in records {
+            self.noting.number += 1;
+            let value = record.value.unwrap_or_default();
+            for line in value.split(|b| *b == b'\n') {
+                self.noting
+                    .read(line.trim_ascii(), line.len() as u64 <= MOST_BYTES, "message");
+            }
+            if let Err(problem) = self.noting.note_many() {
+                self.failed = Some(problem);
+                return ControlFlow::Break(());
+            }
+        }
+        match self.asked.signal() {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn progress(&mut self, done: u64, total: u64) -> ControlFlow<()> {
+        if total > 0 {
+            self.progress.set_total(total);
+        }
+        self.progress.set_or_waiting(done, "read", self.broker);
+        match self.asked.signal() {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
+        }
+    }
 }
 
 fn skip_line(lines: &mut impl BufRead) -> std::io::Result<()> {

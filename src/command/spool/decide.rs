@@ -5,7 +5,7 @@ use super::{now_ms, paths};
 use crate::cli::{Decision, SpoolDecideArgs};
 use crate::command::exec::{self, Action, Ended};
 use crate::model::{Outcome, Problem, Result};
-use crate::spool::{Group, Target};
+use crate::spool::{Group, Phase, Target};
 use crate::ui::{Table, Ui};
 
 pub(super) fn run(args: &SpoolDecideArgs, ui: &Ui) -> Result<Outcome> {
@@ -14,8 +14,8 @@ pub(super) fn run(args: &SpoolDecideArgs, ui: &Ui) -> Result<Outcome> {
     for (at, store) in stores.open.iter().enumerate() {
         all.extend(store.spool.undecided()?.into_iter().map(|(t, g)| (at, t, g)));
     }
-    // One that never began is settled by the next run, and is nobody's question.
-    all.retain(|(_, _, group)| group.begun);
+    // One that never began is settled by the next run, and one that is only to be published by the broker: neither is a question.
+    all.retain(|(_, _, group)| is_a_question(group));
     let Some(id) = &args.id else {
         return list(&stores, &all, ui);
     };
@@ -41,6 +41,16 @@ pub(super) fn run(args: &SpoolDecideArgs, ui: &Ui) -> Result<Outcome> {
         }
     };
     let rolled_back = (decision == Decision::Rollback).then_some("rolled back by a person or a check");
+    if let (Decision::Commit, Some(_)) = (decision, &group.together) {
+        spool.advance(&target, group.no, Phase::Decided, &[])?;
+        ui.summary(&format!(
+            "{} messages to {} are published together now",
+            group.messages,
+            target.words()
+        ));
+        ui.say("  next: mqsafe spool flush");
+        return Ok(stores.outcome());
+    }
     let ids = spool.decide(&target, group.no, rolled_back, now_ms())?;
     match decision {
         Decision::Commit => {
@@ -54,6 +64,15 @@ pub(super) fn run(args: &SpoolDecideArgs, ui: &Ui) -> Result<Outcome> {
         )),
     }
     Ok(stores.outcome())
+}
+
+/// Whether only somebody from outside knows: how an action ended, or what became of a transaction whose commit was asked for.
+fn is_a_question(group: &Group) -> bool {
+    match group.together.as_ref().map(|t| t.phase) {
+        None | Some(Phase::Open) => group.begun,
+        Some(Phase::Decided) => false,
+        Some(Phase::Committing) => true,
+    }
 }
 
 fn named(store: &str, no: u64, id: &str) -> bool {

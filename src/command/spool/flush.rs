@@ -8,13 +8,15 @@ use crate::command::exec;
 use crate::command::resolve;
 use crate::command::send::{self, Newly, Teller};
 use crate::command::stop::Rounds;
-use crate::model::{How, Outcome, Problem, Result};
-use crate::send::{Events, Options, Pump};
+use crate::command::together;
+use crate::model::{Endpoint, How, Outcome, Problem, Result};
+use crate::send::{Events, Options, Pump, Report, Together};
 use crate::spool::{Spool, StoreDir, Target};
 use crate::ui::Ui;
 use crate::ui::emit::spool as emit;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// So many messages that failed are told one by one.
 const TOLD_EACH: usize = 5;
@@ -113,7 +115,7 @@ impl Flush<'_> {
         }
         spool.release_due(now_ms())?;
         for target in spool.targets()? {
-            if spool.waiting(&target)?.count == 0 {
+            if spool.waiting(&target)?.count == 0 && spool.to_publish(&target)?.is_empty() {
                 continue;
             }
             flushed += 1;
@@ -156,9 +158,23 @@ impl Flush<'_> {
         options.max_attempts = args.max_attempts;
         options.retry_every = args.watch.then_some(args.every);
         let mut teller = Teller::new(self.ui, None).naming_failed();
+        let finished = self.together((&mut *spool, &target), &endpoint, &options, &mut teller)?;
+        if let (0, Some(report)) = (spool.waiting(&target)?.count, &finished) {
+            teller.finish(None)?;
+            failed.append(&mut teller.newly_failed);
+            send::tell(
+                self.ui,
+                report,
+                &target,
+                Some(&path.display().to_string()),
+                teller.started.elapsed(),
+            );
+            return Ok(report.outcome);
+        }
         let events = Events::default();
         self.rounds.begin(events.sender.clone());
         let run = Pump::new(spool, target.clone(), endpoint, options, None, &mut teller, events).and_then(Pump::run);
+        let run = run.map(|report| together::with_earlier(finished, report));
         self.rounds.end();
         teller.finish(None)?;
         failed.append(&mut teller.newly_failed);
@@ -167,6 +183,30 @@ impl Flush<'_> {
         let at = path.display().to_string();
         send::tell(self.ui, &report, &target, Some(&at), teller.started.elapsed());
         Ok(report.outcome)
+    }
+
+    /// What is to be published together comes first: it was accepted before what still has no number.
+    fn together(
+        &self,
+        (spool, target): (&mut Spool, &Target),
+        endpoint: &Arc<dyn Endpoint>,
+        options: &Options,
+        teller: &mut Teller<'_>,
+    ) -> Result<Option<Report>> {
+        let mut all = None;
+        for group in spool.to_publish(target)? {
+            let events = Events::default();
+            self.rounds.begin(events.sender.clone());
+            let (options, endpoint) = (options.clone(), Arc::clone(endpoint));
+            let report = Together::new(spool, target.clone(), group, endpoint, options, teller, events).publish();
+            self.rounds.end();
+            let is_over = report.outcome != Outcome::Good;
+            all = Some(together::earlier(all, report));
+            if is_over {
+                break;
+            }
+        }
+        Ok(all)
     }
 
     fn tell_failed(&self, path: &Path, spool: &Spool, failed: &[Newly]) -> Result<()> {

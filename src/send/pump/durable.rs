@@ -1,12 +1,13 @@
 //! Making it durable: one commit for what was read and what was settled.
 
+use super::hand_over::name_of;
 use super::{Pump, SETTLE_EVERY, STALLED, millis, now_ms, size};
 use crate::hooks::{self, Phase};
 use crate::model::{Fate, Outcome, Problem};
 use crate::send::flight::Flight;
 use crate::send::input::{Chunk, Line, Rejected};
 use crate::send::observe::Receipt;
-use crate::spool::{Accepted, Change, NewMessage, Place, Remember, Retry, Settled, SpoolError, Verdict};
+use crate::spool::{Accepted, Change, InputProgress, NewMessage, Place, Remember, Retry, SpoolError, Verdict};
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use std::time::Duration;
 
 /// Chunks wait unaccepted this long for the topic to be known, so that they get their lane and number at once.
 const PLACE_PATIENCE: Duration = Duration::from_secs(3);
+/// One commit takes chunks together up to so many bytes.
+const GROUP_BYTES: usize = 4 << 20;
 /// So many verdicts wait for no company.
 const SETTLE_MESSAGES: usize = 4000;
 
@@ -40,61 +43,82 @@ impl Pump<'_> {
 
     pub(super) fn accept_chunks(&mut self) {
         while self.may_accept() {
-            let Some(chunk) = self.chunks.pop_front() else { break };
+            let group = self.next_group();
+            if group.is_empty() {
+                break;
+            }
             let before = self.spool.next_id();
-            let accepted = self.accept(&chunk);
-            self.credit.give();
+            let accepted = self.accept(&group);
+            for _ in &group {
+                self.credit.give();
+            }
             if let Err(e) = accepted {
                 self.store_failed(e);
-                if self.landed(&chunk, before) {
-                    self.was_read(&chunk);
+                if self.landed(&group, before) {
+                    self.was_read(&group);
                 }
             }
         }
     }
 
-    /// Whether a chunk whose commit failed is in the store all the same. Then nobody reads its lines again, and those that are
+    /// What was read while the last commit went to the disk: it goes there in one, because a sync costs the same for all.
+    fn next_group(&mut self) -> Vec<Chunk> {
+        let most = if self.spool.is_limited() { 0 } else { GROUP_BYTES };
+        let mut bytes = 0;
+        let fits = |chunk: &&Chunk| {
+            let is_first = bytes == 0;
+            bytes += chunk.data.len() + 1;
+            is_first || bytes <= most
+        };
+        let count = self.chunks.iter().take_while(fits).count();
+        self.chunks.drain(..count).collect()
+    }
+
+    /// Whether chunks whose commit failed are in the store all the same. Then nobody reads their lines again, and those that are
     /// no messages must be told now. If the store cannot say so they are told too: better twice than never.
-    fn landed(&self, chunk: &Chunk, next_id_before: u64) -> bool {
-        match &chunk.progress {
+    fn landed(&self, group: &[Chunk], next_id_before: u64) -> bool {
+        match progress_of(group) {
             _ if self.abandoned => true,
             Some(progress) => {
                 let known = self.spool.input(&self.target, &progress.path);
                 known.map_or(true, |known| known.as_ref() == Some(progress))
             }
-            None => chunk.lines.is_empty() || self.spool.next_id() > next_id_before,
+            None => group.iter().all(|c| c.lines.is_empty()) || self.spool.next_id() > next_id_before,
         }
     }
 
     /// What was read and is no message is told, and the input is that far.
-    fn was_read(&mut self, chunk: &Chunk) {
-        let read = chunk
-            .lines
-            .last()
-            .map(|l| l.number)
-            .into_iter()
-            .chain(chunk.rejected.last().map(|r| r.line));
-        self.lines = read.fold(self.lines, u64::max);
-        self.read_to = chunk.read_to.or(self.read_to);
-        for rejected in &chunk.rejected {
-            self.not_accepted(rejected.line, Fate::Rejected, &rejected.reason);
+    fn was_read(&mut self, group: &[Chunk]) {
+        for chunk in group {
+            let last = [
+                chunk.lines.last().map(|l| l.number),
+                chunk.rejected.last().map(|r| r.line),
+            ];
+            self.lines = last.into_iter().flatten().fold(self.lines, u64::max);
+            self.read_to = chunk.read_to.or(self.read_to);
+            for rejected in &chunk.rejected {
+                self.not_accepted(rejected.line, Fate::Rejected, &rejected.reason);
+            }
         }
     }
 
-    pub(super) fn accept(&mut self, chunk: &Chunk) -> std::result::Result<(), SpoolError> {
+    /// Makes what was read durable, with everything that was settled meanwhile.
+    fn accept(&mut self, group: &[Chunk]) -> std::result::Result<(), SpoolError> {
         let (own_headers, own_key) = (Arc::clone(&self.options.headers), self.options.key.clone());
         let own_tag = self.options.tag.clone();
         let common: Vec<(&str, Option<&[u8]>)> = own_headers
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_deref()))
             .collect();
-        let headers = Headers::new(&common, chunk);
+        let headers: Vec<Headers<'_>> = group.iter().map(|chunk| Headers::new(&common, chunk)).collect();
         let now_ms = now_ms();
-        let repeated = self.repeated(chunk, now_ms)?;
-        let mut new = Vec::with_capacity(chunk.lines.len());
+        let repeated = self.repeated(group, now_ms)?;
+        let mut new = Vec::with_capacity(group.iter().map(|chunk| chunk.lines.len()).sum());
         let (mut ids, mut away, mut repeated_lines) = (Vec::new(), Vec::new(), Vec::new());
         let mut here = HashSet::new();
-        for (i, line) in chunk.lines.iter().enumerate() {
+        let lines = group.iter().zip(&headers);
+        let lines = lines.flat_map(|(chunk, headers)| chunk.lines.iter().map(move |line| (chunk, headers, line)));
+        for (i, (chunk, headers, line)) in lines.enumerate() {
             if let Some(at) = repeated.get(i).copied().flatten() {
                 repeated_lines.push((line.number, at));
                 continue;
@@ -119,7 +143,7 @@ impl Pump<'_> {
                 continue;
             }
             if let Some(id) = extra.and_then(|extra| extra.id.as_ref()) {
-                // One chunk may hold the same id twice; the first that is accepted is the one that counts.
+                // One group may hold the same id twice; the first that is accepted is the one that counts.
                 if self.options.dedupe_window.is_some() && !here.insert(chunk.bytes(id)) {
                     repeated_lines.push((line.number, now_ms));
                     continue;
@@ -137,17 +161,15 @@ impl Pump<'_> {
                 tag: tag.or(own_tag.as_deref()),
             });
         }
-        let settled = std::mem::take(&mut self.settled);
-        let settle: Vec<Settled> = settled.iter().map(|(s, _)| s.clone()).collect();
         let retry = self.unsaved_states(now_ms);
         let window_ms = self.options.dedupe_window.map_or(0, milliseconds);
         let change = Change {
             accept: &new,
-            settle: &settle,
+            settle: &self.settled,
             retry: &retry,
             hold: self.options.hold,
             follow: self.options.follow(),
-            input: chunk.progress.as_ref(),
+            input: progress_of(group),
             await_ms: self.options.await_consumed.map_or(0, |time| millis(time).max(1)),
             remember: (!ids.is_empty()).then_some(Remember { ids: &ids, window_ms }),
             now_ms,
@@ -155,21 +177,15 @@ impl Pump<'_> {
         };
         let got = self.spool.commit(&self.target, &change);
         self.were_saved(&retry);
-        let got = match got {
-            Ok(got) => got,
-            Err(e) => {
-                // What was settled is still to be written; what was read is not accepted.
-                self.settled = settled;
-                return Err(e);
-            }
-        };
+        // If it failed, what was settled is still to be written, and what was read is not accepted.
+        let got = got?;
         hooks::mark(Phase::Synced, new.len() as u64);
         match self.options.hold {
             None => self.accepted += new.len() as u64,
             Some(_) => self.held += new.len() as u64,
         }
-        self.was_settled(&settled);
-        self.was_read(chunk);
+        self.was_settled();
+        self.was_read(group);
         for rejected in &away {
             self.not_accepted(rejected.line, Fate::Rejected, &rejected.reason);
         }
@@ -199,18 +215,17 @@ impl Pump<'_> {
         });
     }
 
-    /// For each message of a chunk the moment at which one of the same id was accepted; empty when nobody asked.
-    fn repeated(&self, chunk: &Chunk, now_ms: i64) -> std::result::Result<Vec<Option<i64>>, SpoolError> {
+    /// For each message of a group the moment at which one of the same id was accepted; empty when nobody asked.
+    fn repeated(&self, group: &[Chunk], now_ms: i64) -> std::result::Result<Vec<Option<i64>>, SpoolError> {
         let Some(window) = self.options.dedupe_window else {
             return Ok(Vec::new());
         };
-        let id = |line| {
-            chunk
-                .extra(line)
-                .and_then(|extra| extra.id.as_ref())
-                .map(|id| chunk.bytes(id))
-        };
-        let ids: Vec<&[u8]> = chunk.lines.iter().map(|line| id(line).unwrap_or_default()).collect();
+        let lines = group
+            .iter()
+            .flat_map(|chunk| chunk.lines.iter().map(move |line| (chunk, line)));
+        let ids: Vec<&[u8]> = lines
+            .map(|(chunk, line)| id_of(chunk, line).unwrap_or_default())
+            .collect();
         self.spool.seen(&self.target, &ids, milliseconds(window), now_ms)
     }
 
@@ -276,12 +291,10 @@ impl Pump<'_> {
         if !wanted {
             return;
         }
-        let settled = std::mem::take(&mut self.settled);
-        let settle: Vec<Settled> = settled.iter().map(|(s, _)| s.clone()).collect();
         let now_ms = now_ms();
         let retry = self.unsaved_states(now_ms);
         let change = Change {
-            settle: &settle,
+            settle: &self.settled,
             retry: &retry,
             follow: self.options.follow(),
             now_ms,
@@ -290,9 +303,11 @@ impl Pump<'_> {
         let done = self.spool.commit(&self.target, &change).map(drop);
         self.were_saved(&retry);
         // A verdict is true whether or not the store could write it down; if not, the message is sent once more some day.
-        self.was_settled(&settled);
+        if done.is_err() {
+            self.unwritten.extend(self.settled.iter().map(|s| s.id));
+        }
+        self.was_settled();
         if let Err(e) = done {
-            self.unwritten.extend(settled.iter().map(|(s, _)| s.id));
             self.store_failed(e);
         }
     }
@@ -341,16 +356,18 @@ impl Pump<'_> {
         again.iter().map(state).collect()
     }
 
-    pub(super) fn was_settled(&mut self, settled: &[(Settled, Flight)]) {
+    /// Counts and tells what was settled, and forgets it.
+    pub(super) fn was_settled(&mut self) {
         self.settle_since = None;
+        let (mut settled, mut landed) = (std::mem::take(&mut self.settled), std::mem::take(&mut self.landed));
         hooks::mark(
             Phase::Committed,
             settled
                 .iter()
-                .filter(|(s, _)| matches!(s.verdict, Verdict::Confirmed(_)))
+                .filter(|s| matches!(s.verdict, Verdict::Confirmed(_)))
                 .count() as u64,
         );
-        for (s, flight) in settled {
+        for (s, flight) in settled.iter().zip(&landed) {
             let (fate, offset, reason) = match (&s.verdict, &flight.unproven) {
                 (Verdict::Confirmed(_), Some(why)) => (Fate::InDoubt, None, Some(&**why)),
                 (Verdict::Confirmed(offset), None) => (Fate::Stored, *offset, None),
@@ -368,9 +385,10 @@ impl Pump<'_> {
             if fate == Fate::Stored {
                 self.times.add(latency_ms);
             }
+            let lane = name_of(&mut self.names, &self.target, s.partition);
             self.observer.receipt(&Receipt {
                 line: flight.line,
-                id: Some((&s.producer, self.target.lane(s.partition), s.seq)),
+                id: Some((&s.producer, &lane, s.seq)),
                 fate,
                 partition: Some(s.partition),
                 offset,
@@ -379,6 +397,9 @@ impl Pump<'_> {
                 reason,
             });
         }
+        settled.clear();
+        landed.clear();
+        (self.settled, self.landed) = (settled, landed);
     }
 
     /// The store failed. Nothing more is accepted; what it holds is still delivered, if it can be opened again.
@@ -421,6 +442,16 @@ impl Pump<'_> {
             }
         }
     }
+}
+
+/// What the business calls a message.
+fn id_of<'a>(chunk: &'a Chunk, line: &Line) -> Option<&'a [u8]> {
+    chunk.extra(line)?.id.as_ref().map(|id| chunk.bytes(id))
+}
+
+/// How far the input is read with all of these.
+fn progress_of(group: &[Chunk]) -> Option<&InputProgress> {
+    group.iter().rev().find_map(|chunk| chunk.progress.as_ref())
 }
 
 fn milliseconds(time: Duration) -> i64 {

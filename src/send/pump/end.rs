@@ -1,5 +1,6 @@
 //! When a run is over, and what it came to.
 
+use super::hand_over::name_of;
 use super::{Pump, REFILL_BYTES, REFILL_MESSAGES, Report, STALLED, now_ms};
 use crate::model::{Fate, Outcome, Problem};
 use crate::send::observe::{Receipt, State};
@@ -245,15 +246,16 @@ impl Pump<'_> {
                     continue;
                 }
                 self.own.count(fate, 1);
+                let lane = message.partition.map(|p| name_of(&mut self.names, &self.target, p));
                 let (attempts, reason) = self
                     .tries
                     .get(&message.id)
                     .map_or((0, None), |(n, why)| (*n, Some(why.as_str())));
                 self.observer.receipt(&Receipt {
                     line: message.line,
-                    id: message
-                        .partition
-                        .map(|p| (message.producer.as_str(), self.target.lane(p), message.seq)),
+                    id: lane
+                        .as_deref()
+                        .map(|lane| (message.producer.as_str(), lane, message.seq)),
                     fate,
                     partition: message.partition,
                     offset: None,

@@ -1,12 +1,12 @@
 //! What happened, and what it means for the messages that are with the client.
 
-use super::{Pump, SETTLE_EVERY, TICK, backoff, now_ms};
+use super::{Moment, Pump, SETTLE_EVERY, TICK, backoff, now_ms};
 use crate::hooks::{self, Phase};
 use crate::model::{Delivery, Lanes, Outcome, Problem, Signal, Topology, Unreached};
 use crate::send::event::Event;
 use crate::send::flight::Flight;
 use crate::send::input::InputEnd;
-use crate::send::places::Places;
+use crate::send::places::{self, Places};
 use crate::spool::{Settled, SpoolError, Verdict};
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
@@ -55,7 +55,7 @@ impl Pump<'_> {
             Event::Chunk(_) if self.refusing => {}
             Event::Chunk(chunk) => self.chunks.push_back(*chunk),
             Event::InputEnd(end) => self.input_ended(end),
-            Event::Delivered(id, delivery) => self.delivered(id, delivery),
+            Event::Delivered => self.take_deliveries(),
             Event::Topology(answer) => self.learn(answer),
             Event::Stop(signal) => self.stop(signal),
         }
@@ -101,7 +101,7 @@ impl Pump<'_> {
     }
 
     pub(super) fn learn(&mut self, answer: std::result::Result<Topology, Unreached>) {
-        let (topic, broker) = (self.target.words(), self.target.broker.clone());
+        let topic = self.target.words();
         match answer {
             Err(unreached) => {
                 self.refused = unreached.is_refusal();
@@ -140,21 +140,7 @@ impl Pump<'_> {
                     self.store_failed(e);
                 }
             }
-            Ok(Topology::NoSuchTopic) => {
-                let problem = Problem::usage(format!("{topic} does not exist on {broker}"));
-                self.denied =
-                    Some(problem.next("check its spelling, or create it first; it is never created by accident"));
-            }
-            Ok(Topology::Denied(why)) => {
-                let problem = Problem::usage(format!("{topic} on {broker} may not be written")).because(why);
-                self.denied =
-                    Some(problem.next("ask whoever runs the broker for the right to look at it and to write to it"));
-            }
-            Ok(Topology::CannotMake(why)) => {
-                let problem = Problem::usage(format!("{topic} cannot be made on {broker}")).because(why);
-                self.denied = Some(problem.next("correct --create-topic, or have it made by somebody else"));
-            }
-            Ok(Topology::Unfit(problem)) => self.denied = Some(problem),
+            Ok(other) => self.denied = Some(places::problem(&self.target, other)),
         }
     }
 
@@ -179,6 +165,17 @@ impl Pump<'_> {
         while let Ok(event) = self.events.receiver.try_recv() {
             self.happened(event);
         }
+        // Also what was reported and is still to be announced.
+        self.take_deliveries();
+    }
+
+    fn take_deliveries(&mut self) {
+        let mut delivered = self.deliveries.take(std::mem::take(&mut self.delivered));
+        let now = Moment::now();
+        for (id, delivery) in delivered.drain(..) {
+            self.delivered(id, delivery, now);
+        }
+        self.delivered = delivered;
     }
 
     /// Writes down which lanes messages wait for in vain, so that they can be given others.
@@ -190,7 +187,7 @@ impl Pump<'_> {
         self.spool.set_gone(&self.target, &gone, now_ms())
     }
 
-    pub(super) fn delivered(&mut self, id: u64, delivery: Delivery) {
+    pub(super) fn delivered(&mut self, id: u64, delivery: Delivery, now: Moment) {
         let Some(mut flight) = self.flights.land(id) else {
             return;
         };
@@ -198,32 +195,32 @@ impl Pump<'_> {
         match delivery {
             Delivery::Stored(position) => {
                 hooks::mark(Phase::Acknowledged, 1);
-                self.settle(id, flight, Verdict::Confirmed(position.offset));
+                self.settle(id, flight, Verdict::Confirmed(position.offset), now);
             }
             // An earlier attempt may have stored it, and a number that may be in the log must not be void.
             Delivery::Refused(why) if self.doubtful.contains(&id) => {
                 let why = format!("{why}; an earlier attempt may have stored it");
-                self.settle(id, flight, Verdict::GivenUp(why));
+                self.settle(id, flight, Verdict::GivenUp(why), now);
             }
-            Delivery::Refused(why) => self.settle(id, flight, Verdict::Failed(why)),
+            Delivery::Refused(why) => self.settle(id, flight, Verdict::Failed(why), now),
             // What the client had to give back at once was not tried.
             Delivery::NotSent(why) if self.recalling => self.came_back(id, flight.attempts - 1, in_words(why)),
-            Delivery::NotSent(why) => self.failed_once_more(id, flight, in_words(why)),
+            Delivery::NotSent(why) => self.failed_once_more(id, flight, in_words(why), now),
             // It was handed over once, as was asked for; only its end is written down, in a store that dies with this process.
             Delivery::InDoubt(why) if self.publisher.as_ref().is_some_and(|p| !p.is_acknowledged()) => {
                 flight.unproven = Some(why.into());
-                self.settle(id, flight, Verdict::Confirmed(None));
+                self.settle(id, flight, Verdict::Confirmed(None), now);
             }
             Delivery::InDoubt(why) => {
                 let why = in_words(why);
                 self.doubtful.insert(id);
-                self.failed_once_more(id, flight, why);
+                self.failed_once_more(id, flight, why, now);
             }
         }
     }
 
     /// An attempt at a broker that was there came to nothing. One of so many, and the message is given up.
-    fn failed_once_more(&mut self, id: u64, flight: Flight, why: String) {
+    fn failed_once_more(&mut self, id: u64, flight: Flight, why: String, now: Moment) {
         let attempts = flight.attempts;
         if self.options.max_attempts.is_none_or(|most| attempts < most) {
             return self.came_back(id, attempts, why);
@@ -234,33 +231,42 @@ impl Pump<'_> {
         } else {
             Verdict::Failed(why)
         };
-        self.settle(id, flight, verdict);
+        self.settle(id, flight, verdict, now);
     }
 
-    pub(super) fn settle(&mut self, id: u64, mut flight: Flight, verdict: Verdict) {
-        let now = Instant::now();
-        flight.settled_ms = now_ms();
-        self.progress_at = now;
-        self.settle_since.get_or_insert(now);
-        self.backoff = backoff();
-        self.doubtful.remove(&id);
-        self.tries.remove(&id);
-        self.before.remove(&id);
-        for states in [&mut self.unsaved, &mut self.certain, &mut self.marked] {
-            states.remove(&id);
+    pub(super) fn settle(&mut self, id: u64, mut flight: Flight, verdict: Verdict, now: Moment) {
+        flight.settled_ms = now.ms;
+        self.progress_at = now.at;
+        self.settle_since.get_or_insert(now.at);
+        if self.backed_off {
+            (self.backoff, self.backed_off) = (backoff(), false);
+        }
+        // Almost always nothing came back, and then nothing is hashed.
+        for states in [
+            &mut self.doubtful,
+            &mut self.unsaved,
+            &mut self.certain,
+            &mut self.marked,
+        ] {
+            if !states.is_empty() {
+                states.remove(&id);
+            }
+        }
+        for tries in [&mut self.tries, &mut self.before] {
+            if !tries.is_empty() {
+                tries.remove(&id);
+            }
         }
         let producer = Arc::clone(&flight.producer);
-        self.settled.push((
-            Settled {
-                id,
-                producer,
-                partition: flight.partition,
-                seq: flight.seq,
-                attempts: flight.attempts,
-                verdict,
-            },
-            flight,
-        ));
+        self.settled.push(Settled {
+            id,
+            producer,
+            partition: flight.partition,
+            seq: flight.seq,
+            attempts: flight.attempts,
+            verdict,
+        });
+        self.landed.push(flight);
     }
 
     pub(super) fn came_back(&mut self, id: u64, attempts: u32, why: String) {

@@ -1,17 +1,23 @@
 //! Handing over to the client what an earlier commit holds, and going back to what returned without a verdict.
 
-use super::{Pump, REFILL_BYTES, REFILL_MESSAGES, TICK, now_ms};
+use super::{Moment, Pump, REFILL_BYTES, REFILL_MESSAGES, TICK, now_ms};
 use crate::hooks::{self, Phase};
 use crate::model::{Delivery, Offer, Outgoing, Result, Stamp};
 use crate::send::event::Event;
-use crate::send::flight::Flight;
-use crate::spool::{Change, Pending, SpoolError};
+use crate::send::flight::{ByNumber, Flight};
+use crate::spool::{Change, Pending, SpoolError, Target};
 use std::collections::HashSet;
+use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Of so many messages it is remembered; it costs memory. Of others it is not known, and that is said where it matters.
 const STRANDED: usize = 100_000;
+
+/// The name of a lane, made once for all its messages.
+pub(super) fn name_of(names: &mut ByNumber<i32, Arc<str>>, target: &Target, lane: i32) -> Arc<str> {
+    Arc::clone(names.entry(lane).or_insert_with(|| target.lane(lane).into()))
+}
 
 impl Pump<'_> {
     pub(super) fn may_hand_over(&mut self) -> bool {
@@ -39,8 +45,13 @@ impl Pump<'_> {
                 self.store_failed(e);
                 return Ok(());
             }
-            let sender = self.events.sender.clone();
-            let report = Box::new(move |id, delivery| drop(sender.send(Event::Delivered(id, delivery))));
+            let (sender, deliveries) = (self.events.sender.clone(), self.deliveries.clone());
+            let report = Box::new(move |id, delivery| {
+                if deliveries.add(id, delivery) {
+                    // A pump that is gone has counted already.
+                    let _ = sender.send(Event::Delivered);
+                }
+            });
             self.publisher = Some(self.endpoint.publisher(report)?);
         }
         self.go_back()?;
@@ -187,13 +198,15 @@ impl Pump<'_> {
         let Some(publisher) = &mut self.publisher else {
             return false;
         };
-        let lane = self.target.lane(flight.partition);
+        let lane = name_of(&mut self.names, &self.target, flight.partition);
         let stamp = Stamp {
             seq: flight.seq,
             producer: &flight.producer,
             lane: &lane,
-        }
-        .to_string();
+        };
+        self.stamp.clear();
+        // Writing to a text cannot fail.
+        let _ = write!(self.stamp, "{stamp}");
         let message = Outgoing {
             ticket: id,
             partition: flight.partition,
@@ -203,7 +216,7 @@ impl Pump<'_> {
             value,
             headers,
             tag,
-            stamp: &stamp,
+            stamp: &self.stamp,
             voids: (!voids.is_empty()).then_some(voids),
         };
         self.observer.offered(&message);
@@ -228,7 +241,7 @@ impl Pump<'_> {
             Offer::Settled(delivery) => {
                 self.handed_to = self.handed_to.max(id + 1);
                 self.flights.add(id, flight);
-                self.delivered(id, delivery);
+                self.delivered(id, delivery, Moment::now());
             }
         }
         self.cursor = id + 1;
@@ -265,7 +278,10 @@ impl Pump<'_> {
         }
         let now = Instant::now();
         match self.resume_at {
-            None => self.resume_at = Some(now + self.backoff.next().unwrap_or(TICK)),
+            None => {
+                self.resume_at = Some(now + self.backoff.next().unwrap_or(TICK));
+                self.backed_off = true;
+            }
             Some(at) if now < at => {}
             Some(_) => {
                 if must_renew && let Some(publisher) = &mut self.publisher {

@@ -8,15 +8,15 @@ mod end;
 mod events;
 mod hand_over;
 
-use super::event::{Event, Events};
-use super::flight::{Flight, Flights};
+use super::event::{Deliveries, Event, Events};
+use super::flight::{ByNumber, Flight, Flights};
 use super::input::{Chunk, Credit, Input, ReadTo};
 use super::latency::{Latency, Times};
 use super::observe::Observer;
 use super::pace::{Pace, Rate};
 use super::partitioner::Partitioner;
 use super::places::Places;
-use crate::model::{Endpoint, Outcome, Problem, Publish, Result, Signal, Tally, Unreached};
+use crate::model::{Delivery, Endpoint, Outcome, Problem, Publish, Result, Signal, Tally, Unreached};
 use crate::spool::{Follow, Settled, Spool, Target};
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -84,7 +84,7 @@ impl Options {
         }
     }
 
-    fn follow(&self) -> Follow<'_> {
+    pub(in crate::send) fn follow(&self) -> Follow<'_> {
         Follow {
             dead_letter: self.dead_letter.as_ref(),
             check: self.check.as_ref().map(|(to, after)| (to, millis(*after))),
@@ -141,6 +141,9 @@ pub struct Pump<'a> {
     options: Options,
     observer: &'a mut dyn Observer,
     events: Events,
+    deliveries: Deliveries,
+    /// Room for the next deliveries.
+    delivered: Vec<(u64, Delivery)>,
 
     places: Option<Places>,
     publisher: Option<Box<dyn Publish>>,
@@ -177,6 +180,8 @@ pub struct Pump<'a> {
     parked: HashMap<i32, u64>,
     resume_at: Option<Instant>,
     backoff: ExponentialBackoff,
+    /// Whether the next pause is longer than the first.
+    backed_off: bool,
     /// Messages that may be stored: an attempt ended in doubt, in this run or an earlier one, and no later one gave a verdict.
     doubtful: HashSet<u64>,
     /// Attempts and the last reason of messages that came back in this run.
@@ -201,7 +206,13 @@ pub struct Pump<'a> {
     gone: BTreeMap<i32, u64>,
     /// How many messages have which lane at the start.
     lanes: BTreeMap<i32, u64>,
-    settled: Vec<(Settled, Flight)>,
+    settled: Vec<Settled>,
+    /// The flight of each of `settled`.
+    landed: Vec<Flight>,
+    /// The lanes that messages went to, by name.
+    names: ByNumber<i32, Arc<str>>,
+    /// Where stamps are written.
+    stamp: String,
     settle_since: Option<Instant>,
 
     /// Messages that earlier runs had left.
@@ -263,6 +274,8 @@ impl<'a> Pump<'a> {
             options,
             observer,
             events,
+            deliveries: Deliveries::default(),
+            delivered: Vec::new(),
             places: None,
             refused: false,
             publisher: None,
@@ -286,6 +299,7 @@ impl<'a> Pump<'a> {
             parked: HashMap::new(),
             resume_at: None,
             backoff: backoff(),
+            backed_off: false,
             doubtful: before.iter().filter(|(_, r)| r.in_doubt).map(|(id, _)| *id).collect(),
             certain: before.iter().filter(|(_, r)| !r.in_doubt).map(|(id, _)| *id).collect(),
             before: before.into_iter().map(|(id, r)| (id, (r.attempts, r.reason))).collect(),
@@ -299,6 +313,9 @@ impl<'a> Pump<'a> {
             gone: BTreeMap::new(),
             lanes: waiting.lanes,
             settled: Vec::new(),
+            landed: Vec::new(),
+            names: ByNumber::default(),
+            stamp: String::new(),
             settle_since: None,
             left: waiting.count.saturating_sub(own),
             accepted: own,
@@ -432,7 +449,24 @@ impl<'a> Pump<'a> {
     }
 }
 
-fn backoff() -> ExponentialBackoff {
+/// When something happened, by both clocks.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    at: Instant,
+    /// Milliseconds since the Unix epoch.
+    ms: i64,
+}
+
+impl Moment {
+    fn now() -> Moment {
+        Moment {
+            at: Instant::now(),
+            ms: now_ms(),
+        }
+    }
+}
+
+pub(in crate::send) fn backoff() -> ExponentialBackoff {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(200))
         .with_max_delay(Duration::from_secs(5))

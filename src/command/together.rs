@@ -1,0 +1,283 @@
+//! Messages that are published together: `send --transaction`, and what `--exec` stands on.
+
+use super::exec::settled;
+use super::send::pump;
+use super::stop;
+use crate::connect::BrokerKind;
+use crate::hooks;
+use crate::model::{Acks, Endpoint, Fate, How, Outcome, Problem, Result};
+use crate::send::{Event, Events, Input, Observer, Options, Preparation, Preparing, Report, Together};
+use crate::spool::{Group, Phase, Spool, Target, Way};
+use crate::ui::{Ui, count};
+use std::sync::Arc;
+
+/// A group of a store: the store, where its messages go, and its number.
+type Place<'a> = (&'a mut Spool, &'a Target, u64);
+
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+/// How the messages of an action are published on this kind of broker; `None` is one by one.
+pub(super) fn way(kind: BrokerKind, how: How) -> Option<Way> {
+    match kind {
+        BrokerKind::Kafka => (how.acks == Acks::All).then_some(Way::Transaction),
+        BrokerKind::RocketMq => Some(Way::Prepared),
+        BrokerKind::RabbitMq => None,
+    }
+}
+
+/// Refuses `--transaction` where it cannot be kept.
+pub(super) fn transaction_is_possible(kind: BrokerKind, how: How) -> Result<()> {
+    let cannot = |why: &str, next: &str| Err(Problem::usage(format!("--transaction cannot be kept {why}")).next(next));
+    match (kind, how.acks) {
+        (BrokerKind::Kafka, Acks::All) => Ok(()),
+        (BrokerKind::Kafka, Acks::One | Acks::Zero) => cannot(
+            "with less than --acks all",
+            "leave --acks out: a transaction stands on all replicas",
+        ),
+        (BrokerKind::RabbitMq, _) => cannot(
+            "on RabbitMQ",
+            "--tx publishes in AMQP transactions there; no queue but the first of one is promised anything together",
+        ),
+        (BrokerKind::RocketMq, _) => cannot(
+            "on RocketMQ",
+            "--exec -- PROGRAM hands messages out only after a program of yours did its work",
+        ),
+    }
+}
+
+/// The name that the broker knows a group by. It stays over restarts, so that the next run ends what this one left.
+pub(super) fn name(way: Way, target: &Target) -> String {
+    match way {
+        Way::Transaction => format!("mqsafe-{}", target.producer),
+        Way::Prepared => target.producer.clone(),
+    }
+}
+
+/// What reading the input into a group came to.
+pub(super) enum Held {
+    /// All of it is stored.
+    Whole(Report),
+    /// It is not all there, or not all of it was readable.
+    Cut(Report),
+}
+
+/// Stores the input as a group that nobody is offered yet. When nothing of it was accepted the group is gone.
+pub(super) fn hold(
+    (spool, target, no): Place<'_>,
+    endpoint: &Arc<dyn Endpoint>,
+    options: &Options,
+    input: Input,
+    observer: &mut dyn Observer,
+) -> Result<Held> {
+    let hold = Options {
+        hold: Some(no),
+        ..options.clone()
+    };
+    match pump(spool, target, Arc::clone(endpoint), hold, Some(input), observer) {
+        Ok(held) if held.whole => Ok(Held::Whole(held)),
+        Ok(held) => Ok(Held::Cut(held)),
+        Err(problem) => {
+            spool.decide(target, no, Some("nothing was accepted"), now_ms())?;
+            Err(problem)
+        }
+    }
+}
+
+/// The whole input as one.
+pub(super) fn transaction(
+    (spool, target): (&mut Spool, &Target),
+    endpoint: &Arc<dyn Endpoint>,
+    options: &Options,
+    input: Input,
+    observer: &mut dyn Observer,
+) -> Result<Report> {
+    let no = spool.begin_group(target, "--transaction", now_ms())?;
+    spool.publish_together(target, no, Way::Transaction, &name(Way::Transaction, target))?;
+    let held = match hold((&mut *spool, target, no), endpoint, options, input, observer)? {
+        Held::Whole(held) => held,
+        Held::Cut(mut held) => {
+            let why = "its input was not read to the end, and it is all or nothing";
+            let messages = spool.decide(target, no, Some(why), now_ms())?;
+            settled(&mut held, observer, &messages, Fate::Refused, why);
+            held.why.get_or_insert_with(|| why.to_owned());
+            held.outcome = held.outcome.and(Outcome::Negative);
+            return Ok(held);
+        }
+    };
+    let ids = spool.group_messages(target, no)?;
+    if ids.is_empty() {
+        spool.decide(target, no, None, now_ms())?;
+        return Ok(held);
+    }
+    spool.advance(target, no, Phase::Decided, &[])?;
+    hooks::die_at("decided");
+    let published = publish((spool, target, no), endpoint, options, observer, None, &ids)?;
+    Ok(joined(held, published))
+}
+
+/// One report of the run that stored messages and the one that published them.
+pub(super) fn joined(held: Report, published: Report) -> Report {
+    Report {
+        own: held.own.plus(published.own),
+        earlier: held.earlier.plus(published.earlier),
+        // They are published, or their verdict is known.
+        held: 0,
+        lines: held.lines,
+        read_to: held.read_to,
+        ..published
+    }
+}
+
+/// Publishes a group that is decided, and then what of it is sent as ordinary messages.
+pub(super) fn publish(
+    (spool, target, no): Place<'_>,
+    endpoint: &Arc<dyn Endpoint>,
+    options: &Options,
+    observer: &mut dyn Observer,
+    waiting: Option<Waiting>,
+    ids: &[(u64, u64)],
+) -> Result<Report> {
+    let Some(group) = spool.to_publish(target)?.into_iter().find(|group| group.no == no) else {
+        return Err(Problem::unknown(format!("the spool holds no decided action {no}")));
+    };
+    let together = of((&mut *spool, target, group), endpoint, options, observer)?;
+    let mut report = match waiting {
+        Some(waiting) => together.hand_out_prepared(waiting.0),
+        None => together.publish(),
+    };
+    let loose = (ids.len() as u64).saturating_sub(report.own.accepted());
+    if loose > 0 && report.spool_is_there {
+        let own = ids.first().map(|(first, _)| (*first, loose));
+        let after = Options { own, ..options.clone() };
+        let ordinary = pump(spool, target, Arc::clone(endpoint), after, None, observer)?;
+        report = added(report, ordinary);
+    }
+    Ok(report)
+}
+
+/// The counts and troubles of both.
+fn added(first: Report, mut second: Report) -> Report {
+    second.own = first.own.plus(second.own);
+    second.earlier = first.earlier.plus(second.earlier);
+    second.troubles.splice(0..0, first.troubles);
+    second.why = first.why.or(second.why);
+    second.latency = second.latency.or(first.latency);
+    second.outcome = second.outcome.and(first.outcome);
+    second
+}
+
+fn of<'a>(
+    (spool, target, group): (&'a mut Spool, &Target, Group),
+    endpoint: &Arc<dyn Endpoint>,
+    options: &Options,
+    observer: &'a mut dyn Observer,
+) -> Result<Together<'a>> {
+    let events = Events::default();
+    let sender = events.sender.clone();
+    stop::on_signal(move |signal| drop(sender.send(Event::Stop(signal))))?;
+    // With the names of its lanes, which may have been learnt meanwhile.
+    let target = spool.target(&target.broker, &target.topic)?;
+    let (endpoint, options) = (Arc::clone(endpoint), options.clone());
+    Ok(Together::new(spool, target, group, endpoint, options, observer, events))
+}
+
+/// Publishes what earlier runs have left to be published together. What of it is sent as ordinary messages waits like others then.
+/// The counts are those of earlier runs.
+pub(super) fn finish(
+    (spool, target): (&mut Spool, &Target),
+    endpoint: &Arc<dyn Endpoint>,
+    options: &Options,
+    observer: &mut dyn Observer,
+) -> Result<Option<Report>> {
+    let mut all: Option<Report> = None;
+    for group in spool.to_publish(target)? {
+        let report = of((&mut *spool, target, group), endpoint, options, observer)?.publish();
+        let is_over = report.outcome != Outcome::Good;
+        all = Some(earlier(all, report));
+        // The next one would wait for the same.
+        if is_over {
+            break;
+        }
+    }
+    Ok(all)
+}
+
+/// One more group of an earlier run.
+pub(super) fn earlier(before: Option<Report>, mut report: Report) -> Report {
+    report.earlier = report.earlier.plus(std::mem::take(&mut report.own));
+    match before {
+        Some(before) => added(before, report),
+        None => report,
+    }
+}
+
+/// Adds what became of earlier runs' groups to a report.
+pub(super) fn with_earlier(finished: Option<Report>, mut report: Report) -> Report {
+    let Some(finished) = finished else { return report };
+    report.earlier = report.earlier.plus(finished.earlier);
+    report.troubles.splice(0..0, finished.troubles);
+    report.why = report.why.or(finished.why);
+    report.outcome = report.outcome.and(finished.outcome);
+    report
+}
+
+/// What preparing came to.
+pub(super) enum Prepare {
+    /// The action may begin.
+    Ready(Waiting),
+    /// It must not, for this reason.
+    Not(String, Outcome),
+}
+
+/// Messages that wait at their broker, and the connection that answers for them.
+pub(super) struct Waiting(Preparing);
+
+impl Waiting {
+    /// Hands the messages of a group to their broker, which keeps them from readers.
+    ///
+    /// # Errors
+    /// When the store fails, or the topic is not there.
+    pub(super) fn prepare(
+        (spool, target, no): Place<'_>,
+        endpoint: &Arc<dyn Endpoint>,
+        options: &Options,
+        observer: &mut dyn Observer,
+        ui: &Ui,
+    ) -> Result<Prepare> {
+        let mut preparing = Preparing::connect(spool, target, &**endpoint)?;
+        let Some((_, group)) = spool.undecided()?.into_iter().find(|(_, group)| group.no == no) else {
+            return Err(Problem::unknown(format!("the spool holds no action {no}")));
+        };
+        let done = of((&mut *spool, target, group), endpoint, options, observer)?.prepare(&mut preparing)?;
+        let not = match done {
+            Preparation::Ready(missing) => {
+                if let Some((missing, why)) = missing.filter(|(n, _)| *n > 0) {
+                    ui.warn(&format!(
+                        "{} could not be prepared at the broker ({why}); what the action decides is in the spool, and they are sent \
+                         after it",
+                        count(missing, "message")
+                    ));
+                }
+                return Ok(Prepare::Ready(Waiting(preparing)));
+            }
+            Preparation::Refused(line, why) => Prepare::Not(
+                format!("line {line} was refused by the broker, so the action was not begun: {why}"),
+                Outcome::Negative,
+            ),
+            Preparation::Stopped(signal) => Prepare::Not(
+                "it was interrupted before the action began".to_owned(),
+                Outcome::Interrupted(signal),
+            ),
+        };
+        Waiting(preparing).give_up(&spool.handles(target, no)?);
+        Ok(not)
+    }
+
+    /// Tells the broker that nothing of a group is handed out. What does not hear it asks, and is told then; or nobody answers, and
+    /// the broker gives the messages up.
+    pub(super) fn give_up(mut self, handles: &[(u64, String)]) {
+        self.0.drop_all(handles);
+    }
+}
