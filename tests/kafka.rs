@@ -40,3 +40,5 @@ mod stop;
 mod tool;
 #[path = "kafka/transaction.rs"]
 mod transaction;
+#[path = "kafka/verify.rs"]
+mod verify;
