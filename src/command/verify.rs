@@ -81,8 +81,13 @@ fn read(args: &VerifyArgs, ui: &Ui) -> Result<Outcome> {
     );
     reader.expected = expected.as_mut();
     let problem = reader.scan(scan.as_mut(), &plan)?;
-    if let Some(problem) = problem.filter(|_| reader.state.report.partitions.is_empty()) {
-        return nothing(&args.judge, &topic, reader.state, &problem, &asked, ui);
+    match problem {
+        Some(problem) if reader.state.report.partitions.is_empty() => {
+            return nothing(&args.judge, &topic, reader.state, &problem, &asked, ui);
+        }
+        // What was read before still stands, and nothing was added to it.
+        Some(problem) => ui.problem(&problem),
+        None => {}
     }
     if args.follow {
         follow::run(args, &mut reader, scan.as_mut(), &plan, &asked, ui)?;

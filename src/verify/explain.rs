@@ -58,6 +58,8 @@ pub struct Second {
     headers: HashMap<i32, BatchHeader>,
     open: Open,
     aborted: Vec<(usize, u64)>,
+    /// Missing numbers that are there by now.
+    late: Vec<(usize, u64)>,
     /// Holes that were not looked at.
     pub left_out: usize,
 }
@@ -102,10 +104,10 @@ impl Second {
     pub fn header(&mut self, partition: i32, header: &BatchHeader) {
         self.headers.insert(partition, *header);
         let Some(control) = header.control else { return };
-        let ended = self.open.remove(&(partition, header.producer_id));
+        let ended = self.open.remove(&(partition, header.producer_id)).unwrap_or_default();
         match control {
-            Control::Abort => self.aborted.extend(ended.unwrap_or_default()),
-            Control::Commit | Control::Other(_) => {}
+            Control::Abort => self.aborted.extend(ended),
+            Control::Commit | Control::Other(_) => self.late.extend(ended),
         }
     }
 
@@ -122,10 +124,14 @@ impl Second {
             let Some(hole) = self.holes.get_mut(no) else { continue };
             let (first, last) = hole.numbers;
             if (first..=last).contains(&stamp.seq) {
-                // It is there for a reader of uncommitted messages.
-                if let Some(header) = header.filter(|header| header.transactional) {
-                    let key = (record.partition, header.producer_id);
-                    self.open.entry(key).or_default().push((no, stamp.seq));
+                match header.filter(|header| header.transactional) {
+                    // It is there for a reader of uncommitted messages.
+                    Some(header) => {
+                        let key = (record.partition, header.producer_id);
+                        self.open.entry(key).or_default().push((no, stamp.seq));
+                    }
+                    // It came after the first look had ended.
+                    None => self.late.push((no, stamp.seq)),
                 }
                 continue;
             }
@@ -155,8 +161,8 @@ impl Second {
                 facts.found_aborted(producer, lane, seq);
             }
         }
-        // No mark ended these.
-        for &(no, seq) in self.open.values().flatten() {
+        // These came late, or no mark has ended their transaction yet.
+        for &(no, seq) in self.open.values().flatten().chain(&self.late) {
             if let Some((producer, lane)) = name(no) {
                 facts.found_held_back(producer, lane, seq);
             }
@@ -255,11 +261,20 @@ mod tests {
         give(&mut second, 5, 6);
         second.header(0, &header(6, 6, 11, None));
         give(&mut second, 6, 9);
+        let plain = BatchHeader {
+            transactional: false,
+            ..header(7, 7, -1, None)
+        };
+        second.header(0, &plain);
+        give(&mut second, 7, 4);
         let mut facts = Facts::default();
         let holes = second.finish(&mut facts);
         let name = ("p".to_owned(), "t/0".to_owned());
         assert_eq!(facts.aborted[&name].iter().cloned().collect::<Vec<_>>(), [3..=3]);
-        assert_eq!(facts.held_back[&name].iter().cloned().collect::<Vec<_>>(), [6..=6]);
+        assert_eq!(
+            facts.held_back[&name].iter().cloned().collect::<Vec<_>>(),
+            [4..=4, 6..=6]
+        );
         let seqs: Vec<_> = holes
             .iter()
             .map(|hole| (hole.before.as_ref().map(|n| n.seq), hole.after.as_ref().map(|n| n.seq)))

@@ -125,14 +125,23 @@ fn states_of_several_readers_give_the_verdict_of_one() {
     };
     for order in [[0, 1, 2], [2, 0, 1]] {
         let merged = merge(order);
-        assert_eq!((merged.code, text(&merged)), (whole.code, text(&whole)), "{}", merged.stderr);
+        assert_eq!(
+            (merged.code, text(&merged)),
+            (whole.code, text(&whole)),
+            "{}",
+            merged.stderr
+        );
     }
     assert_eq!(whole.code, 1);
     // Going on from a state reads only what is new, and says the same of all.
     tool::run_with(case.send(&[]), &judge::text(&judge::lines(3000, 300, 60))).expect(0);
     let (resumed, path) = state("whole", &[]);
     assert_eq!(text(&resumed), text(&state("anew", &[]).0));
-    assert!(resumed.stderr.contains("3305") || text(&resumed).contains("3305"), "{}", resumed.stderr);
+    assert!(
+        resumed.stderr.contains("3305") || text(&resumed).contains("3305"),
+        "{}",
+        resumed.stderr
+    );
     // A file that was cut off is not taken for a smaller one.
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
@@ -190,10 +199,18 @@ fn numbers_and_ids_of_others_are_read_where_they_stand() {
     producer.flush(PATIENCE).unwrap();
     for from in ["header:n", "json:/n", "key:order-(.*)"] {
         let verified = case.verify(&["--seq-from", from, "--producer-from", "json:/who"]);
-        assert_eq!((verified.code, verified.total("gap")), (1, 1), "{from}: {}", verified.stderr);
+        assert_eq!(
+            (verified.code, verified.total("gap")),
+            (1, 1),
+            "{from}: {}",
+            verified.stderr
+        );
         assert_eq!(verified.json["lanes"][0]["gaps"], serde_json::json!([[4, 4]]));
     }
-    let orders = case.file("orders.csv", b"order_id,sum\norder-0,1\norder-1,1\norder-2,1\norder-3,1\norder-5,1\n");
+    let orders = case.file(
+        "orders.csv",
+        b"order_id,sum\norder-0,1\norder-1,1\norder-2,1\norder-3,1\norder-5,1\n",
+    );
     let verified = case.verify(&["--expect", orders.to_str().unwrap(), "--column", "order_id"]);
     assert_eq!(verified.code, 1, "{}", verified.stderr);
     let expected = &verified.json["expected"];
@@ -239,7 +256,10 @@ fn a_number_in_an_aborted_transaction_is_explained() {
     let stamp = format!("mqsafe-id=8 transactions {}/0", case.topic);
     cluster.write(&case.topic, 0, &[stamp.as_bytes()], None, b"after 7");
     let verified = case.verify(&[]);
-    assert_eq!((verified.code, verified.total("gap"), verified.total("aborted")), (1, 1, 2));
+    assert_eq!(
+        (verified.code, verified.total("gap"), verified.total("aborted")),
+        (1, 1, 2)
+    );
 }
 
 #[test]

@@ -153,6 +153,21 @@ fn words(answer: &Answer, ui: &Ui) {
             ui.say(&line);
         }
     }
+    if totals.expired > 0 {
+        let report = &answer.state.report;
+        let starts = report.partitions.iter().filter(|read| read.from > 0).count();
+        let why = match report.compacted {
+            Some(true) => "the topic is compacted, which removes old values of a key".to_owned(),
+            Some(false) | None => format!(
+                "{} of the logs no longer start at 0 (retention or deleted records)",
+                starts
+            ),
+        };
+        ui.say(&format!("expired: {why}"));
+    }
+    if totals.unseen.is_some_and(|n| n > 0) {
+        ui.say("unseen: acknowledged, and above what could be read: not replicated yet, behind an open transaction, or not reached; ask again later");
+    }
     if totals.single > 0 && !answer.pid {
         ui.say(&format!(
             "{} of {} hold a single number, in which nothing could be seen to be missing; `send --lane exchange` numbers a whole exchange as one",
