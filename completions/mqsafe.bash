@@ -114,7 +114,7 @@ _mqsafe() {
             return 0
             ;;
         mqsafe__subcmd__audit)
-            opts="-q -v -h --profile --format --fail-on --dialect --explain --list-rules --color --no-progress --quiet --verbose --log-format --help"
+            opts="-q -v -h --profile --format --output --fail-on --dialect --kafka-version --client --strict --baseline --write-baseline --changed-since --pedantic --fix --diff --config --explain --list-rules --color --no-progress --quiet --verbose --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -125,7 +125,11 @@ _mqsafe() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "full json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "full concise json sarif github gitlab junit markdown" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --fail-on)
@@ -133,7 +137,31 @@ _mqsafe() {
                     return 0
                     ;;
                 --dialect)
-                    COMPREPLY=($(compgen -W "kafka-broker kafka-producer kafka-consumer librdkafka-producer librdkafka-consumer rabbitmq-definitions rocketmq-broker" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "kafka-broker kafka-producer kafka-consumer librdkafka-producer librdkafka-consumer rabbitmq-definitions rocketmq-broker kafka-connect kafka-connector kafka-streams kafka-mirrormaker rabbitmq-conf rocketmq-controller application" -- "${cur}"))
+                    return 0
+                    ;;
+                --kafka-version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --baseline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --write-baseline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --changed-since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --explain)

@@ -41,9 +41,16 @@ complete -c mqsafe -n "__fish_mqsafe_needs_command" -f -a "verify" -d 'Did we lo
 complete -c mqsafe -n "__fish_mqsafe_needs_command" -f -a "spool" -d 'What waits for its confirmation'
 complete -c mqsafe -n "__fish_mqsafe_needs_command" -f -a "context" -d 'Named connections, and whether they work'
 complete -c mqsafe -n "__fish_mqsafe_needs_command" -f -a "drill" -d 'See messages die, and not die: careless producers and `send`, under the same faults'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l profile -d 'What "safe" means here: finance, orders, logs, or the path of a profile' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l profile -d 'What "safe" means here: finance, orders, logs, or the path of a profile [default: orders, or what .mqsafe.yaml says]' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l format -d 'How findings are written' -r -f -a "full\t'With the source line, the failure story and the fix'
-json\t'One JSON object (mqsafe.audit/1)'"
+concise\t'One line for each finding'
+json\t'One JSON object (mqsafe.audit/1)'
+sarif\t'SARIF 2.1.0'
+github\t'Annotations of GitHub Actions'
+gitlab\t'GitLab\'s code quality report'
+junit\t'JUnit XML'
+markdown\t'A table in Markdown'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l output -d 'Write a report to a file as well, in any format; may be given several times' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l fail-on -d 'The lowest severity that makes the exit code 1' -r -f -a "critical\t'Acknowledged data can vanish on one ordinary failure'
 high\t'As critical, when something else goes wrong as well'
 medium\t'Under a rare or partly known condition'
@@ -54,13 +61,30 @@ kafka-consumer\t'Settings of a Java consumer'
 librdkafka-producer\t'Settings of a librdkafka producer'
 librdkafka-consumer\t'Settings of a librdkafka consumer'
 rabbitmq-definitions\t'definitions.json'
-rocketmq-broker\t'broker.conf'"
+rocketmq-broker\t'broker.conf'
+kafka-connect\t'Settings of a Kafka Connect worker'
+kafka-connector\t'Settings of a connector'
+kafka-streams\t'Settings of a Kafka Streams application'
+kafka-mirrormaker\t'Settings of MirrorMaker 2'
+rabbitmq-conf\t'rabbitmq.conf'
+rocketmq-controller\t'controller.conf or namesrv.conf'
+application\t'application.yml or application.properties of Spring or Quarkus'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l kafka-version -d 'The release that the brokers of Kafka run, as 3.7 or 3.7.1, whatever the files tell' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l client -d 'The client and its release, whatever the files tell: java:3.7, librdkafka:2.3' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l baseline -d 'Leave out what this file holds from before' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l write-baseline -d 'Write everything that is found now to this file, to be left out by --baseline later; what is no longer found goes' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l changed-since -d 'Tell only of files that differ from this revision of git; all are read, so that files are still joined' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l config -d 'Read the settings of the repository from this file instead of .mqsafe.yaml' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l explain -d 'Explain one rule and stop' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
 json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l strict -d 'Let a comment silence a finding only when it gives a reason'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l pedantic -d 'Let every rule speak, even where one finding already says it all'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l fix -d 'Change the files where a rule knows a safe value; comments and format stay'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l diff -d 'Show what --fix would change, and change nothing'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l list-rules -d 'List the rules and stop'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l no-progress -d 'Show no progress bar and no progress lines'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'

@@ -2,6 +2,8 @@
 
 #[path = "audit/common.rs"]
 mod common;
+#[path = "audit/corpus.rs"]
+mod corpus;
 #[path = "audit/exit_codes.rs"]
 mod exit_codes;
 #[path = "audit/fixtures.rs"]
@@ -10,6 +12,8 @@ mod fixtures;
 mod formats;
 #[path = "audit/hostile.rs"]
 mod hostile;
+#[path = "audit/outputs.rs"]
+mod outputs;
 #[path = "audit/recognition.rs"]
 mod recognition;
 #[path = "audit/secrets.rs"]

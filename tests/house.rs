@@ -50,12 +50,13 @@ const BLIND: &[&str] = &[
 /// Words, and the only places that may use them. A place is a file or, ending in `/`, a folder.
 const ONLY: &[(&str, &[&str])] = &[
     ("rdkafka", &["src/broker/"]),
+    ("kafka_protocol", &["src/broker/"]),
     ("rdkafka_sys", &["src/broker/"]),
     ("lapin", &["src/broker/"]),
     ("rocketmq_protocol", &["src/broker/"]),
     ("ureq", &["src/broker/"]),
     ("TcpStream", &["src/broker/"]),
-    ("saphyr_parser", &["src/connect/yaml.rs"]),
+    ("saphyr_parser", &["src/connect/yaml.rs", "src/text/yaml.rs"]),
     ("jks", &["src/connect/store.rs"]),
     ("p12_keystore", &["src/connect/store.rs"]),
     ("unsafe", &["src/broker/kafka/raw.rs"]),
@@ -138,6 +139,11 @@ fn canary_each_planted_fault_is_reported() {
             "connect may not read the environment",
         ),
         ("src/send/pump.rs", "use rdkafka::Message;", "rdkafka"),
+        (
+            "src/verify/mod.rs",
+            "use kafka_protocol::messages::ApiKey;",
+            "kafka_protocol",
+        ),
         ("src/connect/tls.rs", "use std::net::TcpStream;", "TcpStream"),
         ("src/connect/tls.rs", "ureq::get(x)", "ureq"),
         ("src/connect/file.rs", "use saphyr_parser::Parser;", "saphyr_parser"),

@@ -16,6 +16,8 @@ mod support;
 mod cluster;
 #[path = "kafka/forms.rs"]
 mod forms;
+#[path = "kafka/full.rs"]
+mod full;
 #[path = "kafka/history.rs"]
 mod history;
 #[path = "kafka/input.rs"]
@@ -26,12 +28,18 @@ mod judge;
 mod ledger;
 #[path = "kafka/memory.rs"]
 mod memory;
+#[path = "kafka/oracle.rs"]
+mod oracle;
 #[path = "kafka/outage.rs"]
 mod outage;
 #[path = "kafka/publish.rs"]
 mod publish;
+#[path = "kafka/query.rs"]
+mod query;
 #[path = "kafka/resume.rs"]
 mod resume;
+#[path = "kafka/scanner.rs"]
+mod scanner;
 #[path = "kafka/spool.rs"]
 mod spool;
 #[path = "kafka/stop.rs"]

@@ -22,6 +22,8 @@ mod hostile;
 mod outage;
 #[path = "rabbitmq/publish.rs"]
 mod publish;
+#[path = "rabbitmq/query.rs"]
+mod query;
 #[path = "rabbitmq/read.rs"]
 mod read;
 #[path = "rabbitmq/tool.rs"]

@@ -24,3 +24,5 @@ mod exec;
 mod half;
 #[path = "rocketmq/outage.rs"]
 mod outage;
+#[path = "rocketmq/query.rs"]
+mod query;

@@ -2,15 +2,21 @@
 
 use super::excerpt;
 use super::fact::{Dialect, Effect, Place, Unit};
+use super::ignore;
 use super::input::{self, Input};
-use super::judge::{Hit, Judge};
+use super::judge::{Context, Hit, Judge};
+use super::locks::Locks;
 use super::read::{self, Reading};
 use super::registry::RULES;
-use super::report::{Finding, Judged, Note, Places, ReadError, Report, ShownPlace, Undecided, Unrecognised};
-use super::rule::Rule;
+use super::report::{Edit, Finding, Judged, Note, Places, ReadError, Report, ShownPlace, Undecided, Unrecognised};
+use super::role;
+use super::rule::{Evidence, Rule};
 use super::secret::Masks;
+use super::stated::Stated;
+use super::world::World;
 use crate::config::Profile;
-use crate::text::SourceFile;
+use crate::text::{SourceFile, Span};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,6 +27,37 @@ pub struct Options<'a> {
     pub profile: &'a Profile,
     /// Read every named file as this, whatever it looks like.
     pub dialect: Option<Dialect>,
+    /// What is said of versions.
+    pub stated: Stated,
+    /// Let every rule speak, even where one finding already says it all.
+    pub pedantic: bool,
+    /// Let a comment silence a finding only when it gives a reason.
+    pub strict: bool,
+}
+
+impl<'a> Options<'a> {
+    /// What the profile asks, with nothing said beside it.
+    pub fn new(profile: &'a Profile) -> Options<'a> {
+        Options {
+            profile,
+            dialect: None,
+            stated: Stated::default(),
+            pedantic: false,
+            strict: false,
+        }
+    }
+}
+
+/// The text of the files that were judged, for the lines that findings show.
+type Sources = HashMap<Arc<str>, (SourceFile, Masks)>;
+
+/// What was read so far.
+#[derive(Default)]
+struct Read {
+    units: Vec<Unit>,
+    sources: Sources,
+    /// Files of builds on the disk; none for texts that are no files.
+    locks: Option<Locks>,
 }
 
 /// Audits files and directories. `progress` hears of every file, with the number done and the number of all.
@@ -32,11 +69,15 @@ pub fn audit(paths: &[PathBuf], options: &Options<'_>, mut progress: impl FnMut(
         not_opened: inputs.not_opened,
         ..Report::default()
     };
+    let mut all = Read {
+        locks: Some(Locks::default()),
+        ..Read::default()
+    };
     let total = inputs.files.len();
     for (done, file) in inputs.files.iter().enumerate() {
         progress(done, total, &file.name);
         match input::bytes_of(&file.path) {
-            Ok(bytes) => audit_input(file, bytes, options, &mut report),
+            Ok(bytes) => read_input(file, bytes, options, &mut all, &mut report),
             Err(what) => report.errors.push(ReadError {
                 file: file.name.clone(),
                 spot: None,
@@ -44,27 +85,35 @@ pub fn audit(paths: &[PathBuf], options: &Options<'_>, mut progress: impl FnMut(
             }),
         }
     }
-    report.sort();
+    judge_all(&all, options, &mut report);
     report
 }
 
 /// Audits bytes under the name of a file that need not exist.
 pub fn audit_bytes(name: &str, bytes: &[u8], options: &Options<'_>) -> Report {
+    audit_texts(&[(name, bytes)], options)
+}
+
+/// Audits several files together that need not exist.
+pub fn audit_texts(files: &[(&str, &[u8])], options: &Options<'_>) -> Report {
     let mut report = Report {
         profile: options.profile.name.clone(),
         ..Report::default()
     };
-    let file = Input {
-        path: PathBuf::from(name),
-        name: Arc::from(name),
-        named: true,
-    };
-    audit_input(&file, bytes.to_vec(), options, &mut report);
-    report.sort();
+    let mut all = Read::default();
+    for (name, bytes) in files {
+        let file = Input {
+            path: PathBuf::from(name),
+            name: Arc::from(*name),
+            named: true,
+        };
+        read_input(&file, bytes.to_vec(), options, &mut all, &mut report);
+    }
+    judge_all(&all, options, &mut report);
     report
 }
 
-fn audit_input(file: &Input, bytes: Vec<u8>, options: &Options<'_>, report: &mut Report) {
+fn read_input(file: &Input, bytes: Vec<u8>, options: &Options<'_>, all: &mut Read, report: &mut Report) {
     let source = SourceFile::new(bytes);
     let path: &Path = &file.path;
     let unrecognised = |reason: String| Unrecognised {
@@ -73,10 +122,12 @@ fn audit_input(file: &Input, bytes: Vec<u8>, options: &Options<'_>, report: &mut
         named: file.named,
     };
     match read::read(&file.name, path, &source, options.dialect) {
-        Reading::Units { units, masks } => {
-            for unit in &units {
-                judge(unit, &source, &masks, options.profile, report);
+        Reading::Units { mut units, masks } => {
+            if let Some(locks) = &mut all.locks {
+                locks.tell(path, &mut units);
             }
+            all.units.extend(units);
+            all.sources.insert(file.name.clone(), (source, masks));
         }
         Reading::Malformed { spot, what } => report.errors.push(ReadError {
             file: file.name.clone(),
@@ -89,58 +140,84 @@ fn audit_input(file: &Input, bytes: Vec<u8>, options: &Options<'_>, report: &mut
     }
 }
 
-fn judge(unit: &Unit, source: &SourceFile, masks: &Masks, profile: &Profile, report: &mut Report) {
-    report.files.push(Judged {
-        file: unit.file.clone(),
-        dialect: unit.dialect,
-        component: unit.component,
-    });
-    notes_on_dead_settings(unit, report);
+fn judge_all(all: &Read, options: &Options<'_>, report: &mut Report) {
+    let world = World::new(&all.units);
+    judge_world(&world, &all.sources, options, report);
+    let sources = all.sources.iter().map(|(file, (source, _))| (file, source));
+    ignore::apply(sources, options.strict, report);
+    report.sort();
+}
+
+/// Lets every rule judge every unit that it applies to.
+fn judge_world(world: &World<'_>, sources: &Sources, options: &Options<'_>, report: &mut Report) {
+    let context = Context {
+        profile: options.profile,
+        stated: options.stated,
+        pedantic: options.pedantic,
+        world,
+    };
+    let rules: Vec<&'static Rule> = RULES.iter().copied().filter(|r| is_on(r, options.profile)).collect();
+    for unit in world.units() {
+        report.files.push(Judged {
+            file: unit.file.clone(),
+            dialect: unit.dialect,
+            component: unit.component,
+            facts: unit.facts.len() + unit.surroundings.len(),
+        });
+        notes_on_dead_settings(unit, report);
+        for rule in &rules {
+            if unit.dialect == Dialect::KafkaClient && applies_to_a_client(rule) {
+                report.undecided.push(Undecided {
+                    rule,
+                    file: unit.file.clone(),
+                    reason: "nothing in the file tells whether a producer or a consumer reads it".to_owned(),
+                });
+            } else if rule.applies.iter().any(|r| role::is(unit, *r)) {
+                judge(rule, unit, context, sources, report);
+            }
+        }
+    }
+}
+
+fn judge(rule: &'static Rule, unit: &Unit, context: Context<'_>, sources: &Sources, report: &mut Report) {
     let shown = |place: &Place, label: &str| ShownPlace {
         file: place.file.clone(),
         spot: place.spot,
-        excerpt: excerpt::cut(source, masks, place.span),
+        excerpt: sources
+            .get(&place.file)
+            .and_then(|(source, masks)| excerpt::cut(source, masks, place.span)),
         label: label.to_owned(),
     };
-    for rule in RULES.iter().copied().filter(|rule| is_on(rule, profile)) {
-        if unit.dialect == Dialect::KafkaClient && applies_to_a_client(rule) {
-            report.undecided.push(Undecided {
-                rule,
-                file: unit.file.clone(),
-                reason: "nothing in the file tells whether a producer or a consumer reads it".to_owned(),
-            });
-            continue;
-        }
-        if !rule.applies.contains(&unit.dialect) {
-            continue;
-        }
-        let mut judge = Judge::new(rule, unit, profile);
-        (rule.check)(&mut judge);
-        if judge.unlisted > 0 {
-            report.notes.push(Note {
-                file: unit.file.clone(),
-                line: None,
-                what: format!("{} more findings of {} are not listed", judge.unlisted, rule.code),
-                verbose: false,
-            });
-        }
-        report
-            .findings
-            .extend(judge.hits.into_iter().map(|hit| finding(hit, shown)));
-        report
-            .undecided
-            .extend(judge.undecided.into_iter().map(|reason| Undecided {
-                rule,
-                file: unit.file.clone(),
-                reason,
-            }));
-        report.notes.extend(judge.notes.into_iter().map(|what| Note {
+    let mut judge = Judge::new(rule, unit, context);
+    (rule.check)(&mut judge);
+    if judge.unlisted > 0 {
+        report.notes.push(Note {
             file: unit.file.clone(),
             line: None,
-            what,
-            verbose: true,
-        }));
+            what: format!("{} more findings of {} are not listed", judge.unlisted, rule.code),
+            verbose: false,
+        });
     }
+    report.findings.extend(judge.hits.into_iter().map(|hit| {
+        let edit = edit(&hit, sources);
+        Finding {
+            edit,
+            ..finding(hit, shown)
+        }
+    }));
+    report
+        .undecided
+        .extend(judge.undecided.into_iter().map(|reason| Undecided {
+            rule,
+            file: unit.file.clone(),
+            reason,
+        }));
+    report.notes.extend(judge.notes.into_iter().map(|what| Note {
+        file: unit.file.clone(),
+        line: None,
+        what,
+        verbose: true,
+    }));
 }
 
 fn finding(hit: Hit, shown: impl Fn(&Place, &str) -> ShownPlace) -> Finding {
@@ -157,7 +234,25 @@ fn finding(hit: Hit, shown: impl Fn(&Place, &str) -> ShownPlace) -> Finding {
         headline: hit.say.headline,
         story: hit.say.story,
         fix: hit.say.fix,
+        edit: None,
     }
+}
+
+/// The bytes of the value that a hit points at, when a safe one may stand there.
+fn edit(hit: &Hit, sources: &Sources) -> Option<Edit> {
+    let (text, value) = (hit.safe?, hit.value.as_deref()?.trim());
+    let (source, masks) = sources.get(&hit.place.file)?;
+    if value.is_empty() || masks.touch(hit.place.span) {
+        return None;
+    }
+    let raw = source.bytes().get(hit.place.span.range())?;
+    // The value is what the place ends with, but for quotes.
+    let end = raw.iter().rposition(|b| !matches!(b, b'"' | b'\'' | b' ' | b'\t'))? + 1;
+    let start = end.checked_sub(value.len())?;
+    (raw.get(start..end)? == value.as_bytes()).then(|| Edit {
+        span: Span::new(hit.place.span.start + start, hit.place.span.start + end),
+        text,
+    })
 }
 
 /// Whether the profile lets the rule, or one of its variants, speak at all.
@@ -169,10 +264,11 @@ fn is_on(rule: &Rule, profile: &Profile) -> bool {
             .any(|v| profile.severity(&format!("{}/{v}", rule.code)).is_some())
 }
 
+/// Whether the rule would have judged a client file if it told its role. Rules that join files say nothing of such a one.
 fn applies_to_a_client(rule: &Rule) -> bool {
-    [Dialect::KafkaProducer, Dialect::KafkaConsumer]
-        .iter()
-        .any(|d| rule.applies.contains(d))
+    !rule.code.starts_with("X-")
+        && rule.evidence.contains(&Evidence::File)
+        && rule.applies.iter().all(|r| r.is_kafka_client())
 }
 
 /// A setting that comes twice with two values, or that a byte order mark hides, is worth a word whatever it is.
@@ -182,10 +278,19 @@ fn notes_on_dead_settings(unit: &Unit, report: &mut Report) {
     if unit.fragment.is_some() && !json {
         return;
     }
+    for (line, what) in &unit.remarks {
+        report.notes.push(Note {
+            file: unit.file.clone(),
+            line: Some(*line),
+            what: what.clone(),
+            verbose: true,
+        });
+    }
     for fact in &unit.facts {
         let key = &fact.key;
         let what = match fact.effect {
             Effect::Live => continue,
+            Effect::Ignored { why } => format!("`{key}` has no effect: {why}"),
             Effect::Overridden { .. } if json => {
                 format!("`{key}` comes twice in one object; the last is judged, and readers differ on that")
             }
@@ -204,4 +309,22 @@ fn notes_on_dead_settings(unit: &Unit, report: &mut Report) {
             verbose: false,
         });
     }
+}
+
+/// Judges units that no reader made, for the tests of rules whose facts come from a live broker or a reader of its own.
+#[cfg(test)]
+pub(super) fn judge_fed(units: &[Unit], files: Vec<Arc<str>>, text: &str, options: &Options<'_>) -> Report {
+    let sources: Sources = files
+        .into_iter()
+        .map(|name| {
+            (
+                name,
+                (SourceFile::new(text.as_bytes().to_vec()), Masks::new(Vec::new())),
+            )
+        })
+        .collect();
+    let mut report = Report::default();
+    judge_world(&World::new(units), &sources, options, &mut report);
+    report.sort();
+    report
 }

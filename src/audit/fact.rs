@@ -24,11 +24,31 @@ pub enum Dialect {
     RabbitmqDefinitions,
     /// RocketMQ's `broker.conf`.
     RocketmqBroker,
+    /// Kafka topics, declared as named things.
+    KafkaTopics,
+    /// A Strimzi node pool whose cluster's settings stand in another file: disks and replicas alone.
+    KafkaNodePool,
+    /// A worker of Kafka Connect.
+    KafkaConnect,
+    /// A connector of Kafka Connect, one of a cluster's MirrorMaker 2 too.
+    KafkaConnector,
+    /// A Kafka Streams application.
+    KafkaStreams,
+    /// MirrorMaker 2 with a file of its own.
+    KafkaMirror,
+    /// RabbitMQ's `rabbitmq.conf`, or a node as a container.
+    RabbitmqConf,
+    /// RocketMQ's controller or name server.
+    RocketmqController,
+    /// RocketMQ topics, declared as named things.
+    RocketmqTopics,
+    /// An application's settings under the full names of its framework: Spring, Quarkus, MicroProfile.
+    Application,
 }
 
 impl Dialect {
     /// Every dialect that a file can be declared to be.
-    pub const NAMED: [Dialect; 7] = [
+    pub const NAMED: [Dialect; 14] = [
         Dialect::KafkaBroker,
         Dialect::KafkaProducer,
         Dialect::KafkaConsumer,
@@ -36,6 +56,13 @@ impl Dialect {
         Dialect::LibrdkafkaConsumer,
         Dialect::RabbitmqDefinitions,
         Dialect::RocketmqBroker,
+        Dialect::KafkaConnect,
+        Dialect::KafkaConnector,
+        Dialect::KafkaStreams,
+        Dialect::KafkaMirror,
+        Dialect::RabbitmqConf,
+        Dialect::RocketmqController,
+        Dialect::Application,
     ];
 
     /// The name in flags and reports.
@@ -49,6 +76,16 @@ impl Dialect {
             Dialect::KafkaClient => "kafka-client",
             Dialect::RabbitmqDefinitions => "rabbitmq-definitions",
             Dialect::RocketmqBroker => "rocketmq-broker",
+            Dialect::KafkaTopics => "kafka-topics",
+            Dialect::KafkaNodePool => "kafka-node-pool",
+            Dialect::KafkaConnect => "kafka-connect",
+            Dialect::KafkaConnector => "kafka-connector",
+            Dialect::KafkaStreams => "kafka-streams",
+            Dialect::KafkaMirror => "kafka-mirrormaker",
+            Dialect::RabbitmqConf => "rabbitmq-conf",
+            Dialect::RocketmqController => "rocketmq-controller",
+            Dialect::RocketmqTopics => "rocketmq-topics",
+            Dialect::Application => "application",
         }
     }
 
@@ -75,6 +112,12 @@ pub enum Component {
     RabbitMq,
     /// A RocketMQ broker.
     RocketMq,
+    /// A worker of Kafka Connect, with what runs in it.
+    KafkaConnect,
+    /// A Kafka Streams application.
+    KafkaStreams,
+    /// An application that a framework gives its settings to.
+    Application,
 }
 
 impl Component {
@@ -88,6 +131,9 @@ impl Component {
             Component::UnknownKafkaClient => "unknown",
             Component::RabbitMq => "rabbitmq",
             Component::RocketMq => "rocketmq",
+            Component::KafkaConnect => "kafka-connect",
+            Component::KafkaStreams => "kafka-streams",
+            Component::Application => "application",
         }
     }
 }
@@ -111,6 +157,20 @@ pub enum Layer {
     Binding,
     /// A policy.
     Policy,
+    /// A worker of Kafka Connect.
+    Worker,
+    /// A connector.
+    Connector,
+    /// A Kafka Streams application.
+    Streams,
+    /// A shovel.
+    Shovel,
+    /// A virtual host.
+    VirtualHost,
+    /// An operator policy.
+    OperatorPolicy,
+    /// An application, for producers and consumers alike.
+    Application,
 }
 
 impl Layer {
@@ -125,6 +185,13 @@ impl Layer {
             Layer::Exchange => "exchange",
             Layer::Binding => "binding",
             Layer::Policy => "policy",
+            Layer::Worker => "worker",
+            Layer::Connector => "connector",
+            Layer::Streams => "streams application",
+            Layer::Shovel => "shovel",
+            Layer::VirtualHost => "virtual host",
+            Layer::OperatorPolicy => "operator policy",
+            Layer::Application => "application",
         }
     }
 }
@@ -188,6 +255,11 @@ pub enum Effect {
     },
     /// A byte order mark stands before the key, and Java takes it for a part of the name.
     ByteOrderMark,
+    /// It never reaches the component, as with a variable that the image does not know.
+    Ignored {
+        /// Why.
+        why: &'static str,
+    },
 }
 
 /// One setting: what, where, and of which part. Dialect, component and version are those of its [`Unit`].
@@ -229,6 +301,17 @@ pub enum Version {
     RocketMq5,
 }
 
+/// What a framework, an image or an operator gives the component when the file says nothing: stronger than the component's default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Implied {
+    /// The key.
+    pub key: &'static str,
+    /// The value.
+    pub value: &'static str,
+    /// The versions that it holds for; `None` when it is the same in every version.
+    pub assumes: Option<&'static str>,
+}
+
 /// One setup as one dialect sees it: the facts that share a dialect, a component and a version.
 #[derive(Debug, Clone)]
 pub struct Unit {
@@ -246,6 +329,22 @@ pub struct Unit {
     pub facts: Vec<Fact>,
     /// The named things.
     pub subjects: Vec<Subject>,
+    /// Its name, when the file holds several: a compose service, a resource, a profile.
+    pub name: Option<String>,
+    /// Where it begins, when that is not the begin of the file.
+    pub head: Option<Place>,
+    /// What the settings are written as, when that is not the component's own file.
+    pub carrier: Option<&'static str>,
+    /// The release of the component, when the file tells it: major, minor, patch.
+    pub release: Option<(u16, u16, u16)>,
+    /// What the carrier gives the component for absent keys.
+    pub implied: Vec<Implied>,
+    /// What is known of the surroundings and is no setting: `image`, `hostname`, `volume`, `tmpfs`, `replicas`, `storage.type` and such.
+    pub surroundings: Vec<Fact>,
+    /// How many brokers of the same cluster the file shows, this one included; `None` when it cannot tell.
+    pub brokers: Option<usize>,
+    /// What should be known of how the file was read, with the line.
+    pub remarks: Vec<(usize, String)>,
     by_key: HashMap<String, Vec<usize>>,
 }
 
@@ -272,8 +371,26 @@ impl Unit {
             fragment: None,
             facts,
             subjects,
+            name: None,
+            head: None,
+            carrier: None,
+            release: None,
+            implied: Vec::new(),
+            surroundings: Vec::new(),
+            brokers: None,
+            remarks: Vec::new(),
             by_key,
         }
+    }
+
+    /// What is known of the surroundings under a name.
+    pub fn surrounding(&self, name: &str) -> impl Iterator<Item = &Fact> {
+        self.surroundings.iter().filter(move |f| f.key == name)
+    }
+
+    /// What the carrier gives for an absent key.
+    pub fn implied(&self, key: &str) -> Option<&Implied> {
+        self.implied.iter().find(|i| i.key == key)
     }
 
     /// Every time a key is written, in the order of the file. Of no use for the facts of subjects.
@@ -305,12 +422,12 @@ impl Unit {
         self.subjects.iter().filter(move |s| s.layer == layer)
     }
 
-    /// The place of what is not there: the first line.
+    /// The place of what is not there: where the unit begins.
     pub fn top(&self) -> Place {
-        Place {
+        self.head.clone().unwrap_or_else(|| Place {
             file: self.file.clone(),
             span: Span::default(),
             spot: Spot { line: 1, column: 1 },
-        }
+        })
     }
 }

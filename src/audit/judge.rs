@@ -2,7 +2,10 @@
 
 use super::fact::{Effect, Fact, Place, Subject, Unit};
 use super::resolve::{self, Setting};
+use super::role::Role;
 use super::rule::Rule;
+use super::stated::{Release, Stated};
+use super::world::World;
 use crate::config::{Profile, Severity};
 use std::collections::BTreeSet;
 
@@ -22,6 +25,36 @@ pub struct Say {
     pub fix: String,
 }
 
+impl Say {
+    /// These words: headline, word at the arrow, how a message is lost, what to write instead.
+    pub fn new(
+        headline: impl Into<String>,
+        label: impl Into<String>,
+        story: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Say {
+        Say {
+            headline: headline.into(),
+            label: label.into(),
+            story: story.into(),
+            fix: fix.into(),
+        }
+    }
+}
+
+/// What every judgement of a run shares.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// What "safe" means.
+    pub profile: &'a Profile,
+    /// What the person says of versions.
+    pub stated: Stated,
+    /// Whether every rule speaks, even where one finding already says it all.
+    pub pedantic: bool,
+    /// Everything that was given in the run.
+    pub world: &'a World<'a>,
+}
+
 /// What a hit points at.
 #[derive(Debug, Clone)]
 pub struct At {
@@ -32,6 +65,8 @@ pub struct At {
     /// Whether it follows from an absent key whose default is not the same in every version.
     inferred: bool,
     related: Vec<(Place, String)>,
+    /// The value that may safely be written instead.
+    safe: Option<&'static str>,
 }
 
 /// A hit of a rule, before its lines are shown.
@@ -53,6 +88,8 @@ pub(super) struct Hit {
     pub related: Vec<(Place, String)>,
     /// The words.
     pub say: Say,
+    /// The value that may safely be written instead.
+    pub safe: Option<&'static str>,
 }
 
 /// One rule judging one unit.
@@ -61,6 +98,8 @@ pub struct Judge<'a> {
     pub unit: &'a Unit,
     /// What "safe" means.
     pub profile: &'a Profile,
+    /// What the run shares.
+    pub context: Context<'a>,
     rule: &'static Rule,
     pub(super) hits: Vec<Hit>,
     /// Hits that are counted and not listed.
@@ -70,10 +109,11 @@ pub struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(rule: &'static Rule, unit: &'a Unit, profile: &'a Profile) -> Judge<'a> {
+    pub(super) fn new(rule: &'static Rule, unit: &'a Unit, context: Context<'a>) -> Judge<'a> {
         Judge {
             unit,
-            profile,
+            profile: context.profile,
+            context,
             rule,
             hits: Vec::new(),
             unlisted: 0,
@@ -84,7 +124,70 @@ impl<'a> Judge<'a> {
 
     /// The effective value of a key.
     pub fn setting(&self, key: &'static str) -> Setting<'a> {
-        resolve::setting(self.unit, key)
+        self.setting_of(self.unit, key)
+    }
+
+    /// The effective value of a key in another unit of the run.
+    pub fn setting_of<'u>(&self, unit: &'u Unit, key: &'static str) -> Setting<'u> {
+        resolve::setting(unit, key, self.release_of(unit))
+    }
+
+    /// The release of the component, stated or told by the file.
+    pub fn release(&self) -> Option<Release> {
+        self.release_of(self.unit)
+    }
+
+    /// The release of another unit's component.
+    pub fn release_of(&self, unit: &Unit) -> Option<Release> {
+        self.context
+            .stated
+            .of(unit.component)
+            .or_else(|| resolve::told_release(unit))
+    }
+
+    /// The units of another role that belong together with this one.
+    pub fn near(&self, role: Role) -> impl Iterator<Item = &'a Unit> + use<'a> {
+        self.context.world.near(role, self.unit).into_iter()
+    }
+
+    /// As [`Judge::near`], of any of several roles: one of a role that stands further away than another's does not count.
+    pub fn near_any(&self, roles: &[Role]) -> impl Iterator<Item = &'a Unit> + use<'a> {
+        self.context.world.near_any(roles, self.unit).into_iter()
+    }
+
+    /// The units of the same role that belong together with this one, and itself.
+    pub fn beside(&self, role: Role) -> impl Iterator<Item = &'a Unit> + use<'a> {
+        self.context.world.beside(role, self.unit).into_iter()
+    }
+
+    /// A key that is written and takes effect, with its value. What is filled in elsewhere is recorded as undecided; what is absent is
+    /// not, so that this suits keys whose default is safe.
+    pub fn written(&mut self, key: &'static str) -> Option<(Setting<'a>, String)> {
+        let setting = self.setting(key);
+        setting.given?;
+        let text = self.text(&setting)?;
+        Some((setting, text))
+    }
+
+    /// As [`Judge::written`], for a whole number.
+    pub fn written_int(&mut self, key: &'static str) -> Option<(Setting<'a>, i64)> {
+        let setting = self.setting(key);
+        setting.given?;
+        let number = self.int(&setting)?;
+        Some((setting, number))
+    }
+
+    /// As [`Judge::written`], for a truth.
+    pub fn written_truth(&mut self, key: &'static str) -> Option<(Setting<'a>, bool)> {
+        let setting = self.setting(key);
+        setting.given?;
+        let truth = self.truth(&setting)?;
+        Some((setting, truth))
+    }
+
+    /// The value of a key where it can be known, for a rule that only asks in passing: nothing is recorded.
+    pub fn quiet(&self, key: &'static str) -> Option<String> {
+        self.setting(key).value.ok()
     }
 
     /// The value as text; when it is not known, that is recorded as undecided.
@@ -166,6 +269,7 @@ impl<'a> Judge<'a> {
             subject: None,
             inferred: setting.given.is_none() && !setting.is_certain(),
             related,
+            safe: None,
         }
     }
 
@@ -178,6 +282,20 @@ impl<'a> Judge<'a> {
             subject: None,
             inferred: false,
             related: Vec::new(),
+            safe: None,
+        }
+    }
+
+    /// Points at a named thing that lacks a key.
+    pub fn at_subject(&self, subject: &Subject, key: &str) -> At {
+        At {
+            key: key.to_owned(),
+            value: None,
+            place: subject.place.clone(),
+            subject: Some(describe(subject)),
+            inferred: false,
+            related: Vec::new(),
+            safe: None,
         }
     }
 
@@ -210,6 +328,7 @@ impl<'a> Judge<'a> {
             subject: at.subject,
             place: at.place,
             related: at.related,
+            safe: at.safe,
             say,
         });
     }
@@ -220,6 +339,13 @@ impl At {
     #[must_use]
     pub fn of(mut self, subject: &Subject) -> At {
         self.subject = Some(describe(subject));
+        self
+    }
+
+    /// The same, where writing this value instead can harm nothing but availability: `--fix` does it.
+    #[must_use]
+    pub fn safe(mut self, value: &'static str) -> At {
+        self.safe = Some(value);
         self
     }
 

@@ -10,6 +10,8 @@ use std::collections::HashSet;
 pub(super) enum Recognition {
     /// One or more dialects that are judged, with the component that reads each.
     Judged(Vec<(Dialect, Component)>),
+    /// An application on a framework, whose names another reader knows.
+    Framework,
     /// About messaging, but of a kind that has no reader yet.
     NotYet(&'static str),
     /// Nothing says that it is about messaging.
@@ -17,24 +19,7 @@ pub(super) enum Recognition {
 }
 
 /// Other programs' files, told by any one of these keys; a `*` at the end stands for the rest of a key.
-const OTHER_PROGRAMS: [(&str, &[&str]); 17] = [
-    (
-        "a Kafka Connect worker or connector",
-        &[
-            "key.converter",
-            "value.converter",
-            "offset.storage.topic",
-            "offset.storage.file.filename",
-            "config.storage.topic",
-            "status.storage.topic",
-            "connector.class",
-            "plugin.path",
-        ],
-    ),
-    (
-        "MirrorMaker 2",
-        &["source.cluster.alias", "target.cluster.alias", "source->target.enabled"],
-    ),
+const OTHER_PROGRAMS: [(&str, &[&str]); 10] = [
     (
         "a schema registry",
         &[
@@ -50,67 +35,11 @@ const OTHER_PROGRAMS: [(&str, &[&str]); 17] = [
         "Cruise Control",
         &["capacity.config.file", "metric.sampler.class", "sample.store.class"],
     ),
-    (
-        "a Kafka Streams application",
-        &[
-            "application.id",
-            "default.key.serde",
-            "default.value.serde",
-            "num.stream.threads",
-            "processing.guarantee",
-        ],
-    ),
     ("Debezium Server", &["debezium.*"]),
-    (
-        "a Spring application",
-        &[
-            "spring.kafka.*",
-            "spring.rabbitmq.*",
-            "spring.cloud.stream.*",
-            "rocketmq.name-server",
-            "rocketmq.producer.*",
-            "rocketmq.consumer.*",
-        ],
-    ),
-    (
-        "a MicroProfile or Quarkus application",
-        &["mp.messaging.*", "kafka.bootstrap.servers"],
-    ),
     ("JulieOps", &["topology.*"]),
-    (
-        "a RocketMQ name server or controller",
-        &[
-            "enableControllerInNamesrv",
-            "controllerDLegerPeers",
-            "controllerType",
-            "kvConfigPath",
-            "enableElectUncleanMaster",
-        ],
-    ),
     (
         "a RocketMQ broker container",
         &["brokerConfigPaths", "brokerContainerIP"],
-    ),
-    (
-        "a RabbitMQ node (rabbitmq.conf)",
-        &[
-            "listeners.tcp.*",
-            "listeners.ssl.*",
-            "loopback_users",
-            "loopback_users.*",
-            "cluster_formation.*",
-            "cluster_partition_handling",
-            "vm_memory_high_watermark.*",
-            "disk_free_limit.*",
-            "load_definitions",
-            "default_queue_type",
-            "auth_backends.*",
-            "management.*",
-            "management_agent.*",
-            "consumer_timeout",
-            "quorum_queue.*",
-            "deprecated_features.*",
-        ],
     ),
     (
         "an Apache Pulsar broker",
@@ -123,6 +52,52 @@ const OTHER_PROGRAMS: [(&str, &[&str]); 17] = [
     (
         "a producer of the Scala client that Kafka removed in 2.0",
         &["producer.type", "serializer.class"],
+    ),
+];
+
+/// Programs that are judged, told by any one of these keys, the first that matches.
+const PROGRAMS: [(Dialect, Component, &[&str]); 5] = [
+    (Dialect::KafkaConnector, Component::KafkaConnect, &["connector.class"]),
+    (
+        Dialect::KafkaConnect,
+        Component::KafkaConnect,
+        &[
+            "key.converter",
+            "value.converter",
+            "offset.storage.topic",
+            "offset.storage.file.filename",
+            "config.storage.topic",
+            "status.storage.topic",
+            "plugin.path",
+        ],
+    ),
+    (
+        Dialect::KafkaMirror,
+        Component::KafkaConnect,
+        &["source.cluster.alias", "target.cluster.alias", "source->target.enabled"],
+    ),
+    (
+        Dialect::KafkaStreams,
+        Component::KafkaStreams,
+        &[
+            "application.id",
+            "default.key.serde",
+            "default.value.serde",
+            "num.stream.threads",
+            "processing.guarantee",
+        ],
+    ),
+    (
+        Dialect::RocketmqController,
+        Component::RocketMq,
+        &[
+            "enableControllerInNamesrv",
+            "controllerDLegerPeers",
+            "controllerDLegerGroup",
+            "controllerType",
+            "kvConfigPath",
+            "enableElectUncleanMaster",
+        ],
     ),
 ];
 
@@ -169,15 +144,34 @@ pub(super) fn properties(entries: &[Entry], file_name: &str) -> Recognition {
             Recognition::NotMessaging
         };
     }
+    if keys.iter().any(|k| super::read::is_framework_key(k)) {
+        return Recognition::Framework;
+    }
+    self::keys(&keys, file_name)
+}
+
+/// What a set of keys is.
+pub(super) fn keys(keys: &HashSet<&str>, file_name: &str) -> Recognition {
+    let has = |key: &str| keys.contains(key);
+    let any = |list: &[&str]| list.iter().any(|k| has(k));
+    let is_client = any(&kafka::CLIENT);
     let modern = has("key.serializer") || is_client && !has("metadata.broker.list");
     for (what, signs) in OTHER_PROGRAMS {
         let is_scala = what.contains("Scala");
-        if !(is_scala && modern) && signs.iter().any(|sign| matches_sign(&keys, sign)) {
+        if !(is_scala && modern) && signs.iter().any(|sign| matches_sign(keys, sign)) {
             return Recognition::NotYet(what);
         }
     }
     if keys.iter().any(|k| k.contains("->")) && has("clusters") {
-        return Recognition::NotYet("MirrorMaker 2");
+        return Recognition::Judged(vec![(Dialect::KafkaMirror, Component::KafkaConnect)]);
+    }
+    // A broker of RocketMQ may run its controller itself, and then has that one's keys too.
+    let rocketmq_broker = any(&["brokerName", "brokerRole", "flushDiskType", "storePathCommitLog"]);
+    for (dialect, component, signs) in PROGRAMS {
+        let skip = dialect == Dialect::RocketmqController && rocketmq_broker;
+        if !skip && signs.iter().any(|sign| matches_sign(keys, sign)) {
+            return Recognition::Judged(vec![(dialect, component)]);
+        }
     }
     if has("dataDir") && (has("clientPort") || has("tickTime") || has("secureClientPort")) {
         return Recognition::NotYet("ZooKeeper");
@@ -210,7 +204,7 @@ pub(super) fn properties(entries: &[Entry], file_name: &str) -> Recognition {
         };
         return Recognition::Judged(vec![(Dialect::KafkaBroker, component)]);
     }
-    client(&keys, is_client, file_name)
+    client(keys, is_client, file_name)
 }
 
 fn matches_sign(keys: &HashSet<&str>, sign: &str) -> bool {
@@ -277,6 +271,12 @@ pub(super) fn component_of(dialect: Dialect) -> Component {
         Dialect::KafkaClient => Component::UnknownKafkaClient,
         Dialect::RabbitmqDefinitions => Component::RabbitMq,
         Dialect::RocketmqBroker => Component::RocketMq,
+        Dialect::KafkaTopics | Dialect::KafkaNodePool => Component::KafkaBroker,
+        Dialect::KafkaConnect | Dialect::KafkaConnector | Dialect::KafkaMirror => Component::KafkaConnect,
+        Dialect::KafkaStreams => Component::KafkaStreams,
+        Dialect::RabbitmqConf => Component::RabbitMq,
+        Dialect::RocketmqController | Dialect::RocketmqTopics => Component::RocketMq,
+        Dialect::Application => Component::Application,
     }
 }
 
@@ -365,6 +365,24 @@ mod tests {
             ["librdkafka-consumer"]
         );
         assert_eq!(dialects("bootstrap.servers=a\nsecurity.protocol=SSL"), ["kafka-client"]);
+        assert_eq!(
+            dialects("bootstrap.servers=a\ngroup.id=c\nkey.converter=x"),
+            ["kafka-connect"]
+        );
+        assert_eq!(
+            dialects("name=x\nconnector.class=y\nkey.converter=z"),
+            ["kafka-connector"]
+        );
+        assert_eq!(
+            dialects("clusters=A, B\nA.bootstrap.servers=a\nA->B.enabled=true"),
+            ["kafka-mirrormaker"]
+        );
+        assert_eq!(dialects("bootstrap.servers=a\napplication.id=x"), ["kafka-streams"]);
+        assert_eq!(
+            dialects("listenPort=9876\nenableControllerInNamesrv=true"),
+            ["rocketmq-controller"]
+        );
+        assert_eq!(recognise("spring.kafka.producer.acks=1"), Recognition::Framework);
         assert_eq!(dialects("brokername=a\nflushdisktype=SYNC_FLUSH"), ["rocketmq-broker"]);
         assert_eq!(
             properties(
@@ -378,23 +396,14 @@ mod tests {
     #[test]
     fn what_only_looks_alike() {
         for (text, what) in [
-            ("bootstrap.servers=a\ngroup.id=c\nkey.converter=x", "Connect"),
-            ("clusters=A, B\nA.bootstrap.servers=a\nA->B.enabled=true", "MirrorMaker"),
             ("dataDir=/tmp\nclientPort=2181", "ZooKeeper"),
-            (
-                "spring.kafka.bootstrap-servers=a\nspring.kafka.producer.acks=1",
-                "Spring",
-            ),
             ("listeners=http://a\nkafkastore.bootstrap.servers=a", "schema registry"),
-            ("bootstrap.servers=a\napplication.id=x", "Streams"),
             (
                 "metadata.broker.list=a\nproducer.type=async\nrequest.required.acks=0",
                 "Scala",
             ),
             ("zookeeper.connect=a\ngroup.id=g", "Scala"),
-            ("listenPort=9876\nenableControllerInNamesrv=true", "name server"),
             ("listenPort=1\nnamesrvAddr=a\nbrokerConfigPaths=x", "container"),
-            ("listeners.tcp.default = 5672", "rabbitmq.conf"),
             ("[default]\nbootstrap.servers=a\n[consumer]\ngroup.id=g", "INI"),
         ] {
             assert!(

@@ -5,7 +5,7 @@ use super::fact::{Component, Dialect};
 use super::rule::Rule;
 use crate::config::Severity;
 use crate::model::Outcome;
-use crate::text::Spot;
+use crate::text::{Span, Spot};
 use std::sync::Arc;
 
 /// A place with the line that stands there.
@@ -51,6 +51,17 @@ pub struct Finding {
     pub story: String,
     /// What to write instead.
     pub fix: String,
+    /// The bytes to replace, and by what, where that is safe.
+    pub edit: Option<Edit>,
+}
+
+/// A change of the file that a finding points at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// The bytes of the value.
+    pub span: Span,
+    /// What to write there.
+    pub text: &'static str,
 }
 
 /// A file that was judged, once for each dialect in it.
@@ -62,6 +73,8 @@ pub struct Judged {
     pub dialect: Dialect,
     /// What reads it in earnest.
     pub component: Component,
+    /// How many facts were found in it.
+    pub facts: usize,
 }
 
 /// A file that was not judged.
@@ -178,15 +191,28 @@ impl Report {
             };
             key(a).cmp(&key(b))
         });
+        // Two profiles of one application, or two services that share their environment, say the same at the same place.
+        self.findings.dedup_by(|a, b| same(a, b));
+        self.undecided
+            .sort_by(|a, b| (&a.file, a.rule.code, &a.reason).cmp(&(&b.file, b.rule.code, &b.reason)));
+        self.undecided
+            .dedup_by(|a, b| a.file == b.file && a.rule.code == b.rule.code && a.reason == b.reason);
         self.files
             .sort_by(|a, b| (&a.file, a.dialect).cmp(&(&b.file, b.dialect)));
         self.unrecognised.sort_by(|a, b| a.file.cmp(&b.file));
         self.errors.sort_by(|a, b| (&a.file, a.spot).cmp(&(&b.file, b.spot)));
-        self.undecided
-            .sort_by(|a, b| (&a.file, a.rule.code, &a.reason).cmp(&(&b.file, b.rule.code, &b.reason)));
         self.notes
             .sort_by(|a, b| (&a.file, a.line, &a.what).cmp(&(&b.file, b.line, &b.what)));
         self.notes
             .dedup_by(|a, b| a.file == b.file && a.line == b.line && a.what == b.what);
     }
+}
+
+/// Whether two findings say the same of the same bytes. What is absent may be absent twice.
+fn same(a: &Finding, b: &Finding) -> bool {
+    let place = |f: &Finding| (f.places.primary.file.clone(), f.places.primary.spot);
+    a.places.primary.excerpt.is_some()
+        && place(a) == place(b)
+        && a.rule.code == b.rule.code
+        && (&a.key, &a.value, &a.subject, &a.headline) == (&b.key, &b.value, &b.subject, &b.headline)
 }

@@ -2,7 +2,8 @@
 //!
 //! The one place that knows. Rules ask for a key by its Java or RocketMQ name and get the effective value, or why it is not known.
 
-use super::fact::{Component, Fact, Unit};
+use super::fact::{Component, Fact, FactValue, Unit, Version};
+use super::stated::Release;
 use super::terms::kafka::{aliases, default};
 use super::terms::rocketmq::{self, Taken};
 
@@ -28,15 +29,26 @@ impl Setting<'_> {
     }
 }
 
-/// The effective value of a key in a unit.
-pub fn setting<'a>(unit: &'a Unit, key: &'static str) -> Setting<'a> {
+/// The effective value of a key in a unit, whose component is of this release as far as anybody says.
+pub fn setting<'a>(unit: &'a Unit, key: &'static str, release: Option<Release>) -> Setting<'a> {
     match unit.component {
         Component::RocketMq => rocketmq_setting(unit, key),
-        _ => kafka_setting(unit, key),
+        _ => kafka_setting(unit, key, release),
     }
 }
 
-fn kafka_setting<'a>(unit: &'a Unit, key: &'static str) -> Setting<'a> {
+/// The release that a file itself tells; the first of those that it may be.
+pub fn told_release(unit: &Unit) -> Option<Release> {
+    if let Some((major, minor, patch)) = unit.release {
+        return Some(Release(major, minor, patch));
+    }
+    match unit.version {
+        Version::Unknown => None,
+        Version::RocketMq5 => Some(Release(5, 0, 0)),
+    }
+}
+
+fn kafka_setting<'a>(unit: &'a Unit, key: &'static str, release: Option<Release>) -> Setting<'a> {
     let mut given = unit.live(key);
     if matches!(unit.component, Component::Librdkafka | Component::UnknownKafkaClient) {
         // librdkafka sets them one after another, so the last of all names counts.
@@ -55,6 +67,12 @@ fn kafka_setting<'a>(unit: &'a Unit, key: &'static str) -> Setting<'a> {
         return setting;
     }
     setting.ineffective = unit.all(key).last();
+    // What a framework or an image gives stands above the component's own default.
+    if let (Some(implied), None) = (unit.implied(key), unit.fragment) {
+        setting.value = Ok(implied.value.to_owned());
+        setting.assumes = implied.assumes;
+        return setting;
+    }
     match (unit.fragment, default(unit.component, unit.dialect, key)) {
         (Some(why), _) => setting.value = Err(format!("`{key}` is not in the file, and {why}")),
         (None, None) => {
@@ -62,10 +80,19 @@ fn kafka_setting<'a>(unit: &'a Unit, key: &'static str) -> Setting<'a> {
                 "`{key}` is not in the file, and its default depends on the client"
             ));
         }
-        (None, Some(default)) => {
-            setting.value = Ok(default.value.to_owned());
-            setting.assumes = default.assumes;
-        }
+        (None, Some(default)) => match (default.since, release) {
+            (Some(change), Some(release)) if release < change.release => {
+                setting.value = change
+                    .before
+                    .map(str::to_owned)
+                    .ok_or_else(|| format!("`{key}` is not in the file, and {release} has no such key"));
+            }
+            (Some(change), None) => {
+                setting.value = Ok(default.value.to_owned());
+                setting.assumes = Some(change.words);
+            }
+            _ => setting.value = Ok(default.value.to_owned()),
+        },
     }
     setting
 }
@@ -78,17 +105,13 @@ fn rocketmq_setting<'a>(unit: &'a Unit, key: &'static str) -> Setting<'a> {
         value: Err(String::new()),
         assumes: None,
     };
-    let default = match key {
-        "flushDiskType" => "ASYNC_FLUSH",
-        "brokerRole" => "ASYNC_MASTER",
-        "inSyncReplicas" => "1",
-        _ => "false",
-    };
+    let default = rocketmq::default(key);
     let Some(fact) = setting.given else {
         setting.ineffective = unit.all(key).last();
-        setting.value = match unit.fragment {
-            Some(why) => Err(format!("`{key}` is not in the file, and {why}")),
-            None => Ok(default.to_owned()),
+        setting.value = match (unit.fragment, unit.implied(key)) {
+            (Some(why), _) => Err(format!("`{key}` is not in the file, and {why}")),
+            (None, Some(implied)) => Ok(implied.value.to_owned()),
+            (None, None) => Ok(default.to_owned()),
         };
         return setting;
     };
@@ -110,7 +133,10 @@ fn written(fact: &Fact) -> Result<String, String> {
     match fact.value.text() {
         Some(text) if is_placeholder(text) => Err(format!("the value of `{}` is filled in elsewhere", fact.key)),
         Some(text) => Ok(text.to_owned()),
-        None => Err(format!("the value of `{}` is not read", fact.key)),
+        None => match fact.value {
+            FactValue::Bool(truth) => Ok(truth.to_string()),
+            _ => Err(format!("the value of `{}` is not read", fact.key)),
+        },
     }
 }
 

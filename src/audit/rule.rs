@@ -1,7 +1,7 @@
 //! What a rule is: a code, its words, and a check. The doc comment on it is the text of `--explain`.
 
-use super::fact::Dialect;
 use super::judge::Judge;
+use super::role::Role;
 
 /// Where a rule finds what it judges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +38,8 @@ pub struct Rule {
     pub evidence: &'static [Evidence],
     /// Cases that a profile may judge apart: `acks-0` for `KP001/acks-0`.
     pub variants: &'static [&'static str],
-    /// The dialects that it judges.
-    pub applies: &'static [Dialect],
+    /// What it judges.
+    pub applies: &'static [Role],
     /// The whole explanation, in Markdown.
     pub doc: &'static str,
     /// The check.

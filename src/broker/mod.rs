@@ -14,7 +14,7 @@ pub mod rocketmq;
 mod tls;
 
 use crate::connect::{BrokerKind, Connection};
-use crate::model::{Endpoint, How, Problem, Result, Scan, Step};
+use crate::model::{Endpoint, Follow, How, Problem, Result, Scan, Step};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,6 +73,38 @@ pub fn scan(connection: &Connection, topic: &str) -> Result<Box<dyn Scan>> {
         BrokerKind::RabbitMq => Ok(Box::new(rabbitmq::RabbitScan::new(connection, topic)?)),
         #[cfg(feature = "rocketmq")]
         BrokerKind::RocketMq => Ok(Box::new(rocketmq::RocketScan::new(connection, topic)?)),
+        #[allow(unreachable_patterns, reason = "reached where a feature is left out")]
+        kind => Err(left_out(kind)),
+    }
+}
+
+/// A queue of RabbitMQ that is watched for so long, or until the visitor ends it. Nothing is connected yet.
+///
+/// # Errors
+/// A usage problem when the broker is another, or does not tell the bindings of the queue.
+pub fn tap(connection: &Connection, topic: &str, watch: Option<Duration>) -> Result<Box<dyn Scan>> {
+    only_rabbitmq(connection.url.kind(), "--tap")?;
+    #[cfg(feature = "rabbitmq")]
+    return Ok(Box::new(rabbitmq::RabbitTap::new(connection, topic, watch)?));
+    #[cfg(not(feature = "rabbitmq"))]
+    {
+        let _ = (topic, watch);
+        Err(left_out(connection.url.kind()))
+    }
+}
+
+/// One topic or queue whose readers can be asked for. Nothing is connected yet.
+///
+/// # Errors
+/// As [`endpoint`].
+pub fn follow(connection: &Connection, topic: &str) -> Result<Box<dyn Follow>> {
+    match connection.url.kind() {
+        #[cfg(feature = "kafka")]
+        BrokerKind::Kafka => Ok(Box::new(kafka::KafkaFollow::new(connection, topic)?)),
+        #[cfg(feature = "rabbitmq")]
+        BrokerKind::RabbitMq => Ok(Box::new(rabbitmq::RabbitFollow::new(connection, topic)?)),
+        #[cfg(feature = "rocketmq")]
+        BrokerKind::RocketMq => Ok(Box::new(rocketmq::RocketFollow::new(connection, topic)?)),
         #[allow(unreachable_patterns, reason = "reached where a feature is left out")]
         kind => Err(left_out(kind)),
     }

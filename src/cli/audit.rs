@@ -12,18 +12,51 @@ pub struct AuditArgs {
     /// Files, or directories to walk
     #[arg(value_name = "PATH", required_unless_present_any = ["explain", "list_rules"])]
     pub paths: Vec<PathBuf>,
-    /// What "safe" means here: finance, orders, logs, or the path of a profile
-    #[arg(long, default_value = "orders", env = "MQSAFE_PROFILE")]
-    pub profile: String,
+    /// What "safe" means here: finance, orders, logs, or the path of a profile [default: orders, or what .mqsafe.yaml says]
+    #[arg(long, env = "MQSAFE_PROFILE")]
+    pub profile: Option<String>,
     /// How findings are written
     #[arg(long, value_enum, default_value_t)]
     pub format: AuditFormat,
+    /// Write a report to a file as well, in any format; may be given several times
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = output)]
+    pub output: Vec<(AuditFormat, PathBuf)>,
     /// The lowest severity that makes the exit code 1
     #[arg(long, value_enum, value_name = "SEVERITY", default_value_t)]
     pub fail_on: FailOn,
     /// Read every given file as this dialect instead of recognising it
     #[arg(long, value_enum, value_name = "DIALECT")]
     pub dialect: Option<DialectName>,
+    /// The release that the brokers of Kafka run, as 3.7 or 3.7.1, whatever the files tell
+    #[arg(long, value_name = "RELEASE", value_parser = release)]
+    pub kafka_version: Option<(u16, u16, u16)>,
+    /// The client and its release, whatever the files tell: java:3.7, librdkafka:2.3
+    #[arg(long, value_name = "CLIENT:RELEASE", value_parser = client)]
+    pub client: Vec<(ClientName, (u16, u16, u16))>,
+    /// Let a comment silence a finding only when it gives a reason
+    #[arg(long)]
+    pub strict: bool,
+    /// Leave out what this file holds from before
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Write everything that is found now to this file, to be left out by --baseline later; what is no longer found goes
+    #[arg(long, value_name = "FILE", conflicts_with = "baseline")]
+    pub write_baseline: Option<PathBuf>,
+    /// Tell only of files that differ from this revision of git; all are read, so that files are still joined
+    #[arg(long, value_name = "REVISION")]
+    pub changed_since: Option<String>,
+    /// Let every rule speak, even where one finding already says it all
+    #[arg(long)]
+    pub pedantic: bool,
+    /// Change the files where a rule knows a safe value; comments and format stay
+    #[arg(long)]
+    pub fix: bool,
+    /// Show what --fix would change, and change nothing
+    #[arg(long)]
+    pub diff: bool,
+    /// Read the settings of the repository from this file instead of .mqsafe.yaml
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Explain one rule and stop
     #[arg(long, value_name = "CODE")]
     pub explain: Option<String>,
@@ -32,14 +65,68 @@ pub struct AuditArgs {
     pub list_rules: bool,
 }
 
+/// `sarif=findings.sarif`.
+fn output(text: &str) -> Result<(AuditFormat, PathBuf), String> {
+    let (format, file) = text
+        .split_once('=')
+        .ok_or("give format and file as sarif=findings.sarif")?;
+    if file.is_empty() {
+        return Err("the name of the file is missing".to_owned());
+    }
+    Ok((AuditFormat::from_str(format, false)?, PathBuf::from(file)))
+}
+
+/// Clients whose defaults depend on their release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientName {
+    /// The Java client of Kafka.
+    Java,
+    /// librdkafka, in whatever language.
+    Librdkafka,
+}
+
+/// `3.7`, `v3.7.1` or `4`.
+fn release(text: &str) -> Result<(u16, u16, u16), String> {
+    let numbers: Result<Vec<u16>, _> = text.trim().trim_start_matches('v').split('.').map(str::parse).collect();
+    match numbers.as_deref() {
+        Ok([major]) => Ok((*major, 0, 0)),
+        Ok([major, minor]) => Ok((*major, *minor, 0)),
+        Ok([major, minor, patch]) => Ok((*major, *minor, *patch)),
+        _ => Err("give a release as 3.7 or 3.7.1".to_owned()),
+    }
+}
+
+/// `java:3.7`.
+fn client(text: &str) -> Result<(ClientName, (u16, u16, u16)), String> {
+    let (name, number) = text.split_once(':').ok_or("give client and release as java:3.7")?;
+    let name = match name {
+        "java" => ClientName::Java,
+        "librdkafka" => ClientName::Librdkafka,
+        _ => return Err("the clients are java and librdkafka".to_owned()),
+    };
+    Ok((name, release(number)?))
+}
+
 /// How findings are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum AuditFormat {
     /// With the source line, the failure story and the fix
     #[default]
     Full,
+    /// One line for each finding
+    Concise,
     /// One JSON object (mqsafe.audit/1)
     Json,
+    /// SARIF 2.1.0
+    Sarif,
+    /// Annotations of GitHub Actions
+    Github,
+    /// GitLab's code quality report
+    Gitlab,
+    /// JUnit XML
+    Junit,
+    /// A table in Markdown
+    Markdown,
 }
 
 /// Severities, the worst first.
@@ -73,4 +160,19 @@ pub enum DialectName {
     RabbitmqDefinitions,
     /// broker.conf
     RocketmqBroker,
+    /// Settings of a Kafka Connect worker
+    KafkaConnect,
+    /// Settings of a connector
+    KafkaConnector,
+    /// Settings of a Kafka Streams application
+    KafkaStreams,
+    /// Settings of MirrorMaker 2
+    #[value(name = "kafka-mirrormaker")]
+    KafkaMirror,
+    /// rabbitmq.conf
+    RabbitmqConf,
+    /// controller.conf or namesrv.conf
+    RocketmqController,
+    /// application.yml or application.properties of Spring or Quarkus
+    Application,
 }

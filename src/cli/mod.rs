@@ -16,14 +16,14 @@ mod spool;
 #[cfg(feature = "broker")]
 mod verify;
 
-pub use audit::{AuditArgs, AuditFormat, DialectName, FailOn};
+pub use audit::{AuditArgs, AuditFormat, ClientName, DialectName, FailOn};
 #[cfg(feature = "kafka")]
 pub use drill::{CarelessArgs, DrillArgs, DrillFormat, DrillRun, Habit};
 #[cfg(feature = "broker")]
 pub use {
     broker::{BrokerArgs, SettingArgs},
     context::{ContextAction, ContextCommand, ContextFormat, Tool},
-    query_key::{QueryFormat, QueryKeyArgs},
+    query_key::{PlaceArgs, QueryFormat, QueryKeyArgs, WhatArgs},
     send::{
         AcksArg, AfterArgs, InputArgs, InputForm, KeyFromName, LaneArg, PartitionerArg, PublishArgs, SendArgs,
         SpoolArgs, WaitArgs,
@@ -109,13 +109,13 @@ pub enum LogFormat {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Can this setup lose messages? Lints broker, topic and client configuration
-    Audit(AuditArgs),
+    Audit(Box<AuditArgs>),
     /// Did it really get there? Publishes, waits for the confirmation, and never loses what it accepted
     #[cfg(feature = "broker")]
     Send(Box<SendArgs>),
     /// Where is the message of this key? Finds it, and says whether the whole place was searched
     #[cfg(feature = "broker")]
-    QueryKey(QueryKeyArgs),
+    QueryKey(Box<QueryKeyArgs>),
     /// Did we lose any? Reads the stamps and names every gap
     #[cfg(feature = "broker")]
     Verify(Box<VerifyArgs>),

@@ -283,6 +283,10 @@ pub enum SpoolState {
     Confirmed,
     /// Confirmed, and not yet reported as consumed
     Awaiting,
+    /// Waits for its time, as the check of a confirmed message does
+    Scheduled,
+    /// Belongs to a local action or a transaction whose end is not known
+    Undecided,
     /// All of them
     All,
 }

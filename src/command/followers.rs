@@ -75,6 +75,29 @@ impl<'a> Followers<'a> {
         Ok(outcome)
     }
 
+    /// Says what waits for other places in this spool: dead letters and checks of earlier runs, which nobody delivers here.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) fn tell_others(&self, spool: &Spool, own: &Target, ui: &Ui) -> Result<()> {
+        for target in spool.targets()? {
+            let is_told = [Some(own), self.dead_letter.as_ref()]
+                .into_iter()
+                .flatten()
+                .any(|told| told.broker == target.broker && told.topic == target.topic);
+            let waits = if is_told { 0 } else { spool.waiting(&target)?.count };
+            if waits > 0 {
+                ui.say(&format!(
+                    "{} in this spool {} for {}: `mqsafe spool flush` delivers what waits for any place",
+                    count(waits, "message"),
+                    if waits == 1 { "waits" } else { "wait" },
+                    target.words()
+                ));
+            }
+        }
+        Ok(())
+    }
+
     fn dead_letters(&self, target: &Target, spool: &mut Spool, args: &SendArgs, ui: &Ui) -> Result<Outcome> {
         let waiting = spool.waiting(target)?;
         let Some(first) = waiting.first else {

@@ -66,6 +66,7 @@ impl Plan {
             max_line_bytes: input.max_message_bytes as usize,
             strict: input.strict,
             keep_partition: input.keep_partition,
+            max_redrives: input.max_redrives,
             id,
             fixed_id,
             only: None,

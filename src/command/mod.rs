@@ -53,11 +53,11 @@ use crate::ui::Ui;
 /// A [`crate::model::Problem`] when there is no answer; `main` prints it and takes its outcome.
 pub fn run(cli: Cli, ui: &Ui) -> Result<Outcome> {
     match cli.command {
-        Command::Audit(args) => audit::run(args, ui),
+        Command::Audit(args) => audit::run(*args, ui),
         #[cfg(feature = "broker")]
         Command::Send(args) => send::run(&args, ui),
         #[cfg(feature = "broker")]
-        Command::QueryKey(args) => query_key::run(args, ui),
+        Command::QueryKey(args) => query_key::run(&args, ui),
         #[cfg(feature = "broker")]
         Command::Verify(args) => verify::run(&args, ui),
         #[cfg(feature = "broker")]

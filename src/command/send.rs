@@ -152,6 +152,15 @@ pub(super) fn run(args: &SendArgs, ui: &Ui) -> Result<Outcome> {
         teller.files.clone_from(paths);
     }
     let finished = finish_earlier(&mut spool, &target, &endpoint, &options, &mut teller)?;
+    if let Some(report) = &finished
+        && matches!(report.outcome, Outcome::Interrupted(_))
+    {
+        // Nothing of the input was read.
+        teller.finish(None)?;
+        let at = spool.path().map(|p| p.display().to_string());
+        tell(ui, report, &target, at.as_deref(), teller.started.elapsed());
+        return Ok(report.outcome);
+    }
     let place = (&mut spool, &target);
     let report = match &action {
         None if args.after.transaction => together::transaction(place, &endpoint, &options, input, &mut teller),
@@ -209,6 +218,7 @@ pub(super) fn run(args: &SendArgs, ui: &Ui) -> Result<Outcome> {
         let followed = followers.deliver(&mut spool, args, ui);
         followed.unwrap_or_else(|problem| told(ui, problem.with_outcome(Outcome::Spooled)))
     };
+    followers.tell_others(&spool, &target, ui)?;
     tell(ui, &report, &target, at.as_deref(), took);
     Ok(report
         .outcome
@@ -235,7 +245,9 @@ fn finish_earlier(
     };
     // Their lines are not those of this input.
     let mut quiet = Teller::new(observer.ui, None);
-    together::finish((spool, target), endpoint, &options, &mut quiet)
+    let finished = together::finish((spool, target), endpoint, &options, &mut quiet)?;
+    quiet.finish(None)?;
+    Ok(finished)
 }
 
 /// What was sent before is remembered by one store. Without a name any of the user's stores may be taken, and another one would

@@ -236,13 +236,12 @@ fn look_again(
         ui.warn(&format!("what is missing could not be looked at again: {problem}"));
     }
     for read in &report.partitions {
-        if read.to > 0 || read.read_to > 0 {
-            let place = Place {
-                node: read.node.clone(),
-                partition: read.partition,
-            };
-            facts.log_starts.insert(place, read.from);
-        }
+        let start = read.log_start.or(read.error.is_none().then_some(read.from));
+        let place = Place {
+            node: read.node.clone(),
+            partition: read.partition,
+        };
+        facts.log_starts.extend(start.map(|start| (place, start)));
     }
     Ok(look.finish(facts))
 }

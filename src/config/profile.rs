@@ -1,5 +1,6 @@
 //! Profiles: the severity of every rule and the numbers that rules compare with, for one kind of work.
 
+use super::near::near;
 use super::{Level, Severity};
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -27,6 +28,17 @@ pub struct Thresholds {
     pub retries: i64,
     /// The shortest time a producer keeps trying, in milliseconds.
     pub delivery_timeout_ms: i64,
+    /// The shortest time a Kafka topic keeps records, in hours.
+    pub retention_hours: i64,
+    /// The shortest time a RocketMQ broker keeps messages, in hours.
+    pub rocketmq_reserved_hours: i64,
+}
+
+impl Thresholds {
+    /// The shortest time a Kafka topic keeps records, in milliseconds.
+    pub const fn retention_ms(&self) -> i64 {
+        self.retention_hours.saturating_mul(3_600_000)
+    }
 }
 
 /// What "safe" means for one kind of work.
@@ -76,6 +88,8 @@ struct RawThresholds {
     min_insync_replicas: Option<i64>,
     retries: Option<i64>,
     delivery_timeout_ms: Option<i64>,
+    retention_hours: Option<i64>,
+    rocketmq_reserved_hours: Option<i64>,
 }
 
 /// A map that refuses a key that comes twice, because one of the two would silently not count.
@@ -87,7 +101,7 @@ impl<'de> Deserialize<'de> for RawRules {
         impl<'de> Visitor<'de> for Rules {
             type Value = RawRules;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map from rule to critical, high, medium, low or off")
+                f.write_str("a map from rule to critical, high, medium, low, deny, warn or off")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawRules, A::Error> {
                 let mut rules: Vec<(String, Level)> = Vec::new();
@@ -158,8 +172,19 @@ impl Profile {
                 base_numbers.map(|b| b.delivery_timeout_ms),
                 "delivery_timeout_ms",
             )?,
+            retention_hours: number(
+                given.retention_hours,
+                base_numbers.map(|b| b.retention_hours),
+                "retention_hours",
+            )?,
+            rocketmq_reserved_hours: number(
+                given.rocketmq_reserved_hours,
+                base_numbers.map(|b| b.rocketmq_reserved_hours),
+                "rocketmq_reserved_hours",
+            )?,
         };
         let mut levels = base.map(|b| b.levels).unwrap_or_default();
+        let before = levels.clone();
         let given_rules = raw.rules.map(|r| r.0).unwrap_or_default();
         // Who sets a rule sets its variants too, unless they are named apart: `KP001: off` leaves no `KP001/acks-0` behind.
         levels.retain(|known, _| {
@@ -169,10 +194,11 @@ impl Profile {
         });
         for (rule, level) in given_rules {
             if !rules.contains(&rule) {
-                let upper = rule.to_uppercase();
-                let near = rules.iter().find(|known| known.to_uppercase() == upper).cloned();
-                return Err(ProfileError::UnknownRule(rule, near));
+                let close = near(&rule, rules.iter().map(String::as_str)).map(str::to_owned);
+                return Err(ProfileError::UnknownRule(rule, close));
             }
+            let base = before.get(&rule).or_else(|| before.get(rule.split('/').next()?));
+            let level = level.over(base.copied());
             levels.insert(rule, level);
         }
         Ok(Profile {
@@ -200,7 +226,33 @@ impl Profile {
 
 impl RawProfile {
     fn parse(text: &str) -> Result<RawProfile, ProfileError> {
-        serde_yaml::from_str(text).map_err(|e| ProfileError::Syntax(e.to_string()))
+        serde_yaml::from_str(text).map_err(|e| ProfileError::Syntax(hint(&e.to_string())))
+    }
+}
+
+/// The keys that a profile and its thresholds may have.
+const KEYS: [&str; 10] = [
+    "extends",
+    "description",
+    "thresholds",
+    "rules",
+    "replication_factor",
+    "min_insync_replicas",
+    "retries",
+    "delivery_timeout_ms",
+    "retention_hours",
+    "rocketmq_reserved_hours",
+];
+
+/// Adds to an error about an unknown key the one that was probably meant.
+fn hint(error: &str) -> String {
+    let unknown = error
+        .split("unknown field `")
+        .nth(1)
+        .and_then(|rest| rest.split('`').next());
+    match unknown.and_then(|key| near(key, KEYS.into_iter())) {
+        Some(key) => format!("{error}; did you mean `{key}`?"),
+        None => error.to_owned(),
     }
 }
 
@@ -228,6 +280,15 @@ mod tests {
         assert_eq!(p.severity("KP001"), Some(Severity::Low));
         assert_eq!(p.severity("KP001/acks-0"), Some(Severity::Low));
         assert_eq!(p.severity("KC001"), Some(Severity::Critical));
+        let words = Profile::parse(
+            "mine.yaml",
+            "extends: finance\nrules: {KP001: deny, KP002: warn, KP004: off, KP007: deny}\n",
+            &rules(),
+        )?;
+        assert_eq!(words.severity("KP001"), Some(Severity::Critical));
+        assert_eq!(words.severity("KP002"), Some(Severity::Low));
+        assert_eq!(words.severity("KP004"), None);
+        assert_eq!(words.severity("KP007"), Some(Severity::High));
         let empty = Profile::parse("mine.yaml", "{}", &rules())?;
         assert_eq!(
             Profile::built_in("orders", &rules())?.map(|o| o.thresholds),
@@ -244,7 +305,13 @@ mod tests {
                 .map(|e| e.to_string())
                 .unwrap_or_default()
         };
-        assert!(error("rulez: {}").contains("rulez"));
+        assert!(
+            error("rulez: {}").contains("did you mean `rules`"),
+            "{}",
+            error("rulez: {}")
+        );
+        assert!(error("thresholds: {retrys: 3}").contains("did you mean `retries`"));
+        assert!(error("rules: {KP01: low}").contains("did you mean `KP001`"));
         assert!(error("rules: {XX999: low}").contains("XX999"));
         assert!(error("rules: {kp001: low}").contains("did you mean `KP001`"));
         assert!(error("rules: {KP001: severe}").contains("severe"));

@@ -59,6 +59,10 @@ impl fmt::Display for Severity {
 pub enum Level {
     /// The rule does not speak.
     Off,
+    /// As the profile that is extended says, and at least [`Severity::High`]: it fails an audit that fails on that.
+    Deny,
+    /// Advice, however bad the profile that is extended finds it.
+    Warn,
     /// As [`Severity::Low`].
     Low,
     /// As [`Severity::Medium`].
@@ -70,13 +74,24 @@ pub enum Level {
 }
 
 impl Level {
+    /// The level that stays when a profile says this on top of another that said `base`.
+    #[must_use]
+    pub(super) const fn over(self, base: Option<Level>) -> Level {
+        match (self, base) {
+            (Level::Deny, Some(Level::Critical)) => Level::Critical,
+            (Level::Deny, _) => Level::High,
+            (Level::Warn, _) => Level::Low,
+            (level, _) => level,
+        }
+    }
+
     /// The severity, unless the rule is off.
     pub const fn severity(self) -> Option<Severity> {
         match self {
             Level::Off => None,
-            Level::Low => Some(Severity::Low),
+            Level::Low | Level::Warn => Some(Severity::Low),
             Level::Medium => Some(Severity::Medium),
-            Level::High => Some(Severity::High),
+            Level::High | Level::Deny => Some(Severity::High),
             Level::Critical => Some(Severity::Critical),
         }
     }

@@ -18,11 +18,19 @@ pub struct ScanPlan {
     /// The keys that are looked for, byte for byte, where only their messages matter: a broker with an index of keys may answer
     /// from it, and a reader may hand over only messages with one of these keys, while it counts all of them. No filter when empty.
     pub keys: Vec<Vec<u8>>,
+    /// The ids that are looked for, where only messages with one of them matter: a broker that finds them at once may be asked
+    /// first. RocketMQ tells where each message lies (`OFFSET_ID`) only then. No filter when empty.
+    pub ids: Vec<String>,
+    /// How far a broker's index of keys is believed.
+    pub index: IndexUse,
+    /// Whether it may harm the queue to fetch from it and put back, which is done only when somebody agreed.
+    pub peek_at_risk: bool,
     /// Partitions to read before the others.
     pub first: Vec<i32>,
     /// Reads each partition backwards from its end, window by window; within a window in the order of offsets.
     pub newest_first: bool,
-    /// Whether the visitor wants to be told of batch headers.
+    /// Whether the visitor wants to be told of batch headers. They come where the log has them and our own connections read it;
+    /// where reading goes through a broker's own client library, none come.
     pub batch_headers: bool,
     /// From which offset on a partition needs to be read, where that is known. Where a broker cannot begin there, it is read from
     /// the start.
@@ -31,6 +39,18 @@ pub struct ScanPlan {
     pub headers_only: bool,
     /// Whether messages may be fetched from a queue that keeps no history and put back, which their consumers can notice.
     pub peek: bool,
+}
+
+/// How far a broker's index of keys is believed. Whatever it finds is there; what it does not find may be there all the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum IndexUse {
+    /// What it finds is the answer, under an assumption that is named; when it finds nothing, everything is read.
+    #[default]
+    First,
+    /// What it finds is the answer, even when that is nothing, under an assumption that is named.
+    Only,
+    /// What it finds comes first, and everything is read all the same.
+    Hint,
 }
 
 /// Whether the whole place was read.
@@ -67,10 +87,12 @@ pub struct PartitionRead {
     pub partition: i32,
     /// The broker of a RocketMQ queue, by its name: queue ids repeat on each.
     pub node: Option<String>,
-    /// The log start offset when the scan began: where reading starts.
+    /// Where reading starts: the log start when the scan began, or a later offset that the plan allows.
     pub from: i64,
-    /// The end offset when the scan began (exclusive): where reading stops.
+    /// Where reading stops (exclusive): the end when the scan began, or an earlier offset that the plan allows.
     pub to: i64,
+    /// The log start when the scan began, where it is known apart from `from`.
+    pub log_start: Option<i64>,
     /// The offset up to which everything was read (exclusive).
     pub read_to: i64,
     /// Records handed over.

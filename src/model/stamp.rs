@@ -11,6 +11,8 @@ pub const STAMP_HEADER: &str = "mqsafe-id";
 pub const ORIGIN_HEADER: &str = "mqsafe-origin-id";
 /// The header of a dead letter that says why its message failed for good.
 pub const REASON_HEADER: &str = "mqsafe-failed-reason";
+/// The header that counts how often a message was taken out of a broker and sent anew.
+pub const REDRIVE_HEADER: &str = "mqsafe-redrive";
 /// The header that carries the numbers that were given up before this message.
 pub const VOID_HEADER: &str = "mqsafe-void";
 

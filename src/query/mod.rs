@@ -1,20 +1,16 @@
 //! Where is the message of this key? Plan, scan, match, and how complete the search was.
 
-use crate::model::{Coverage, Outcome, Record};
+mod absent;
+mod journey;
+mod plan;
+mod wanted;
 
-/// What is looked for.
-#[derive(Debug, Clone)]
-pub struct Wanted {
-    /// The key, byte for byte.
-    pub key: Vec<u8>,
-}
+pub use absent::{Absence, explain};
+pub use journey::{Hit, Journey, Neighbour, Neighbours, Read, Stop, copies_of, standing};
+pub use plan::{Placing, Plan};
+pub use wanted::{KeyFrom, Wanted};
 
-impl Wanted {
-    /// Whether this record is one of those.
-    pub fn matches(&self, record: &Record<'_>) -> bool {
-        record.key == Some(self.key.as_slice())
-    }
-}
+use crate::model::{Coverage, Outcome, ScanReport};
 
 /// What a search comes to. "Not found" is said only when everything was read.
 pub fn outcome(found: u64, coverage: &Coverage) -> Outcome {
@@ -22,6 +18,44 @@ pub fn outcome(found: u64, coverage: &Coverage) -> Outcome {
         (0, true) => Outcome::Negative,
         (0, false) => Outcome::Unknown,
         (_, _) => Outcome::Good,
+    }
+}
+
+/// How complete a search was: what the scan says, and what was left out on purpose.
+pub fn coverage(report: &ScanReport, assumption: Option<&str>, limit: Option<u64>, found: u64) -> Coverage {
+    let is_limit = report.stopped && limit.is_some_and(|limit| found >= limit);
+    match report.coverage() {
+        Coverage::Partial(_) if is_limit => Coverage::Partial(format!("stopped at --limit {found}")),
+        Coverage::Partial(why) => Coverage::Partial(why),
+        Coverage::Complete => assumption.map_or(Coverage::Complete, |a| Coverage::CompleteIf(a.to_owned())),
+        Coverage::CompleteIf(one) => {
+            Coverage::CompleteIf(assumption.map_or(one.clone(), |other| format!("{one}, and {other}")))
+        }
+    }
+}
+
+/// How complete a search of several places was: the least complete of them, each by its name.
+pub fn all_of(places: &[(String, Coverage)]) -> Coverage {
+    let partial: Vec<String> = places
+        .iter()
+        .filter_map(|(name, coverage)| match coverage {
+            Coverage::Partial(why) => Some(format!("{name}: {why}")),
+            Coverage::Complete | Coverage::CompleteIf(_) => None,
+        })
+        .collect();
+    if !partial.is_empty() {
+        return Coverage::Partial(partial.join("; "));
+    }
+    let assumed: Vec<String> = places
+        .iter()
+        .filter_map(|(name, coverage)| match coverage {
+            Coverage::CompleteIf(what) => Some(format!("{name}: {what}")),
+            Coverage::Complete | Coverage::Partial(_) => None,
+        })
+        .collect();
+    match assumed.is_empty() {
+        true => Coverage::Complete,
+        false => Coverage::CompleteIf(assumed.join(", and ")),
     }
 }
 
@@ -42,18 +76,35 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_compared_byte_for_byte() {
-        let wanted = Wanted { key: b"123".to_vec() };
-        let record = |key| Record {
-            key,
-            ..Record::default()
-        };
-        assert!(wanted.matches(&record(Some(b"123"))));
-        for other in [None, Some(&b""[..]), Some(b"1234"), Some(b"12"), Some(b"123 ")] {
-            assert!(!wanted.matches(&record(other)));
-        }
-        // An empty key is a key; no key is none.
-        let empty = Wanted { key: Vec::new() };
-        assert!(empty.matches(&record(Some(b""))) && !empty.matches(&record(None)));
+    fn several_places_are_as_complete_as_the_least() {
+        let place = |name: &str, coverage| (name.to_owned(), coverage);
+        let whole = place("a", Coverage::Complete);
+        let assumed = place("b", Coverage::CompleteIf("x".to_owned()));
+        let partial = place("c", Coverage::Partial("y".to_owned()));
+        assert_eq!(all_of(std::slice::from_ref(&whole)), Coverage::Complete);
+        assert_eq!(all_of(&[whole.clone(), assumed.clone()]).word(), "COMPLETE-IF b: x");
+        assert_eq!(all_of(&[whole, assumed, partial]).word(), "PARTIAL c: y");
+    }
+
+    #[test]
+    fn what_was_left_out_on_purpose_is_told() {
+        let mut report = ScanReport::default();
+        assert_eq!(coverage(&report, None, None, 0), Coverage::Complete);
+        assert_eq!(coverage(&report, Some("a"), None, 0).word(), "COMPLETE-IF a");
+        report.assumption = Some("b".to_owned());
+        assert_eq!(coverage(&report, Some("a"), None, 0).word(), "COMPLETE-IF b, and a");
+        report.stopped = true;
+        assert_eq!(
+            coverage(&report, Some("a"), None, 0).word(),
+            "PARTIAL stopped before the end"
+        );
+        assert_eq!(
+            coverage(&report, None, Some(2), 2).word(),
+            "PARTIAL stopped at --limit 2"
+        );
+        assert_eq!(
+            coverage(&report, None, Some(2), 1).word(),
+            "PARTIAL stopped before the end"
+        );
     }
 }

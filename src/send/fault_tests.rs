@@ -43,7 +43,7 @@ struct Ear(Vec<Told>);
 
 impl Observer for Ear {
     fn receipt(&mut self, receipt: &Receipt<'_>) {
-        let id = receipt.id.clone();
+        let id = receipt.id;
         self.0.push(Told {
             line: receipt.line,
             fate: receipt.fate,

@@ -1,5 +1,6 @@
 //! The input: bytes to messages, in chunks that become one durable commit each.
 
+mod archive;
 mod business;
 mod credit;
 mod draft;
@@ -176,6 +177,8 @@ pub struct InputOptions {
     pub strict: bool,
     /// Whether a record's partition is a wish.
     pub keep_partition: bool,
+    /// How often a record may have gone from a broker to a broker; one that would go once more is rejected.
+    pub max_redrives: u32,
     /// Where the business's own id of a message is.
     pub id: Option<IdFrom>,
     /// The business's id of a message that has none of its own.
@@ -193,6 +196,7 @@ impl Default for InputOptions {
             max_line_bytes: 16 << 20,
             strict: false,
             keep_partition: false,
+            max_redrives: 5,
             id: None,
             fixed_id: None,
             only: None,

@@ -18,6 +18,7 @@ mod pump;
 mod survey;
 mod together;
 
+pub use crate::model::{KeyHash, murmur2};
 pub use ensure::{Ensure, Ensured};
 pub use event::{Event, Events};
 pub use input::{
@@ -27,7 +28,7 @@ pub use input::{
 pub use latency::Latency;
 pub use observe::{Observer, Receipt, State};
 pub use pace::Rate;
-pub use partitioner::{KeyHash, Partitioner, murmur2};
+pub use partitioner::Partitioner;
 pub use pump::{Options, Pump, Report};
 pub use survey::{Survey, survey};
 pub use together::{Preparation, Preparing, Together};

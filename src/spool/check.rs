@@ -3,9 +3,9 @@
 use super::overlay::Overlay;
 use super::queue::QueueReader;
 use super::schema::{self, Body};
-use super::{CACHE_BYTES, Retry, SpoolError, Stats, dir};
+use super::{CACHE_BYTES, Phase, Retry, SpoolError, Stats, Together, dir, seen, together};
 use crate::model::Voids;
-use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable};
+use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
@@ -149,6 +149,18 @@ fn examine(path: &Path, mut db: Database) -> Result<Checked, SpoolError> {
     Ok(checked)
 }
 
+/// A table that a store has only once it was needed.
+fn optional<K: redb::Key + 'static, V: redb::Value + 'static>(
+    txn: &ReadTransaction,
+    table: TableDefinition<'_, K, V>,
+) -> Result<Option<redb::ReadOnlyTable<K, V>>, redb::Error> {
+    match txn.open_table(table) {
+        Ok(table) => Ok(Some(table)),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(e) => Err(e.into()),
+    }
+}
+
 /// Who has a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Holder {
@@ -215,6 +227,9 @@ impl<'a> Examination<'a> {
         self.failed()?;
         self.confirmed()?;
         self.awaiting()?;
+        self.scheduled()?;
+        self.undecided()?;
+        self.seen()?;
         self.lanes()?;
         self.inputs()
     }
@@ -389,6 +404,109 @@ impl<'a> Examination<'a> {
                 format!("the index of awaited messages has {} rows too many", index - rows),
                 LEFT_OVER,
             );
+        }
+        Ok(())
+    }
+
+    fn scheduled(&mut self) -> Result<(), redb::Error> {
+        for row in self.txn.open_table(schema::SCHEDULED)?.iter()? {
+            let (key, body) = row?;
+            let ((due_ms, target, id), body) = (key.value(), body.value());
+            self.checked.held.scheduled += 1;
+            if self.body("scheduled", (target, id), &body).is_some() {
+                self.checked.fault(
+                    format!("scheduled message {id} has number {} before its time {due_ms}", body.1),
+                    "it would get another one, and the first would be a gap",
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Messages of local actions and transactions, and what is known of those.
+    fn undecided(&mut self) -> Result<(), redb::Error> {
+        let groups = self.txn.open_table(schema::GROUPS)?;
+        let undecided = self.txn.open_table(schema::UNDECIDED)?;
+        for row in undecided.iter()? {
+            let (key, body) = row?;
+            let ((target, group, id), body) = (key.value(), body.value());
+            let decided = together::of(self.txn, (target, group))?.is_some_and(|t| t.phase != Phase::Open);
+            *match decided {
+                true => &mut self.checked.held.pending,
+                false => &mut self.checked.held.undecided,
+            } += 1;
+            if groups.get((target, group))?.is_none() {
+                self.checked.fault(
+                    format!("message {id} belongs to action {group}, which is not there"),
+                    "nobody would ever decide about it; export it and send it again",
+                );
+            }
+            if let Some(lane) = self.body("undecided", (target, id), &body) {
+                self.hold(body.4, lane, body.1, body.1, Holder::Pending);
+            }
+        }
+        for row in groups.iter()? {
+            let (target, no) = row?.0.value();
+            if !self.targets.contains_key(&target) || no >= self.next_id {
+                self.checked.fault(
+                    format!(
+                        "action {no} is for target {target}, and {} is the next local number",
+                        self.next_id
+                    ),
+                    "it cannot be decided by its name",
+                );
+            }
+        }
+        self.together()
+    }
+
+    fn together(&mut self) -> Result<(), redb::Error> {
+        if let Some(table) = optional(self.txn, together::TOGETHER)? {
+            for row in table.iter()? {
+                let (key, row) = row?;
+                if Together::from_row(row.value()).is_none() {
+                    let (_, no) = key.value();
+                    self.checked.fault(
+                        format!("how action {no} is published cannot be read"),
+                        "its messages wait until somebody decides; they may be with readers",
+                    );
+                }
+            }
+        }
+        if let Some(table) = optional(self.txn, together::HANDLES)? {
+            let undecided = self.txn.open_table(schema::UNDECIDED)?;
+            for row in table.iter()? {
+                let at = row?.0.value();
+                if undecided.get(at)?.is_none() {
+                    self.checked.fault(
+                        format!(
+                            "a place at the broker is kept for message {}, which belongs to no action",
+                            at.2
+                        ),
+                        LEFT_OVER,
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the business calls messages.
+    fn seen(&mut self) -> Result<(), redb::Error> {
+        let Some(table) = optional(self.txn, seen::SEEN)? else {
+            return Ok(());
+        };
+        for row in table.iter()? {
+            let (key, row) = row?;
+            let ((target, _), (_, local)) = (key.value(), row.value());
+            if !self.targets.contains_key(&target) || local >= self.next_id {
+                self.checked.fault(
+                    format!(
+                        "an idempotency key is kept for message {local} of target {target}, which was never accepted"
+                    ),
+                    "a message with that key would not be accepted before the window is over",
+                );
+            }
         }
         Ok(())
     }

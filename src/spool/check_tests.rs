@@ -46,7 +46,54 @@ fn used(dir: &Path) -> PathBuf {
         &target,
         &[settled(&target, &got[0], Verdict::Confirmed(None))],
     );
+    apart(&mut spool, &target);
     path.join("spool.redb")
+}
+
+/// A check that waits for its time, an action in a transaction with numbers, an idempotency key.
+fn apart(spool: &mut Spool, target: &Target) {
+    let checks = spool.target("kafka://a:1", "checks").unwrap();
+    let new = [super::tests::message(Place::Now(0), b"z")];
+    let change = Change {
+        accept: &new,
+        remember: Some(Remember {
+            ids: &[(0, b"order-1")],
+            window_ms: 1000,
+        }),
+        ..Change::default()
+    };
+    let got = spool.commit(target, &change).unwrap();
+    let settle = [settled(target, &got[0], Verdict::Confirmed(None))];
+    let follow = Follow {
+        check: Some((&checks, 60_000)),
+        ..Follow::default()
+    };
+    let change = Change {
+        settle: &settle,
+        follow,
+        ..Change::default()
+    };
+    spool.commit(target, &change).unwrap();
+    let no = spool.begin_group(target, "--transaction", 1).unwrap();
+    spool
+        .publish_together(target, no, Way::Transaction, "mqsafe-p")
+        .unwrap();
+    let new = [super::tests::message(Place::Later(None), b"t"); 3];
+    let change = Change {
+        accept: &new,
+        hold: Some(no),
+        ..Change::default()
+    };
+    spool.commit(target, &change).unwrap();
+    let wanted: Vec<(u64, i32)> = spool
+        .group_messages(target, no)
+        .unwrap()
+        .iter()
+        .map(|(id, _)| (*id, 0))
+        .collect();
+    spool.place_group(target, no, &wanted).unwrap();
+    let probe = [(wanted[0].0, "0 5 stamp".to_owned())];
+    spool.advance(target, no, Phase::Committing, &probe).unwrap();
 }
 
 /// Changes a closed store as no code of ours would.
@@ -75,9 +122,13 @@ fn a_store_that_was_used_is_in_order() {
         failed,
         confirmed,
         awaiting,
+        scheduled,
+        undecided,
         ..
     } = checked.held;
-    assert_eq!((pending, failed, confirmed, awaiting), (8, 2, 3, 1));
+    // Three of the pending are a transaction.
+    assert_eq!((pending, failed, confirmed, awaiting), (11, 2, 4, 1));
+    assert_eq!((scheduled, undecided), (1, 0));
     // One that is sent again, or gets another lane, is in order too.
     let mut spool = open(&dir.path().join("s"));
     let target = spool.target("kafka://a:1", "orders").unwrap();
@@ -106,7 +157,39 @@ fn a_store_of_a_killed_process_is_read_without_touching_it() {
 #[test]
 fn each_planted_fault_is_named() {
     type Plant = (&'static str, fn(&WriteTransaction));
-    let plants: [Plant; 15] = [
+    let plants: [Plant; 21] = [
+        ("belongs to action", |txn| {
+            txn.open_table(schema::GROUPS).unwrap().retain(|_, _| false).unwrap();
+        }),
+        ("how action 77 is published cannot be read", |txn| {
+            let mut table = txn.open_table(together::TOGETHER).unwrap();
+            table.insert((0, 77), (9, 9, "x")).unwrap();
+        }),
+        ("a place at the broker is kept for message 5", |txn| {
+            txn.open_table(together::HANDLES)
+                .unwrap()
+                .insert((0, 7, 5), "h")
+                .unwrap();
+        }),
+        ("action 9999 is for target 0", |txn| {
+            txn.open_table(schema::GROUPS)
+                .unwrap()
+                .insert((0, 9999), (true, 1, "x"))
+                .unwrap();
+        }),
+        ("an idempotency key is kept for message 9999", |txn| {
+            txn.open_table(seen::SEEN)
+                .unwrap()
+                .insert((0, b"k".as_slice()), (1, 9999))
+                .unwrap();
+        }),
+        ("scheduled message 3 is for target 9", |txn| {
+            let body: schema::Body<'_> = (-1, 0, 0, 0, "p", "", None, None, Vec::new(), None, 0);
+            txn.open_table(schema::SCHEDULED)
+                .unwrap()
+                .insert((1, 9, 3), body)
+                .unwrap();
+        }),
         ("the sheet of messages 0 to 11 is missing or damaged", |txn| {
             txn.open_table(schema::SHEETS).unwrap().remove((0, 0)).unwrap();
         }),

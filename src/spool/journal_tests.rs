@@ -9,6 +9,8 @@ const ALL: Which = Which {
     pending: true,
     failed: true,
     awaiting: true,
+    scheduled: true,
+    undecided: true,
 };
 
 fn store() -> (Spool, Target) {

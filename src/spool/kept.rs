@@ -2,7 +2,7 @@
 
 use super::queue::QueueReader;
 use super::schema;
-use super::{Pending, Retry, Spool, SpoolError, Target};
+use super::{Pending, Phase, Retry, Spool, SpoolError, Target, Way, together};
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
 use std::ops::ControlFlow;
 
@@ -47,6 +47,22 @@ pub enum Held {
         /// Why its consumer failed, when one reported that.
         failure: Option<String>,
     },
+    /// It waits for its time, as the check of a message does.
+    Scheduled {
+        /// When that is, in milliseconds since the Unix epoch.
+        due_ms: i64,
+    },
+    /// It belongs to a local action or a transaction.
+    Undecided {
+        /// The number of that in the store.
+        group: u64,
+        /// The action in words.
+        words: String,
+        /// Whether it is to be published, and only the broker's word is missing.
+        decided: bool,
+        /// Whether it may be stored: a commit was asked for, and its outcome is not known.
+        in_doubt: bool,
+    },
 }
 
 impl Held {
@@ -54,7 +70,7 @@ impl Held {
     pub fn is_unconsumed(&self, now_ms: i64) -> bool {
         match self {
             Held::Awaiting { until_ms, failure, .. } => failure.is_some() || *until_ms <= now_ms,
-            Held::Pending { .. } | Held::Failed { .. } => false,
+            Held::Pending { .. } | Held::Failed { .. } | Held::Scheduled { .. } | Held::Undecided { .. } => false,
         }
     }
 }
@@ -68,6 +84,10 @@ pub struct Which {
     pub failed: bool,
     /// Those that are stored and not yet consumed.
     pub awaiting: bool,
+    /// Those that wait for their time.
+    pub scheduled: bool,
+    /// Those that belong to a local action of which it is not decided whether they are published. Once they are, they are pending.
+    pub undecided: bool,
 }
 
 /// Consecutive numbers of one lane that were acknowledged.
@@ -138,6 +158,8 @@ impl Spool {
             pending: true,
             failed: true,
             awaiting: true,
+            scheduled: true,
+            undecided: true,
         };
         let targets = self.targets()?;
         let mut found = None;
@@ -193,6 +215,7 @@ fn each_of(
     ids: std::ops::RangeInclusive<u64>,
     visit: &mut impl FnMut(&Target, Kept) -> ControlFlow<()>,
 ) -> Result<ControlFlow<()>, redb::Error> {
+    let wanted = ids.clone();
     let ids = (target.no, *ids.start())..=(target.no, *ids.end());
     if which.pending {
         let retries = txn.open_table(schema::RETRIES)?;
@@ -235,6 +258,50 @@ fn each_of(
                 offset: (offset >= 0).then_some(offset),
                 failure: failure.map(str::to_owned),
             };
+            if visit(target, Kept { message, held }).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+    }
+    if which.scheduled {
+        for row in txn.open_table(schema::SCHEDULED)?.iter()? {
+            let (key, body) = row?;
+            let (due_ms, its, id) = key.value();
+            if its != target.no || !wanted.contains(&id) {
+                continue;
+            }
+            let (message, held) = (Pending::from_body(id, body.value()), Held::Scheduled { due_ms });
+            if visit(target, Kept { message, held }).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+    }
+    if which.undecided || which.pending {
+        let groups = txn.open_table(schema::GROUPS)?;
+        for row in txn
+            .open_table(schema::UNDECIDED)?
+            .range((target.no, 0, 0)..=(target.no, u64::MAX, u64::MAX))?
+        {
+            let (key, body) = row?;
+            let (_, group, id) = key.value();
+            if !wanted.contains(&id) {
+                continue;
+            }
+            let together = together::of(txn, (target.no, group))?;
+            let (way, phase) = together.map_or((Way::Transaction, Phase::Open), |t| (t.way, t.phase));
+            let decided = phase != Phase::Open;
+            if !(if decided { which.pending } else { which.undecided }) {
+                continue;
+            }
+            let words = groups.get((target.no, group))?.map(|row| row.value().2.to_owned());
+            let held = Held::Undecided {
+                group,
+                words: words.unwrap_or_default(),
+                decided,
+                // The broker hands a prepared message out by itself once it was told so when it asked.
+                in_doubt: phase == Phase::Committing || (decided && way == Way::Prepared),
+            };
+            let message = Pending::from_body(id, body.value());
             if visit(target, Kept { message, held }).is_break() {
                 return Ok(ControlFlow::Break(()));
             }

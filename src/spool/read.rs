@@ -2,7 +2,7 @@
 
 use super::queue::QueueReader;
 use super::schema::{self, Body};
-use super::{InputProgress, Retry, Spool, SpoolError};
+use super::{InputProgress, Retry, Spool, SpoolError, together};
 use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, WriteTransaction};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -481,7 +481,17 @@ impl Spool {
                 })?;
             }
             stats.scheduled = txn.open_table(schema::SCHEDULED)?.len()?;
-            stats.undecided = txn.open_table(schema::UNDECIDED)?.len()?;
+            // What is decided and only to be published together waits like all others.
+            let undecided = txn.open_table(schema::UNDECIDED)?;
+            stats.undecided = undecided.len()?;
+            for (target, no) in together::decided(&txn)? {
+                for row in undecided.range((target, no, 0)..=(target, no, u64::MAX))? {
+                    let accepted_ms = row?.1.value().2;
+                    stats.oldest_ms = Some(stats.oldest_ms.map_or(accepted_ms, |o| o.min(accepted_ms)));
+                    stats.undecided -= 1;
+                    stats.pending += 1;
+                }
+            }
             stats.failed = txn.open_table(schema::FAILED)?.len()?;
             stats.awaiting = txn.open_table(schema::AWAITING)?.len()?;
             for (table, sum) in [

@@ -3,11 +3,12 @@
 //! A table of its own, made at first use: a store without it remembers nothing, and is of the same format.
 
 use super::{Spool, SpoolError, Target, schema};
-use redb::{ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction};
+use redb::{ReadableDatabase, ReadableTable, TableDefinition, TableError, TableHandle, WriteTransaction};
+use std::collections::HashMap;
 use std::sync::Mutex;
 
 /// `(target, id)` to the moment of acceptance in ms since the epoch, and the local number.
-const SEEN: TableDefinition<(u32, &[u8]), (i64, u64)> = TableDefinition::new("seen");
+pub(super) const SEEN: TableDefinition<(u32, &[u8]), (i64, u64)> = TableDefinition::new("seen");
 
 /// With each id that is remembered so many old ones are looked at, so that the table is gone through faster than it grows.
 const LOOKED_AT: usize = 2;
@@ -63,6 +64,36 @@ impl Spool {
         };
         read().map_err(|e| self.failed(e))
     }
+}
+
+/// Forgets the ids of messages that are dropped, and keeps those of messages that get another local number.
+pub(super) fn moved(
+    txn: &WriteTransaction,
+    target: &Target,
+    moved: &HashMap<u64, Option<u64>>,
+) -> Result<(), redb::Error> {
+    if moved.is_empty() || !txn.list_tables()?.any(|table| table.name() == SEEN.name()) {
+        return Ok(());
+    }
+    let mut table = txn.open_table(SEEN)?;
+    let mut rows = Vec::new();
+    for row in table.range((target.no, [].as_slice())..)? {
+        let (key, value) = row?;
+        let ((no, id), (at, local)) = (key.value(), value.value());
+        if no != target.no {
+            break;
+        }
+        if let Some(now) = moved.get(&local) {
+            rows.push((id.to_vec(), at, *now));
+        }
+    }
+    for (id, at, now) in rows {
+        match now {
+            None => drop(table.remove((target.no, id.as_slice()))?),
+            Some(now) => drop(table.insert((target.no, id.as_slice()), (at, now))?),
+        }
+    }
+    Ok(())
 }
 
 /// A clock that was put back makes nothing old.
@@ -199,6 +230,21 @@ mod tests {
         // And then it counts again.
         accept(&mut spool, &target, &["x".into()], 30);
         assert_eq!(seen(&spool, &target, &["x"], 40), [Some(30)]);
+    }
+
+    #[test]
+    fn what_is_dropped_may_be_given_again_and_what_is_retried_keeps_its_name() {
+        let mut spool = Spool::in_memory().unwrap();
+        let target = spool.target("kafka://a:1", "a").unwrap();
+        let got = accept(&mut spool, &target, &["x".into(), "y".into(), "z".into()], 10);
+        assert_eq!(spool.forget(&target, &[got[0].id]).unwrap().len(), 1);
+        assert_eq!(seen(&spool, &target, &["x", "y"], 20), [None, Some(10)]);
+        // Another lane is another local number.
+        let retried = spool.retry(&target, &[got[1].id, got[2].id], true).unwrap();
+        assert!(retried.iter().all(|r| r.was != r.id), "{retried:?}");
+        assert_eq!(seen(&spool, &target, &["y", "z"], 20), [Some(10), Some(10)]);
+        spool.forget(&target, &[retried[0].id]).unwrap();
+        assert_eq!(seen(&spool, &target, &["y", "z"], 20), [None, Some(10)]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::change::Lanes;
 use super::kept::Doubt;
 use super::queue::Queue;
 use super::schema::{self, FailedRow, RetryRow};
+use super::seen;
 use super::{Pending, Retry, Spool, SpoolError, Target};
 use crate::model::Voids;
 use redb::{ReadableTable, Table, WriteTransaction};
@@ -60,7 +61,14 @@ impl Spool {
                     done.push(Retried { was: *id, id: now, how });
                 }
             }
-            Ok((tending.end(first)?, done))
+            let next_id = tending.end(first)?;
+            let moved = done
+                .iter()
+                .filter(|r| r.was != r.id)
+                .map(|r| (r.was, Some(r.id)))
+                .collect();
+            seen::moved(txn, target, &moved)?;
+            Ok((next_id, done))
         })?;
         self.next_id = next_id;
         Ok(done)
@@ -81,6 +89,8 @@ impl Spool {
                 }
             }
             tending.end(first)?;
+            let dropped = done.iter().map(|gone| (gone.id, None)).collect();
+            seen::moved(txn, target, &dropped)?;
             Ok(done)
         })
     }
@@ -170,7 +180,7 @@ impl<'t> Tending<'t> {
         if let Some((_, void, _)) = take_failed(&mut self.failed, at)? {
             return Ok(Some(void));
         }
-        if self.take_awaiting(at)?.is_some() {
+        if self.take_awaiting(at)?.is_some() || self.take_scheduled(at)? {
             return Ok(Some(false));
         }
         Ok(self.take_pending(at)?.map(|(_, void)| void))
@@ -194,6 +204,23 @@ impl<'t> Tending<'t> {
             self.lanes.give_back(self.txn, &message.producer, partition, &news)?;
         }
         Ok(Some((message, void)))
+    }
+
+    /// Takes out what waits for its time; whether it was there.
+    fn take_scheduled(&mut self, at: (u32, u64)) -> Result<bool, redb::Error> {
+        let mut scheduled = self.txn.open_table(schema::SCHEDULED)?;
+        let mut key = None;
+        for row in scheduled.iter()? {
+            let (due_ms, target, id) = row?.0.value();
+            if (target, id) == at {
+                key = Some((due_ms, target, id));
+                break;
+            }
+        }
+        match key {
+            Some(key) => Ok(scheduled.remove(key)?.is_some()),
+            None => Ok(false),
+        }
     }
 
     fn take_awaiting(&mut self, at: (u32, u64)) -> Result<Option<(Pending, Option<String>)>, redb::Error> {

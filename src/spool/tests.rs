@@ -307,3 +307,71 @@ fn rubbish_in_place_of_the_database_is_refused_and_left_alone() {
     assert!(Spool::open(StoreDir::lock(&path).unwrap()).is_err());
     assert_eq!(std::fs::read(path.join("spool.redb")).unwrap(), vec![7u8; 10_000]);
 }
+
+/// A transaction's messages have numbers and are not offered; its end is that of all of them.
+#[test]
+fn what_belongs_together_ends_together() {
+    let mut spool = Spool::in_memory().unwrap();
+    let target = spool.target("kafka://a:1", "orders").unwrap();
+    let group = |spool: &mut Spool| {
+        let no = spool.begin_group(&target, "--transaction", 1).unwrap();
+        spool
+            .publish_together(&target, no, Way::Transaction, "mqsafe-p")
+            .unwrap();
+        let new = [message(Place::Later(None), b"t"); 3];
+        let change = Change {
+            accept: &new,
+            hold: Some(no),
+            ..Change::default()
+        };
+        spool.commit(&target, &change).unwrap();
+        let ids: Vec<u64> = spool
+            .group_messages(&target, no)
+            .unwrap()
+            .iter()
+            .map(|(id, _)| *id)
+            .collect();
+        let wanted: Vec<(u64, i32)> = ids.iter().map(|id| (*id, 0)).collect();
+        let got = spool.place_group(&target, no, &wanted).unwrap();
+        assert_eq!(
+            spool.place_group(&target, no, &wanted).unwrap(),
+            [],
+            "a number is given once"
+        );
+        spool.advance(&target, no, Phase::Decided, &[]).unwrap();
+        assert_eq!(spool.waiting(&target).unwrap().count, 0);
+        (no, got)
+    };
+    let (first, got) = group(&mut spool);
+    assert_eq!(got.iter().map(|a| a.seq).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(spool.to_publish(&target).unwrap().len(), 1);
+    // Rolled back before a commit was asked for: the numbers are void. After it they may be there.
+    spool.decide(&target, first, Some("no"), 2).unwrap();
+    let (second, got) = group(&mut spool);
+    assert_eq!((got[0].seq, got[0].voids.as_str()), (4, "1-3"));
+    spool.advance(&target, second, Phase::Committing, &[]).unwrap();
+    spool.decide(&target, second, Some("given up"), 3).unwrap();
+    let (third, got) = group(&mut spool);
+    assert_eq!(
+        (got[0].seq, got[0].voids.as_str()),
+        (7, "1-3"),
+        "what it carried is told again, and no more"
+    );
+    // Two are stored, one waits like others from now on.
+    let ends: Vec<Settled> = got[..2]
+        .iter()
+        .map(|a| settled(&target, a, Verdict::Confirmed(None)))
+        .collect();
+    let change = Change {
+        settle: &ends,
+        ..Change::default()
+    };
+    spool.settle_group(&target, third, &change, &[got[2].id]).unwrap();
+    assert_eq!(spool.undecided().unwrap(), []);
+    assert_eq!(spool.waiting(&target).unwrap().count, 1);
+    let stats = spool.stats().unwrap();
+    assert_eq!(
+        (stats.pending, stats.failed, stats.confirmed, stats.undecided),
+        (1, 6, 2, 0)
+    );
+}

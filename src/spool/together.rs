@@ -96,6 +96,23 @@ pub(super) fn of(txn: &ReadTransaction, at: (u32, u64)) -> Result<Option<Togethe
     Ok(table.get(at)?.and_then(|row| Together::from_row(row.value())))
 }
 
+/// Every group that is decided, with its target.
+pub(super) fn decided(txn: &ReadTransaction) -> Result<Vec<(u32, u64)>, redb::Error> {
+    let table = match txn.open_table(TOGETHER) {
+        Ok(table) => table,
+        Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+        Err(e) => return Err(e.into()),
+    };
+    let mut groups = Vec::new();
+    for row in table.iter()? {
+        let (key, row) = row?;
+        if Together::from_row(row.value()).is_some_and(|t| t.phase != Phase::Open) {
+            groups.push(key.value());
+        }
+    }
+    Ok(groups)
+}
+
 /// Forgets how a group was to be published.
 pub(super) fn end(txn: &WriteTransaction, (target, no): (u32, u64)) -> Result<(), redb::Error> {
     txn.open_table(TOGETHER)?.remove((target, no))?;

@@ -45,6 +45,8 @@ pub struct Spot {
 pub struct SourceFile {
     bytes: Vec<u8>,
     utf8: bool,
+    /// Whether every character is one byte, so that none need be counted.
+    ascii: bool,
     line_starts: Vec<usize>,
     /// How many characters begin before every [`MARK_EVERY`]th byte: a definitions file is often one line of megabytes.
     char_marks: Vec<usize>,
@@ -68,12 +70,14 @@ impl SourceFile {
                 line_starts.push(i + 1);
             }
         }
+        let ascii = bytes.is_ascii();
         let mut char_marks = vec![0];
-        for chunk in bytes.chunks(MARK_EVERY) {
+        for chunk in bytes.chunks(MARK_EVERY).filter(|_| !ascii) {
             char_marks.push(char_marks.last().copied().unwrap_or(0) + chars_in(chunk));
         }
         SourceFile {
-            utf8: std::str::from_utf8(&bytes).is_ok(),
+            utf8: ascii || std::str::from_utf8(&bytes).is_ok(),
+            ascii,
             bytes,
             line_starts,
             char_marks,
@@ -119,7 +123,7 @@ impl SourceFile {
         if line == 1 {
             start = start.max(self.byte_order_mark()).min(offset);
         }
-        let column = if self.utf8 {
+        let column = if self.utf8 && !self.ascii {
             self.chars_before(offset) - self.chars_before(start)
         } else {
             offset - start

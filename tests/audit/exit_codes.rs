@@ -3,9 +3,9 @@
 use crate::common::Setup;
 
 const GOOD: &str = "bootstrap.servers=a:9092\nkey.serializer=x\nacks=all\nenable.idempotence=true\n";
-const HIGH: &str = "bootstrap.servers=a:9092\nkey.serializer=x\nenable.idempotence=true\nretries=0\n";
+const HIGH: &str = "bootstrap.servers=a:9092\nkey.serializer=x\nenable.idempotence=true\nretries=3\n";
 const MEDIUM: &str = "bootstrap.servers=a:9092\nkey.serializer=x\nenable.idempotence=false\n";
-const LOW: &str = "brokerName=a\nbrokerRole=SYNC_MASTER\ninSyncReplicas=2\n";
+const LOW: &str = "brokerName=a\nbrokerRole=SYNC_MASTER\ninSyncReplicas=2\nautoCreateTopicEnable=false\n";
 
 fn setup() -> Setup {
     Setup::with(&[
@@ -91,16 +91,16 @@ fn the_summary_names_the_profile_and_the_line() {
     let s = setup();
     insta::assert_snapshot!(s.run(&["good.properties"]).stderr, @"clean; 1 file judged; profile orders, fails on medium or above");
     insta::assert_snapshot!(s.run(&["low.conf", "--profile", "orders"]).stderr, @"passed: 1 finding (1 low); 1 file judged; profile orders, fails on medium or above");
-    insta::assert_snapshot!(s.run(&["-q", "high.properties", "--profile", "finance", "--fail-on", "high"]).stderr, @"1 finding (1 critical), 1 at high or above; 1 file judged; profile finance, fails on high or above");
+    insta::assert_snapshot!(s.run(&["-q", "high.properties", "--profile", "finance", "--fail-on", "high"]).stderr, @"2 findings (1 critical, 1 medium), 1 at high or above; 1 file judged; profile finance, fails on high or above");
     insta::assert_snapshot!(s.run(&["role.properties", "notes.txt", "broken.json", "missing.properties"]).stderr, @r#"
-    warning: role.properties: not decided: nothing in the file tells whether a producer or a consumer reads it (KC001, KC002, KP001, KP002, KP003, KP004, KP005, KP007)
+    warning: role.properties: not decided: nothing in the file tells whether a producer or a consumer reads it (KC001, KC002, KC003, KC005, KC006, KP001, KP002, KP003, KP004, KP005, KP006, KP007, KP008, KP009)
     warning: notes.txt: not judged: no key in it tells a Kafka, RabbitMQ or RocketMQ configuration
     error: cannot read broken.json:2:12
       caused by: unexpected close bracket
       next: correct the file there; nothing in it was judged
     error: cannot read missing.properties
       caused by: No such file or directory (os error 2)
-    unknown: no finding, but not everything could be judged; 1 file judged, 1 not judged, 2 not readable, 8 undecided; profile orders, fails on medium or above
+    unknown: no finding, but not everything could be judged; 1 file judged, 1 not judged, 2 not readable, 14 undecided; profile orders, fails on medium or above
     "#);
     assert_eq!(s.run(&["-qq", "high.properties"]).stderr, "");
 }

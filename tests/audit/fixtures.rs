@@ -6,7 +6,8 @@ use crate::common::Setup;
 use mqsafe::audit::registry::RULES;
 use std::path::{Path, PathBuf};
 
-fn fixture(code: &str, kind: &str) -> PathBuf {
+/// The file of a rule; `None` when its facts are fed by hand, which a test beside the rules does.
+fn fixture(code: &str, kind: &str) -> Option<PathBuf> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures/audit")
         .join(code);
@@ -14,15 +15,17 @@ fn fixture(code: &str, kind: &str) -> PathBuf {
         .unwrap_or_else(|e| panic!("no fixtures for {code}: {e}"))
         .map(|e| e.unwrap().path())
         .find(|p| p.file_stem().is_some_and(|s| s == kind));
-    found.unwrap_or_else(|| panic!("no {kind} fixture for {code}"))
+    let path = found.unwrap_or_else(|| panic!("no {kind} fixture for {code}"));
+    Some(path).filter(|p| p.extension().is_none_or(|e| e != "facts"))
 }
 
 #[test]
 fn every_rule_has_a_bad_and_a_good_file() {
     let s = Setup::new();
     for rule in RULES {
-        let bad = fixture(rule.code, "bad");
-        let good = fixture(rule.code, "good");
+        let (Some(bad), Some(good)) = (fixture(rule.code, "bad"), fixture(rule.code, "good")) else {
+            continue;
+        };
         let (bad, good) = (bad.to_str().unwrap(), good.to_str().unwrap());
         assert!(
             s.rules(&[bad, "--profile", "finance"]).iter().any(|r| r == rule.code),

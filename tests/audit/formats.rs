@@ -10,8 +10,8 @@ fn full_points_at_the_line() {
         "conf/producer.properties",
         "# orders\nbootstrap.servers=a:9092\nacks=0\nenable.idempotence=true\n",
     )]);
-    insta::assert_snapshot!(s.run(&["conf/producer.properties"]).stdout, @r#"
-    critical[KP001]: acks=0: the producer waits for no broker at all
+    insta::assert_snapshot!(s.run(&["--profile", "logs", "conf/producer.properties"]).stdout, @r#"
+    medium[KP001]: acks=0: the producer waits for no broker at all
      --> conf/producer.properties:3:1
       |
     3 | acks=0
@@ -28,7 +28,7 @@ fn full_points_at_the_line() {
 fn full_shows_what_is_absent_what_is_dead_and_where_else() {
     let s = Setup::with(&[(
         "broker.conf",
-        "brokerName=a\nbrokerRole=SYNC_MASTER\ntotalReplicas=2\nflushDiskType=SYNC_FLUSH\nflushDiskType=ASYNC_FLUSH\n",
+        "brokerName=a\nbrokerRole=SYNC_MASTER\ntotalReplicas=2\nflushDiskType=SYNC_FLUSH\nflushDiskType=ASYNC_FLUSH\nautoCreateTopicEnable=false\n",
     )]);
     let ran = s.run(&["broker.conf"]);
     insta::assert_snapshot!(ran.stdout, @r#"
@@ -94,12 +94,12 @@ fn json_is_the_contract() {
     let s = Setup::with(&[
         (
             "server.properties",
-            "broker.id=0\ndefault.replication.factor=3\nunclean.leader.election.enable = true\n",
+            "broker.id=0\ndefault.replication.factor=3\nunclean.leader.election.enable = true\nlog.dirs=/srv/kafka\nauto.create.topics.enable=false\nbroker.rack=a\n",
         ),
         ("readme.md", "x"),
         (
-            "connect.properties",
-            "bootstrap.servers=a\ngroup.id=c\nkey.converter=x\n",
+            "registry.properties",
+            "listeners=http://a\nkafkastore.bootstrap.servers=a\n",
         ),
     ]);
     let ran = s.run(&["--format", "json", "."]);
@@ -147,8 +147,8 @@ fn json_is_the_contract() {
       ],
       "unrecognised": [
         {
-          "file": "connect.properties",
-          "reason": "it belongs to a Kafka Connect worker or connector, which is not judged yet"
+          "file": "registry.properties",
+          "reason": "it belongs to a schema registry, which is not judged yet"
         }
       ],
       "errors": [],

@@ -5,7 +5,9 @@ use crate::common::Setup;
 const CANARY: &str = "CaNaRy-5f1e";
 
 fn check(s: &Setup, files: &[&str]) {
-    for format in ["full", "json"] {
+    for format in [
+        "full", "concise", "json", "sarif", "github", "gitlab", "junit", "markdown",
+    ] {
         for color in ["never", "always"] {
             for profile in ["finance", "logs"] {
                 let args = [
@@ -87,5 +89,53 @@ fn in_definitions_on_one_line() {
     ]);
     for file in ["before.json", "after.json", "inside.json", "broken.json"] {
         check(&s, &[file]);
+    }
+}
+
+#[test]
+fn in_yaml_terraform_and_rabbitmq_conf() {
+    let files = [
+        (
+            "compose.yaml",
+            format!(
+                "services:\n  k:\n    image: apache/kafka:4.0.0\n    environment:\n      - KAFKA_SSL_KEY_PASSWORD={CANARY}\n      - \"KAFKA_SASL_JAAS_CONFIG=x required password='{CANARY}';\"\n      - {{KAFKA_MIN_INSYNC_REPLICAS: 1, A_TOKEN: {CANARY}}}\n    command: kafka-topics --create --topic password={CANARY} --replication-factor 1\n  k2:\n    image: apache/kafka:4.0.0\n    environment: {{KAFKA_SSL_KEYSTORE_PASSWORD: {CANARY}, KAFKA_UNCLEAN_LEADER_ELECTION_ENABLE: 'true'}}\n"
+            ),
+        ),
+        (
+            "application.yml",
+            format!(
+                "spring:\n  rabbitmq: {{password: '{CANARY}', publisher-confirm-type: none}}\n  kafka:\n    producer: {{acks: 0, ssl: {{key-password: {CANARY}}}, properties: {{sasl.jaas.config: \"${{J:{CANARY}}}\"}}}}\n"
+            ),
+        ),
+        (
+            "k8s.yaml",
+            format!(
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x}}\ndata:\n  server.properties: |\n    broker.id=1\n    ssl.key.password={CANARY}\n    unclean.leader.election.enable=true\n---\napiVersion: v1\nkind: Secret\nmetadata: {{name: y}}\nstringData: {{a: {CANARY}, KAFKA_X_PASSWORD: {CANARY}}}\n---\napiVersion: v1\nkind: Pod\nspec: {{containers: [{{name: c, image: apache/kafka, env: [{{name: KAFKA_SSL_KEY_PASSWORD, value: {CANARY}}}, {{name: KAFKA_MIN_INSYNC_REPLICAS, value: '1'}}]}}]}}\n"
+            ),
+        ),
+        (
+            "main.tf",
+            format!(
+                "resource \"kafka_topic\" \"a\" {{ name = \"a\", replication_factor = 1\n  config = {{ password = \"{CANARY}\" }} }}\nresource \"rabbitmq_shovel\" \"s\" {{\n  name = \"s\"\n  info {{ source_uri = \"amqp://u:{CANARY}@h\" }}\n}}\n"
+            ).replace("\"a\", r", "\"a\"\n r"),
+        ),
+        (
+            "rabbitmq.conf",
+            format!(
+                "default_pass = {CANARY}\ncluster_partition_handling = ignore\nauth_oauth2.signing_keys.x = {CANARY}-token:{CANARY}\ndefault_users.a.password = {CANARY}\n"
+            ),
+        ),
+    ];
+    for (name, text) in files {
+        let s = Setup::with(&[(name, &text)]);
+        for format in ["full", "json"] {
+            let ran = s.run(&["-vvv", "--format", format, "--profile", "finance", name]);
+            assert!(!ran.stdout.contains(CANARY), "{name}: {}", ran.stdout);
+            assert!(!ran.stderr.contains(CANARY), "{name}: {}", ran.stderr);
+        }
+        assert!(
+            !s.json(&[name]).1["files"].as_array().unwrap().is_empty(),
+            "{name}: nothing was read"
+        );
     }
 }

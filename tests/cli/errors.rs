@@ -121,7 +121,7 @@ fn what_cannot_be_a_topic_a_header_or_a_partition() {
             &["verify", "-b", "h:1", "-t", "t", "-p", "x"],
             "is not a list of partitions",
         ),
-        (&["query-key", "-b", "h:1", "-t", "t"], "<KEY>"),
+        (&["query-key", "-b", "h:1", "-t", "t"], "nothing is named to look for"),
         (&["query-key", "-b", "", "-t", "t", "k"], "next: "),
         (&["send", "-b", "nonsense://h", "-t", "t"], "next: "),
         (

@@ -1,5 +1,6 @@
 //! Messages that belong to a local action: published when it did its work, never when it did not, and never forgotten.
 
+use super::stop::Running;
 use super::{BINARY, NOBODY, User, code, err, out};
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
@@ -325,7 +326,7 @@ fn a_transaction_that_cannot_be_kept_is_refused_before_anything_is_done() {
 fn a_transaction_without_a_broker_waits_whole_and_is_not_offered_by_itself() {
     let user = User::new();
     let mut send = user.send();
-    send.args(["--transaction", "--connect-timeout", "200ms"]);
+    send.arg("--transaction");
     let waits = send.write_stdin("a\nb\nc\n").output().unwrap();
     assert_eq!(code(&waits), 4, "{}", err(&waits));
     assert!(
@@ -333,8 +334,11 @@ fn a_transaction_without_a_broker_waits_whole_and_is_not_offered_by_itself() {
         "{}",
         err(&waits)
     );
-    // They wait among the undecided, whom nobody offers one by one; but nobody is asked about them.
-    assert_eq!(user.spool("spool"), [0, 0, 0]);
+    // They wait, together; nobody is asked about them.
+    assert_eq!(user.spool("spool"), [3, 0, 0]);
+    let mut ls = user.mqsafe();
+    let listed = out(&ls.args(["spool", "ls", "--spool", "spool"]).output().unwrap());
+    assert_eq!(listed.matches("pending, together").count(), 3, "{listed}");
     assert_eq!(code(&decide(&user, &[])), 0);
     let flushed = flush(&user);
     assert_eq!(code(&flushed), 4, "{}", err(&flushed));
@@ -343,4 +347,113 @@ fn a_transaction_without_a_broker_waits_whole_and_is_not_offered_by_itself() {
         "{}",
         err(&flushed)
     );
+}
+
+#[test]
+fn a_second_interrupt_leaves_the_action_undecided_and_tells_the_counts() {
+    let user = User::new();
+    let mut send = Command::new(BINARY);
+    send.env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .env("HOME", user.path(""))
+        .current_dir(user.path(""));
+    send.args([
+        "--no-progress",
+        "send",
+        "-b",
+        NOBODY,
+        "-t",
+        "orders",
+        "--spool",
+        "spool",
+    ]);
+    send.args(["--connect-timeout", "200ms", "--receipts", "r.jsonl"]);
+    // It goes on after whoever waited for it is gone, and leaves a sign when it is done.
+    send.args(["--exec", "--", "sh", "-c", "touch began; sleep 2; touch done"]);
+    let mut running = Running::start(send);
+    running.write("a\nb\n");
+    running.close();
+    running.wait_for(|| user.path("began").exists());
+    running.signal("INT");
+    std::thread::sleep(Duration::from_millis(300));
+    running.signal("INT");
+    let (status, said) = running.end();
+    assert_eq!(status.code(), Some(130), "{said}");
+    assert!(
+        said.contains("sh still runs") && said.contains("mqsafe spool decide"),
+        "{said}"
+    );
+    let last = said.lines().last().unwrap_or_default();
+    assert!(
+        last.contains("accepted 2 = stored 0 + refused 0 + in doubt 0 + spooled 2"),
+        "{said}"
+    );
+    let receipts = std::fs::read_to_string(user.path("r.jsonl")).unwrap();
+    assert_eq!(receipts.matches("\"status\":\"spooled\"").count(), 2, "{receipts}");
+    assert!(receipts.contains("\"spooled\":2"), "{receipts}");
+    // They are listed, and nobody may drop one of them alone.
+    let mut ls = user.mqsafe();
+    ls.args([
+        "spool",
+        "ls",
+        "--spool",
+        "spool",
+        "--state",
+        "undecided",
+        "--format",
+        "jsonl",
+    ]);
+    let listed = out(&ls.output().unwrap());
+    assert_eq!(listed.lines().count(), 2, "{listed}");
+    assert!(
+        listed.contains("\"state\":\"undecided\"") && listed.contains("touch began"),
+        "{listed}"
+    );
+    let id: serde_json::Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();
+    let mut drop = user.mqsafe();
+    drop.args([
+        "spool",
+        "drop",
+        id["spool_id"].as_str().unwrap(),
+        "--spool",
+        "spool",
+        "--force",
+        "--yes",
+    ]);
+    let refused = drop.output().unwrap();
+    assert_eq!(code(&refused), 2, "{}", err(&refused));
+    assert!(err(&refused).contains("spool decide"), "{}", err(&refused));
+    let end = Instant::now() + Duration::from_secs(10);
+    while !user.path("done").exists() {
+        assert!(Instant::now() < end, "the action was ended with its run");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[cfg(feature = "rocketmq")]
+#[test]
+fn without_a_broker_nothing_is_prepared_and_the_action_decides_all_the_same() {
+    let user = User::new();
+    for (program, exit, spool) in [("true", 4, [2, 0, 0]), ("false", 1, [2, 2, 0])] {
+        let mut send = user.mqsafe();
+        send.args([
+            "send",
+            "-b",
+            "rocketmq://127.0.0.1:1",
+            "-t",
+            "orders",
+            "--spool",
+            "spool",
+        ]);
+        send.args(["--connect-timeout", "200ms", "--exec", "--", program]);
+        let done = send.write_stdin("a\nb\n").output().unwrap();
+        assert_eq!(code(&done), exit, "{}", err(&done));
+        assert!(
+            err(&done).contains("2 messages could not be prepared at the broker"),
+            "{}",
+            err(&done)
+        );
+        assert!(last_line(&done).contains("accepted 2 = stored 0"), "{}", err(&done));
+        assert_eq!(user.spool("spool"), spool, "{}", err(&done));
+    }
 }

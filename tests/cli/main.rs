@@ -24,6 +24,8 @@ mod help;
 #[cfg(feature = "kafka")]
 mod input;
 #[cfg(feature = "kafka")]
+mod query;
+#[cfg(feature = "kafka")]
 mod secrets;
 #[cfg(feature = "kafka")]
 mod spool;

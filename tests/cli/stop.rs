@@ -38,6 +38,11 @@ impl Running {
         }
     }
 
+    /// Ends its input.
+    pub(crate) fn close(&mut self) {
+        self.0.stdin = None;
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());

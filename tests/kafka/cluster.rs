@@ -111,6 +111,17 @@ impl Cluster {
         eventually("the new topic has its replicas", there);
     }
 
+    /// A topic with so many replicas and the settings of the cluster, for what must be lost with a node.
+    pub(crate) fn make_topic_with(&self, name: &str, partitions: i32, replicas: i32) {
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(replicas)).set("min.insync.replicas", "1");
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let made = self.runtime.block_on(self.admin.create_topics([&topic], &options));
+        made.unwrap().into_iter().for_each(|t| drop(t.unwrap()));
+        eventually("the new topic is known", || {
+            self.shape(name).is_some_and(|(count, _)| count as i32 == partitions)
+        });
+    }
+
     pub(crate) fn delete_topic(&self, name: &str) {
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let gone = self.runtime.block_on(self.admin.delete_topics(&[name], &options));
@@ -252,7 +263,7 @@ pub(crate) fn eventually(what: &str, so: impl Fn() -> bool) {
 }
 
 /// Reads `partition offset key-length value-length headers⏎ key value ⏎`, where lengths make any bytes safe.
-fn parse(mut bytes: &[u8]) -> Vec<Seen> {
+pub(crate) fn parse(mut bytes: &[u8]) -> Vec<Seen> {
     let mut all = Vec::new();
     while !bytes.is_empty() {
         let end = bytes.iter().position(|b| *b == b'\n').unwrap();

@@ -156,3 +156,49 @@ fn reports_are_read_from_a_topic_and_what_was_not_read_is_said() {
     let absent = ack("no-such-topic").expect(3);
     assert!(absent.stderr.contains("does not exist"), "{}", absent.stderr);
 }
+
+#[test]
+fn the_counts_are_told_although_the_dead_letters_have_no_place() {
+    let Some(cluster) = cluster::shared("the_counts_are_told_although_the_dead_letters_have_no_place") else {
+        return;
+    };
+    let case = Case::with(&cluster, "nowhere", 1, &[("max.message.bytes", "2000")]);
+    let dead = format!("{}-dead", case.topic);
+    let large = format!("a\n{}\nb\n", "x".repeat(5000));
+    let sent = tool::run_with(case.send(&["--dead-letter", &dead]), large.as_bytes()).expect(1);
+    let last = sent.stderr.lines().last().unwrap_or_default();
+    assert!(last.contains("accepted 3 = stored 2 + refused 1"), "{}", sent.stderr);
+    assert!(
+        sent.stderr.contains(&format!("topic {dead} does not exist")),
+        "{}",
+        sent.stderr
+    );
+    // A later run that was not told of it says what waits, and `spool flush` delivers it.
+    let next = tool::run_with(case.send(&[]), b"c\n").expect(0);
+    let waits = format!("1 message in this spool waits for topic {dead}: `mqsafe spool flush` delivers");
+    assert!(next.stderr.contains(&waits), "{}", next.stderr);
+    cluster.make_topic(&dead, 1, &[]);
+    case.flush().expect(0);
+    let dead = cluster.read(&dead);
+    assert_eq!(dead.iter().map(|s| s.value.len()).collect::<Vec<_>>(), [5000]);
+}
+
+#[test]
+fn the_consumption_of_what_an_action_published_is_awaited() {
+    let Some(cluster) = cluster::shared("the_consumption_of_what_an_action_published_is_awaited") else {
+        return;
+    };
+    let case = Case::new(&cluster, "awaited", 1);
+    for input in [&b"a\nb\n"[..], b"c\n"] {
+        let send = case.send(&["--await-consumed", "1h", "--exec", "--", "true"]);
+        tool::run_with(send, input).expect(0);
+    }
+    let awaiting = listed(&case, &["--state", "awaiting"]);
+    let numbers: Vec<u64> = awaiting.iter().map(|l| l["id"]["seq"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, [1, 2, 3]);
+    let stamp = cluster.read(&case.topic)[1].id.clone().unwrap();
+    let reports = case.file("reports", stamp.as_bytes());
+    spool(&case, &["ack", "--from", reports.to_str().unwrap()]).expect(0);
+    assert_eq!(listed(&case, &["--state", "awaiting"]).len(), 2);
+    spool(&case, &["fsck"]).expect(0);
+}

@@ -78,7 +78,10 @@ fn nobody_reads_the_receipts_and_the_work_goes_on() {
     let done = child.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&done.stderr);
     assert_eq!(done.status.code(), Some(0), "{stderr}");
-    assert_eq!(stderr.lines().count(), 1, "nothing but the summary: {stderr}");
+    // A slow machine may make it say that it waits.
+    let of_waiting = |line: &&str| line.starts_with("waiting: ") || *line == "going on";
+    let said = stderr.lines().filter(|line| !of_waiting(line)).count();
+    assert_eq!(said, 1, "nothing but the summary: {stderr}");
     assert!(stderr.contains("stored 5000"), "{stderr}");
     assert_eq!(values(&cluster, &case.topic).len(), lines.len());
 }

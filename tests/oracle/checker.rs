@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A record that a reader is given.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Given {
+pub(crate) enum Given {
     /// Without a stamp.
     Plain,
     /// With a stamp that cannot be read.
@@ -16,21 +16,21 @@ pub enum Given {
 
 /// One partition as it is read.
 #[derive(Debug, Clone, Default)]
-pub struct Part {
+pub(crate) struct Part {
     /// The log start, and the planned end (exclusive).
-    pub start: i64,
-    pub end: i64,
+    pub(crate) start: i64,
+    pub(crate) end: i64,
     /// Where the log of the leader ends, when the broker says it.
-    pub log_end: Option<i64>,
+    pub(crate) log_end: Option<i64>,
     /// The stretches that were read; none touches the next.
-    pub stretches: Vec<(i64, i64)>,
+    pub(crate) stretches: Vec<(i64, i64)>,
     /// What lies there, for a reader of committed messages.
-    pub records: BTreeMap<i64, Given>,
+    pub(crate) records: BTreeMap<i64, Given>,
 }
 
 /// What the sender knows of a number.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Fate {
+pub(crate) enum Fate {
     Acked,
     Open,
     Void,
@@ -38,46 +38,46 @@ pub enum Fate {
 
 /// What the sender knows of one lane: its numbers, and for each run of acknowledged ones `(first, last, offset of the first)`.
 #[derive(Debug, Clone, Default)]
-pub struct Sender {
-    pub fates: BTreeMap<u64, Fate>,
-    pub runs: Vec<(u64, u64, Option<i64>)>,
+pub(crate) struct Sender {
+    pub(crate) fates: BTreeMap<u64, Fate>,
+    pub(crate) runs: Vec<(u64, u64, Option<i64>)>,
 }
 
 /// Everything that a verdict is made from.
 #[derive(Debug, Clone, Default)]
-pub struct World {
-    pub parts: Vec<Part>,
-    pub compacted: bool,
+pub(crate) struct World {
+    pub(crate) parts: Vec<Part>,
+    pub(crate) compacted: bool,
     /// Numbers found in aborted transactions, by producer and lane.
-    pub aborted: BTreeMap<(usize, usize), BTreeSet<u64>>,
-    pub journal: Option<BTreeMap<(usize, usize), Sender>>,
+    pub(crate) aborted: BTreeMap<(usize, usize), BTreeSet<u64>>,
+    pub(crate) journal: Option<BTreeMap<(usize, usize), Sender>>,
 }
 
 /// The verdict on one lane.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Lane {
-    pub read: u64,
-    pub gaps: Vec<u64>,
-    pub lost: Vec<u64>,
-    pub unseen: Vec<u64>,
-    pub repeated: Vec<u64>,
-    pub duplicate: u64,
-    pub reordered: u64,
-    pub moved: u64,
-    pub expired: u64,
-    pub void: u64,
-    pub unconfirmed_missing: u64,
-    pub recovered: u64,
-    pub aborted: u64,
+pub(crate) struct Lane {
+    pub(crate) read: u64,
+    pub(crate) gaps: Vec<u64>,
+    pub(crate) lost: Vec<u64>,
+    pub(crate) unseen: Vec<u64>,
+    pub(crate) repeated: Vec<u64>,
+    pub(crate) duplicate: u64,
+    pub(crate) reordered: u64,
+    pub(crate) moved: u64,
+    pub(crate) expired: u64,
+    pub(crate) void: u64,
+    pub(crate) unconfirmed_missing: u64,
+    pub(crate) recovered: u64,
+    pub(crate) aborted: u64,
 }
 
 /// The verdict on a world.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Verdict {
-    pub read: u64,
-    pub stamped: u64,
-    pub corrupt: u64,
-    pub lanes: BTreeMap<(usize, usize), Lane>,
+pub(crate) struct Verdict {
+    pub(crate) read: u64,
+    pub(crate) stamped: u64,
+    pub(crate) corrupt: u64,
+    pub(crate) lanes: BTreeMap<(usize, usize), Lane>,
 }
 
 impl Part {
@@ -90,7 +90,7 @@ impl Part {
     }
 }
 
-pub fn check(world: &World) -> Verdict {
+pub(crate) fn check(world: &World) -> Verdict {
     let mut verdict = Verdict::default();
     let mut names = BTreeSet::new();
     for (offset, given, part) in all(world) {

@@ -4,14 +4,14 @@ use super::checker::{Fate, Given, Part, Sender, World};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Numbers that look random and are the same every time (SplitMix64).
-pub struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub fn new(seed: u64) -> Dice {
+    pub(crate) fn new(seed: u64) -> Dice {
         Dice(seed)
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -20,23 +20,23 @@ impl Dice {
     }
 
     /// From 0 up to `end`, which is not among them.
-    pub fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         (self.next() % end.max(1) as u64) as usize
     }
 
     /// Whether something happens that does so `percent` times of a hundred.
-    pub fn has(&mut self, percent: usize) -> bool {
+    pub(crate) fn has(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 }
 
 /// A history, and what was planted in it.
-pub struct History {
-    pub world: World,
+pub(crate) struct History {
+    pub(crate) world: World,
     /// Acknowledged messages that are in no log and should be.
-    pub planted: usize,
+    pub(crate) planted: usize,
     /// Whether every one of those must be found: there is a journal, all was read, and nothing excuses it.
-    pub is_provable: bool,
+    pub(crate) is_provable: bool,
 }
 
 #[derive(Default)]
@@ -66,7 +66,7 @@ struct Sending {
 }
 
 /// One history. In a clean one no message is missing without a reason, and none is there twice or out of order.
-pub fn history(seed: u64, is_clean: bool) -> History {
+pub(crate) fn history(seed: u64, is_clean: bool) -> History {
     let mut dice = Dice::new(seed);
     let grown = 1 + dice.below(4);
     let mut partitions = if dice.has(30) { 1 + dice.below(grown) } else { grown };

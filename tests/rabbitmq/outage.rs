@@ -1,7 +1,7 @@
 //! The broker is killed or stopped in the middle.
 
 use crate::broker::{Broker, Sender};
-use crate::tool::{Over, code, said, tool};
+use crate::tool::{self, Over, code, said, tool};
 use mqsafe::broker::rabbitmq::RabbitEndpoint;
 use mqsafe::model::{Delivery, Endpoint, How};
 use serde_json::json;
@@ -156,4 +156,50 @@ fn a_blocked_publisher_says_so_and_goes_on() {
         assert!(words.contains("stored 3000 "), "{words}");
         assert_eq!(broker.count(&queue), 3000);
     }
+}
+
+/// Disk alarm: whoever publishes is blocked, is told why, keeps everything, and goes on when there is room.
+#[test]
+fn a_full_disk_of_the_broker_blocks_and_costs_nothing() {
+    let Some(broker) = Broker::alone("a_full_disk_of_the_broker_blocks_and_costs_nothing") else {
+        return;
+    };
+    let limit = |bytes: &str| broker.eval(&format!("rabbit_disk_monitor:set_disk_free_limit({bytes})."));
+    let queue = broker.queue("full", "classic", json!({}));
+    let home = tempfile::TempDir::new().unwrap();
+    let spool = home.path().join("spool");
+    let spool = spool.to_str().unwrap();
+    // No disk has so much room: a petabyte.
+    limit("1000000000000000");
+    let arguments = ["send", "-t", &queue, "--spool", spool, "--delivery-timeout", "3s"];
+    let input: String = (1..=2000).map(|n| format!("{n}\n")).collect();
+    let blocked = tool::run(&broker, &broker.password, &arguments, &input);
+    let meanwhile = broker.count(&queue);
+    limit("50000000");
+    let words = said(&blocked);
+    assert_eq!(code(&blocked), 4, "{words}");
+    assert!(words.contains("the broker blocks publishers: low on disk"), "{words}");
+    assert!(words.contains("accepted 2000 = stored 0 + refused 0"), "{words}");
+    // A broker says that it is full when something arrives: that may be in its socket, and is in doubt.
+    let (_, rest) = words.rsplit_once("in doubt ").unwrap();
+    let in_doubt: usize = rest.split(' ').next().unwrap().parse().unwrap();
+    assert_eq!(meanwhile, 0);
+    let next = tool::run(
+        &broker,
+        &broker.password,
+        &["send", "-t", &queue, "--spool", spool],
+        "2001\n",
+    );
+    assert_eq!(code(&next), 0, "{}", said(&next));
+    let there = broker.take(&queue);
+    let all: BTreeSet<u64> = there
+        .iter()
+        .map(|m| m["payload"].as_str().unwrap().parse().unwrap())
+        .collect();
+    assert_eq!(all, (1..=2001).collect());
+    assert!(
+        there.len() <= 2001 + in_doubt,
+        "{} of which {in_doubt} were in doubt",
+        there.len()
+    );
 }

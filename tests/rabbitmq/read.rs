@@ -34,6 +34,7 @@ impl Visit for Seen {
 fn peek() -> ScanPlan {
     ScanPlan {
         peek: true,
+        peek_at_risk: true,
         ..ScanPlan::default()
     }
 }

@@ -226,6 +226,13 @@ impl Case {
         run_with(query, "")
     }
 
+    /// `query-key` with these words alone.
+    pub(crate) fn search(&self, topic: &str, arguments: &[&str]) -> Done {
+        let mut query = self.on("query-key", topic);
+        query.args(arguments);
+        run_with(query, "")
+    }
+
     pub(crate) fn verify(&self) -> Done {
         let mut verify = self.on("verify", &self.topic);
         verify.args(["--format", "json"]);

@@ -1,6 +1,7 @@
 //! Servers that die, fall silent or come late: nothing is claimed to be stored that is not, and nothing accepted is lost.
 
 use crate::cluster::{self, Case, disturb, eventually, run_with};
+use crate::support;
 use std::time::{Duration, Instant};
 
 /// After an outage: what was kept is delivered, and the topic holds everything.
@@ -123,4 +124,63 @@ fn a_master_that_falls_silent_is_found_within_two_heartbeats() {
         );
     }
     heals(&case, 12_001);
+}
+
+/// How full the disk is on which the master keeps its messages, in percent.
+fn disk_used() -> u64 {
+    let log = std::env::var("ROCKETMQ_OUT_MASTER").unwrap();
+    let directory = std::path::Path::new(&log).parent().unwrap();
+    let df = std::process::Command::new("df")
+        .args(["--output=pcent"])
+        .arg(directory)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(df.stdout).unwrap();
+    said.lines()
+        .nth(1)
+        .unwrap()
+        .trim()
+        .trim_end_matches('%')
+        .parse()
+        .unwrap()
+}
+
+/// The broker stops writing when its disk is fuller than it may be, which it looks at every ten seconds.
+#[test]
+fn a_full_disk_of_the_broker_costs_nothing() {
+    let test = "a_full_disk_of_the_broker_costs_nothing";
+    let Some(case) = cluster::alone(test, 1) else {
+        return;
+    };
+    // No broker takes a smaller share for full.
+    if disk_used() <= 37 {
+        return support::skip(
+            &format!("rocketmq::{test}"),
+            "needs a fuller disk: no broker takes less than 36 percent for full",
+        );
+    }
+    let refused = {
+        let _full = case.configured(
+            "cleanFileForciblyEnable=false\ndiskSpaceWarningLevelRatio=36",
+            "cleanFileForciblyEnable=true\ndiskSpaceWarningLevelRatio=90",
+        );
+        let began = Instant::now();
+        loop {
+            let done = case.send("again\n", &["--delivery-timeout", "1s"]);
+            if done.code != 0 {
+                break done;
+            }
+            assert!(began.elapsed() < Duration::from_secs(90), "the disk was never full");
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    };
+    let refused = refused.expect(4);
+    assert!(refused.err.contains("service not available now"), "{}", refused.err);
+    let [pending, failed, confirmed] = case.stats();
+    assert_eq!((pending, failed), (1, 0), "{}", refused.err);
+    eventually("there is room again", || case.flush().code == 0);
+    assert_eq!(case.stats(), [0, 0, confirmed + 1]);
+    let said = case.verify().expect(0).json();
+    assert_eq!(said["totals"]["gap"], 0, "{said}");
+    assert!(case.held() > confirmed, "{said}");
 }

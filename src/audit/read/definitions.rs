@@ -32,6 +32,9 @@ pub(super) fn read(file: &Arc<str>, source: &SourceFile, root: &Object<'_>, skip
         ("queues", Layer::Queue),
         ("exchanges", Layer::Exchange),
         ("bindings", Layer::Binding),
+        ("policies", Layer::Policy),
+        ("vhosts", Layer::VirtualHost),
+        ("parameters", Layer::Shovel),
     ] {
         let elements = get(root, list).and_then(|p| p.value.as_array());
         for object in elements
@@ -39,7 +42,11 @@ pub(super) fn read(file: &Arc<str>, source: &SourceFile, root: &Object<'_>, skip
             .flat_map(|a| &a.elements)
             .filter_map(Value::as_object)
         {
-            reader.subject(layer, object);
+            if layer != Layer::Shovel || get_str(object, "component") == Some("shovel") {
+                reader.subject(layer, object);
+            } else if get_str(object, "component") == Some("operator_policy") {
+                reader.subject(Layer::OperatorPolicy, object);
+            }
         }
     }
     let mut unit = Unit::new(
@@ -78,14 +85,17 @@ impl Reader<'_> {
         for prop in &object.properties {
             let key = prop.name.as_str();
             match (&prop.value, key) {
-                (Value::Object(arguments), "arguments") => {
+                (Value::Object(arguments), "arguments" | "definition") => {
                     for argument in &arguments.properties {
-                        self.fact(layer, format!("arguments.{}", argument.name.as_str()), argument);
+                        self.fact(layer, format!("{key}.{}", argument.name.as_str()), argument);
                     }
                 }
+                (Value::Object(value), "value") if layer == Layer::OperatorPolicy => self.operator_policy(value),
+                (Value::Object(value), "value" | "metadata") => self.flat(layer, "", value),
                 (
                     _,
-                    "durable" | "auto_delete" | "exclusive" | "internal" | "type" | "destination" | "destination_type",
+                    "durable" | "auto_delete" | "exclusive" | "internal" | "type" | "destination" | "destination_type"
+                    | "routing_key" | "pattern" | "apply-to" | "priority" | "default_queue_type",
                 ) => {
                     self.fact(layer, key.to_owned(), prop);
                 }
@@ -100,6 +110,35 @@ impl Reader<'_> {
             place: self.place(named_at),
             facts: first..self.facts.len(),
         });
+    }
+
+    /// Facts of a shovel or of a virtual host: what they hold stands without the name of what holds it.
+    fn flat(&mut self, layer: Layer, prefix: &str, object: &Object<'_>) {
+        for prop in &object.properties {
+            let key = format!("{prefix}{}", prop.name.as_str());
+            match &prop.value {
+                Value::Object(inner) if prefix.is_empty() => self.flat(layer, &format!("{key}."), inner),
+                _ if key.ends_with("uri") || key == "description" || key == "tags" => {}
+                _ => self.fact(layer, key, prop),
+            }
+        }
+    }
+
+    fn operator_policy(&mut self, object: &Object<'_>) {
+        for prop in &object.properties {
+            match &prop.value {
+                Value::Object(definition) if prop.name.as_str() == "definition" => {
+                    for inner in &definition.properties {
+                        self.fact(
+                            Layer::OperatorPolicy,
+                            format!("definition.{}", inner.name.as_str()),
+                            inner,
+                        );
+                    }
+                }
+                _ => self.fact(Layer::OperatorPolicy, prop.name.as_str().to_owned(), prop),
+            }
+        }
     }
 
     /// Marks every fact of the last object whose key comes again in it. An object that is judged has few keys.

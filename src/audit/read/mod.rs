@@ -1,12 +1,22 @@
 //! Readers: from the bytes of a file to the facts in it. A new dialect is a new reader; no rule changes.
 
 mod definitions;
+mod images;
+mod placeholder;
 mod properties;
+mod rabbitmq_conf;
+mod sheet;
+mod spring;
+mod terraform;
+mod words;
+mod yaml;
+
+pub(in crate::audit) use spring::is_framework_key;
 
 use super::fact::{Dialect, Unit};
 use super::recognise;
 use super::secret::Masks;
-use crate::text::{SourceFile, Spot, json};
+use crate::text::{SourceFile, Span, Spot, json};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -35,14 +45,23 @@ pub(super) enum Reading {
 
 /// Name endings of files that are looked into when a directory is walked. They may stand anywhere after the first dot, as in
 /// `server.properties.j2`.
-const LOOKED_INTO: [&str; 7] = ["properties", "conf", "cfg", "cnf", "config", "json", "ini"];
+const LOOKED_INTO: [&str; 11] = [
+    "properties",
+    "conf",
+    "cfg",
+    "cnf",
+    "config",
+    "json",
+    "ini",
+    "yaml",
+    "yml",
+    "tf",
+    "tpl",
+];
 
 /// Name endings that say that a file is in a language that no reader knows.
-const OTHER_LANGUAGES: [(&str, &str); 14] = [
-    ("yaml", "YAML"),
-    ("yml", "YAML"),
+const OTHER_LANGUAGES: [(&str, &str); 11] = [
     ("toml", "TOML"),
-    ("tf", "Terraform"),
     ("xml", "XML"),
     ("md", "Markdown"),
     ("java", "source code"),
@@ -68,7 +87,9 @@ pub(super) fn is_looked_into(path: &Path) -> bool {
 pub(super) fn read(file: &Arc<str>, path: &Path, source: &SourceFile, declared: Option<Dialect>) -> Reading {
     if let Some(dialect) = declared {
         return match dialect {
-            Dialect::RabbitmqDefinitions => read_definitions(file, source, &file_name(path), true),
+            Dialect::RabbitmqDefinitions => read_definitions(file, source, whole(source), &file_name(path), true),
+            Dialect::RabbitmqConf => rabbitmq_conf::read(file, source),
+            _ if is_yaml(path) => yaml::read(file, source, &file_name(path), Some(dialect)),
             _ => properties::read(file, source, &file_name(path), Some(dialect)),
         };
     }
@@ -78,6 +99,13 @@ pub(super) fn read(file: &Arc<str>, path: &Path, source: &SourceFile, declared: 
         .unwrap_or_default();
     if let Some((_, language)) = OTHER_LANGUAGES.iter().find(|(e, _)| *e == extension) {
         return Reading::NotYet(format!("{language} is not read yet"));
+    }
+    let name = file_name(path);
+    if is_yaml(path) {
+        return yaml::read(file, source, &name, None);
+    }
+    if extension == "tf" || name.ends_with(".tf.json") {
+        return terraform::read(file, source);
     }
     if source.bytes().contains(&0) {
         return Reading::NotMessaging("it is not a text file");
@@ -94,12 +122,54 @@ pub(super) fn read(file: &Arc<str>, path: &Path, source: &SourceFile, declared: 
         .find(|w| w[0] == b'{')
         .is_some_and(|w| matches!(w[1], b'{' | b'%' | b'#'));
     if extension == "json" || (matches!(first, Some(b'{' | b'[')) && !template && extension != "ini") {
-        let json = read_definitions(file, source, &file_name(path), false);
+        let json = read_definitions(file, source, whole(source), &name, false);
+        if matches!(json, Reading::NotMessaging(_)) && source.bytes().len() < MAX_OTHER_JSON_BYTES {
+            // A resource or a connector may be written as JSON, which YAML holds.
+            let other = yaml::read(file, source, &name, None);
+            if matches!(other, Reading::Units { .. } | Reading::NotYet(_)) {
+                return other;
+            }
+        }
         if extension == "json" || !matches!(json, Reading::NotMessaging(_)) || matches!(first, Some(b'{')) {
             return json;
         }
     }
-    properties::read(file, source, &file_name(path), None)
+    if source.utf8().is_ok_and(rabbitmq_conf::is_conf) {
+        return rabbitmq_conf::read(file, source);
+    }
+    let read = properties::read(file, source, &name, None);
+    // A file whose name tells nothing may be YAML all the same.
+    let looks_nested = || {
+        source.utf8().is_ok_and(|t| {
+            t.lines()
+                .any(|l| l.trim_end() == "---" || l.starts_with("apiVersion:") || l.starts_with("services:"))
+        })
+    };
+    match read {
+        Reading::NotMessaging(_) if looks_nested() => yaml::read(file, source, &name, None),
+        read => read,
+    }
+}
+
+/// How large a JSON file may be that is no RabbitMQ definitions and is yet looked into: the largest real connector has some kilobytes.
+const MAX_OTHER_JSON_BYTES: usize = 1024 * 1024;
+
+/// The bytes of a file without its byte order mark.
+fn whole(source: &SourceFile) -> Span {
+    Span::new(source.byte_order_mark(), source.bytes().len())
+}
+
+/// Whether a name says YAML, itself or before what a template engine adds.
+fn is_yaml(path: &Path) -> bool {
+    let name = file_name(path).to_lowercase();
+    let mut parts = name.rsplit('.');
+    let is = |part: Option<&str>| matches!(part, Some("yaml" | "yml"));
+    let last = parts.next();
+    is(last)
+        || matches!(
+            last,
+            Some("j2" | "tpl" | "tmpl" | "template" | "erb" | "sample" | "example" | "dist")
+        ) && is(parts.next())
 }
 
 fn file_name(path: &Path) -> String {
@@ -108,9 +178,14 @@ fn file_name(path: &Path) -> String {
         .unwrap_or_default()
 }
 
-fn read_definitions(file: &Arc<str>, source: &SourceFile, name: &str, declared: bool) -> Reading {
+/// Reads these bytes of a file as RabbitMQ's definitions.
+fn read_definitions_at(file: &Arc<str>, source: &SourceFile, span: Span, name: &str) -> Reading {
+    read_definitions(file, source, span, name, false)
+}
+
+fn read_definitions(file: &Arc<str>, source: &SourceFile, span: Span, name: &str, declared: bool) -> Reading {
     const OTHER: Reading = Reading::NotMessaging("it is JSON, but not RabbitMQ definitions");
-    let names = recognise::definitions_names(source.bytes());
+    let names = recognise::definitions_names(source.bytes().get(span.range()).unwrap_or_default());
     // Two of its names, or one and the name of the file: what cannot be parsed then was meant to be definitions.
     let meant = declared || names >= 2 || names == 1 && name.to_lowercase().contains("definition");
     if !declared && names == 0 {
@@ -129,8 +204,8 @@ fn read_definitions(file: &Arc<str>, source: &SourceFile, name: &str, declared: 
         Ok(text) => text,
         Err(offset) => return malformed(offset, "JSON must be UTF-8".to_owned()),
     };
-    let skip = source.byte_order_mark();
-    let value = match json::parse(text.get(skip..).unwrap_or_default()) {
+    let skip = span.start;
+    let value = match json::parse(text.get(span.range()).unwrap_or_default()) {
         Ok(value) => value,
         Err(e) => return malformed(skip + e.offset, e.what),
     };
@@ -146,3 +221,6 @@ fn read_definitions(file: &Arc<str>, source: &SourceFile, name: &str, declared: 
         _ => OTHER,
     }
 }
+
+#[cfg(test)]
+mod tests;

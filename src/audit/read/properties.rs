@@ -1,7 +1,8 @@
 //! Facts of files of keys and values: Kafka's `.properties` and RocketMQ's `broker.conf`.
 
-use super::Reading;
-use crate::audit::fact::{Component, Dialect, Effect, Fact, FactValue, Layer, Place, Unit, Version};
+use super::sheet::{Sheet, layer_of};
+use super::{Reading, spring};
+use crate::audit::fact::{Component, Dialect, Effect, Fact, FactValue, Place, Unit, Version};
 use crate::audit::recognise::{self, Recognition};
 use crate::audit::secret::{Masks, is_secret_name, is_secret_text, pem_regions};
 use crate::audit::terms::rocketmq;
@@ -12,13 +13,55 @@ use std::sync::Arc;
 
 /// Reads a file as `declared`, or as what its keys tell.
 pub(super) fn read(file: &Arc<str>, source: &SourceFile, name: &str, declared: Option<Dialect>) -> Reading {
-    let parsed = properties::parse(source);
+    judge(file, source, properties::parse(source), name, declared)
+}
+
+/// Reads these bytes of a file as a file of their own. What is indented as a whole is read as if it were not.
+pub(super) fn read_at(
+    file: &Arc<str>,
+    source: &SourceFile,
+    span: Span,
+    name: &str,
+    declared: Option<Dialect>,
+) -> Reading {
+    let bytes = source.bytes().get(span.range()).unwrap_or_default();
+    let mut parsed = properties::parse(&SourceFile::new(bytes.to_vec()));
+    let moved = |s: Span| Span::new(s.start + span.start, s.end + span.start);
+    for e in &mut parsed.entries {
+        e.key_span = moved(e.key_span);
+        e.separator_span = moved(e.separator_span);
+        e.value_span = moved(e.value_span);
+    }
+    if let Some(malformed) = &mut parsed.malformed {
+        malformed.offset += span.start;
+    }
+    judge(file, source, parsed, name, declared)
+}
+
+fn judge(file: &Arc<str>, source: &SourceFile, parsed: Properties, name: &str, declared: Option<Dialect>) -> Reading {
     let recognition = match declared {
+        Some(Dialect::Application) => Recognition::Framework,
         Some(dialect) => Recognition::Judged(vec![(dialect, recognise::component_of(dialect))]),
         None => recognise::properties(&parsed.entries, name),
     };
     let roles = match recognition {
         Recognition::Judged(roles) => roles,
+        Recognition::Framework if parsed.malformed.is_none() => {
+            let masks = masks(source, &parsed);
+            let sheet = Sheet {
+                file,
+                source,
+                masks: &masks,
+            };
+            return match spring::read_properties(&sheet, &parsed.entries, name, &breaks(source)) {
+                Ok(units) => Reading::Units { units, masks },
+                Err(at) => Reading::Malformed {
+                    spot: source.spot(at),
+                    what: spring::TOO_MANY.to_owned(),
+                },
+            };
+        }
+        Recognition::Framework => Vec::new(),
         Recognition::NotYet(what) => return Reading::NotYet(format!("it belongs to {what}, which is not judged yet")),
         Recognition::NotMessaging => {
             return Reading::NotMessaging("no key in it tells a Kafka, RabbitMQ or RocketMQ configuration");
@@ -36,6 +79,19 @@ pub(super) fn read(file: &Arc<str>, source: &SourceFile, name: &str, declared: O
         .map(|(dialect, component)| unit(file, source, &parsed, &masks, dialect, component))
         .collect();
     Reading::Units { units, masks }
+}
+
+/// Where lines `#---` or `!---` begin another document of a Spring application.
+fn breaks(source: &SourceFile) -> Vec<usize> {
+    let mut at = 0;
+    let mut out = Vec::new();
+    for line in source.bytes().split_inclusive(|b| *b == b'\n') {
+        if line.starts_with(b"#---") || line.starts_with(b"!---") {
+            out.push(at);
+        }
+        at += line.len();
+    }
+    out
 }
 
 fn masks(source: &SourceFile, parsed: &Properties) -> Masks {
@@ -56,11 +112,7 @@ fn unit(
     dialect: Dialect,
     component: Component,
 ) -> Unit {
-    let layer = match dialect {
-        Dialect::KafkaProducer | Dialect::LibrdkafkaProducer => Layer::Producer,
-        Dialect::KafkaConsumer | Dialect::LibrdkafkaConsumer => Layer::Consumer,
-        _ => Layer::Broker,
-    };
+    let layer = layer_of(dialect);
     let java = component != Component::Librdkafka;
     let last: HashMap<&str, usize> = parsed
         .entries

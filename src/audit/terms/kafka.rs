@@ -1,6 +1,7 @@
 //! What tells a Kafka file's role and component, and what an absent key means to each.
 
 use crate::audit::fact::{Component, Dialect};
+use crate::audit::stated::Release;
 
 /// Keys that only a broker or controller has.
 pub(crate) const BROKER: [&str; 29] = [
@@ -214,54 +215,112 @@ pub(crate) fn aliases(key: &str) -> &'static [&'static str] {
 pub(crate) struct Default {
     /// The value.
     pub value: &'static str,
-    /// The versions that it holds for, and what holds before; `None` when it is the same in every version.
-    pub assumes: Option<&'static str>,
+    /// Since when; `None` when it is the same in every version.
+    pub since: Option<Change>,
+}
+
+/// The release in which a default became what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// The first release that has it.
+    pub release: Release,
+    /// What an absent key meant before; `None` when there was no such key.
+    pub before: Option<&'static str>,
+    /// Both, in words.
+    pub words: &'static str,
 }
 
 const fn always(value: &'static str) -> Option<Default> {
-    Some(Default { value, assumes: None })
+    Some(Default { value, since: None })
 }
 
-const fn since(value: &'static str, assumes: &'static str) -> Option<Default> {
+const fn since(
+    release: Release,
+    value: &'static str,
+    before: Option<&'static str>,
+    words: &'static str,
+) -> Option<Default> {
     Some(Default {
         value,
-        assumes: Some(assumes),
+        since: Some(Change { release, before, words }),
     })
 }
 
 /// The default of a key in a component, from the configuration classes of Kafka 0.10 to 4.x and librdkafka's `CONFIGURATION.md`.
 pub(crate) fn default(component: Component, dialect: Dialect, key: &str) -> Option<Default> {
     match component {
-        Component::KafkaBroker | Component::AutoMq => match key {
-            "default.replication.factor" | "min.insync.replicas" => always("1"),
-            "unclean.leader.election.enable" => since("false", "Kafka 0.11 or later (true before)"),
-            _ => None,
-        },
+        Component::KafkaBroker | Component::AutoMq => broker_default(key),
         Component::KafkaClients => match key {
-            "acks" => since("all", "kafka-clients 3.0 or later (1 before)"),
-            "enable.idempotence" => since("true", "kafka-clients 3.0.1, 3.1.1 or later (false before)"),
-            "retries" => since("2147483647", "kafka-clients 2.1 or later (0 before)"),
-            "delivery.timeout.ms" => since("120000", "kafka-clients 2.1 or later (no such limit before)"),
+            "acks" => since(
+                Release(3, 0, 0),
+                "all",
+                Some("1"),
+                "kafka-clients 3.0 or later (1 before)",
+            ),
+            // 3.1.0 has the defect again; who states exactly that one is told by the rule.
+            "enable.idempotence" => since(
+                Release(3, 0, 1),
+                "true",
+                Some("false"),
+                "kafka-clients 3.0.1, 3.1.1 or later (false before)",
+            ),
+            "retries" => since(
+                Release(2, 1, 0),
+                "2147483647",
+                Some("0"),
+                "kafka-clients 2.1 or later (0 before)",
+            ),
+            "delivery.timeout.ms" => since(
+                Release(2, 1, 0),
+                "120000",
+                None,
+                "kafka-clients 2.1 or later (no such limit before)",
+            ),
             "request.timeout.ms" => always("30000"),
             // 5 from 4.0 on; the smaller one never makes a sum too large.
             "linger.ms" => always("0"),
             "max.block.ms" => always("60000"),
+            "max.in.flight.requests.per.connection" => always("5"),
+            "max.request.size" => always("1048576"),
+            "transaction.timeout.ms" => always("60000"),
+            "isolation.level" => always("read_uncommitted"),
             _ => consumer_default(key),
         },
         Component::Librdkafka => match key {
-            "acks" => since("all", "librdkafka 1.0 or later (1 before)"),
+            "acks" => since(Release(1, 0, 0), "all", Some("1"), "librdkafka 1.0 or later (1 before)"),
             "enable.idempotence" => always("false"),
-            "retries" => since("2147483647", "librdkafka 1.5.2 or later (2 before)"),
+            "retries" => since(
+                Release(1, 5, 2),
+                "2147483647",
+                Some("2"),
+                "librdkafka 1.5.2 or later (2 before)",
+            ),
             "delivery.timeout.ms" => always("300000"),
             "linger.ms" => always("5"),
+            "max.in.flight.requests.per.connection" => always("1000000"),
+            "max.request.size" => always("1000000"),
+            "transaction.timeout.ms" => always("60000"),
+            "isolation.level" => since(
+                Release(1, 2, 0),
+                "read_committed",
+                Some("read_uncommitted"),
+                "librdkafka 1.2 or later (read_uncommitted before)",
+            ),
             "dotnet.producer.enable.delivery.reports" | "enable.auto.offset.store" => always("true"),
             _ => consumer_default(key),
         },
         // Where Java and librdkafka agree it does not matter which of them it is.
         Component::UnknownKafkaClient => match (dialect, key) {
-            (_, "acks") => since("all", "kafka-clients 3.0 or librdkafka 1.0, or later (1 before)"),
+            (_, "acks") => since(
+                Release(3, 0, 0),
+                "all",
+                Some("1"),
+                "kafka-clients 3.0 or librdkafka 1.0, or later (1 before)",
+            ),
             (_, "retries") => since(
+                Release(2, 1, 0),
                 "2147483647",
+                Some("0"),
                 "kafka-clients 2.1 or librdkafka 1.5.2, or later (few or none before)",
             ),
             (_, "delivery.timeout.ms") => always("120000"),
@@ -270,7 +329,50 @@ pub(crate) fn default(component: Component, dialect: Dialect, key: &str) -> Opti
             (_, "dotnet.producer.enable.delivery.reports") => always("true"),
             _ => consumer_default(key),
         },
-        Component::RabbitMq | Component::RocketMq => None,
+        Component::RabbitMq
+        | Component::RocketMq
+        | Component::KafkaConnect
+        | Component::KafkaStreams
+        | Component::Application => None,
+    }
+}
+
+fn broker_default(key: &str) -> Option<Default> {
+    match key {
+        "default.replication.factor" | "min.insync.replicas" => always("1"),
+        "unclean.leader.election.enable" => since(
+            Release(0, 11, 0),
+            "false",
+            Some("true"),
+            "Kafka 0.11 or later (true before)",
+        ),
+        "auto.create.topics.enable" => always("true"),
+        "offsets.topic.replication.factor"
+        | "transaction.state.log.replication.factor"
+        | "share.coordinator.state.topic.replication.factor"
+        | "remote.log.metadata.topic.replication.factor" => always("3"),
+        "transaction.state.log.min.isr" | "share.coordinator.state.topic.min.isr" => always("2"),
+        "transaction.max.timeout.ms" => always("900000"),
+        "offsets.retention.minutes" => since(
+            Release(2, 0, 0),
+            "10080",
+            Some("1440"),
+            "Kafka 2.0 or later (1440 before)",
+        ),
+        "log.retention.hours" => always("168"),
+        "replica.lag.time.max.ms" => since(
+            Release(2, 5, 0),
+            "30000",
+            Some("10000"),
+            "Kafka 2.5 or later (10000 before)",
+        ),
+        "message.max.bytes" => since(
+            Release(2, 5, 0),
+            "1048588",
+            Some("1000012"),
+            "Kafka 2.5 or later (1000012 before)",
+        ),
+        _ => None,
     }
 }
 

@@ -91,6 +91,22 @@ pub(crate) fn known(key: &str) -> Option<Known> {
 static LOWER: LazyLock<HashMap<String, &'static str>> =
     LazyLock::new(|| KEYS.keys().map(|k| (k.to_ascii_lowercase(), *k)).collect());
 
+/// What the broker runs when a key is absent or not taken, the same in every release. Only for keys that rules ask for.
+pub(crate) fn default(key: &str) -> &'static str {
+    match key {
+        "flushDiskType" => "ASYNC_FLUSH",
+        "brokerRole" => "ASYNC_MASTER",
+        "inSyncReplicas" | "minInSyncReplicas" | "totalReplicas" => "1",
+        "fileReservedTime" => "72",
+        "syncFlushTimeout" => "5000",
+        "slaveTimeout" => "3000",
+        "transactionCheckMax" => "15",
+        "transactionTimeOut" => "6000",
+        "autoCreateTopicEnable" | "autoCreateSubscriptionGroup" | "cleanFileForciblyEnable" => "true",
+        _ => "false",
+    }
+}
+
 /// The key that is the same but for the case of its letters.
 pub(crate) fn same_in_another_case(key: &str) -> Option<&'static str> {
     LOWER.get(&key.to_ascii_lowercase()).copied()

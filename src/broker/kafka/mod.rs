@@ -8,6 +8,7 @@ mod context;
 mod create;
 mod delivery;
 mod endpoint;
+mod groups;
 mod handshake;
 pub mod mock;
 mod oauth;
@@ -24,5 +25,6 @@ mod wire;
 
 pub use config::KafkaTarget;
 pub use endpoint::KafkaEndpoint;
+pub use groups::KafkaFollow;
 pub use probe::probe;
 pub use scan::KafkaScan;

@@ -26,7 +26,9 @@ const OF_STREAMS: [&str; 5] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
     Stream,
-    /// Classic or quorum.
+    Classic,
+    Quorum,
+    /// Neither a stream nor one of the two, or not told which.
     Queue,
     /// The broker would not say, and why.
     Unknown(String),
@@ -60,7 +62,7 @@ pub(super) async fn ask(client: &Client, queue: &str, limit: Duration) -> lapin:
         };
         if reply == code::RESOURCE_LOCKED {
             // Exclusive to another connection, which a stream cannot be.
-            return Ok(Kind::Queue);
+            return Ok(Kind::Classic);
         }
         match read(reply, &text) {
             Told::Kind(kind) => return Ok(kind),
@@ -95,7 +97,19 @@ fn read(reply: u16, text: &str) -> Told {
         return Told::Kind(Kind::Stream);
     }
     let Some(known) = OF_STREAMS.into_iter().find(|known| *known == name) else {
-        return Told::Kind(Kind::Queue);
+        let is_now = |kind: &str| {
+            name == "x-queue-type" && rest.contains("but current is") && rest.contains(&format!("'{kind}'"))
+        };
+        return Told::Kind(
+            match (
+                is_now("quorum"),
+                is_now("classic") || rest.ends_with("but current is none"),
+            ) {
+                (true, _) => Kind::Quorum,
+                (false, true) if name == "x-queue-type" => Kind::Classic,
+                _ => Kind::Queue,
+            },
+        );
     };
     let value = rest
         .rsplit_once("but current is the value '")
@@ -126,8 +140,16 @@ mod tests {
         );
         for not in ["x-queue-type", "x-message-ttl", "durable", "auto_delete"] {
             let text = format!("inequivalent arg '{not}' {queue} 'stream' but current is 'quorum'");
-            assert_eq!(of(&text), Told::Kind(Kind::Queue));
+            let kind = if not == "x-queue-type" {
+                Kind::Quorum
+            } else {
+                Kind::Queue
+            };
+            assert_eq!(of(&text), Told::Kind(kind));
         }
+        let classic =
+            format!("inequivalent arg 'x-queue-type' {queue} the value 'stream' of type 'longstr' but current is none");
+        assert_eq!(of(&classic), Told::Kind(Kind::Classic));
         let more = |value: &str| {
             format!("inequivalent arg 'x-max-length-bytes' {queue} none but current is the value {value}")
         };

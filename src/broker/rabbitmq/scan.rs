@@ -2,6 +2,7 @@
 
 use super::client::{self, Client, timed};
 use super::kind::{self, Kind};
+use super::management::{self, encoded};
 use super::stream::Reading;
 use super::target::{Place, Target};
 use super::words::{self, code};
@@ -10,6 +11,7 @@ use crate::connect::Connection;
 use crate::model::{Problem, Result, Scan, ScanPlan, ScanReport, Unreached, Visit};
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{FieldTable, ShortString};
+use serde_json::Value;
 use std::future::Future;
 use std::time::Duration;
 
@@ -65,8 +67,17 @@ impl RabbitScan {
         })?;
         match (kind, plan.peek) {
             (Kind::Stream, _) => Ok(stream::read(client, queue, count, plan.since_ms, ANSWER, visit).await),
-            (Kind::Queue, true) => Ok(peek::read(client, queue, count, ANSWER, visit).await),
-            (Kind::Queue, false) => Err(Problem::unknown(format!(
+            (Kind::Classic, true) => Ok(peek::read(client, queue, count, ANSWER, visit).await),
+            (Kind::Quorum | Kind::Queue | Kind::Unknown(_), true) if !plan.peek_at_risk && count > 0 => {
+                match self.delivery_limit().await {
+                    Limit::None => Ok(peek::read(client, queue, count, ANSWER, visit).await),
+                    Limit::Some(why) => Err(Problem::usage(format!("queue {queue} is not looked into"))
+                        .because(why)
+                        .next("add --yes if that is all right, or bind a stream to the same exchange and read that")),
+                }
+            }
+            (Kind::Quorum | Kind::Queue, true) => Ok(peek::read(client, queue, count, ANSWER, visit).await),
+            (Kind::Classic | Kind::Quorum | Kind::Queue, false) => Err(Problem::unknown(format!(
                 "queue {queue} keeps no history, so where a message was cannot be known"
             ))
             .next("bind a stream to the same exchange and read that, or look into the queue with --peek")),
@@ -90,6 +101,32 @@ impl RabbitScan {
             ))
             .because(why)
             .next("ask for the configure permission on the queue, or look into it with --peek")),
+        }
+    }
+
+    /// Whether the queue drops messages that were delivered too often, as far as the management API tells.
+    async fn delivery_limit(&self) -> Limit {
+        let may = |why: String| {
+            Limit::Some(format!(
+                "each look counts as a delivery, and a quorum queue may drop what was delivered too often: {why}"
+            ))
+        };
+        let Some(url) = &self.target.management else {
+            return may("whether it does cannot be asked without --management".to_owned());
+        };
+        let get = async |path: String| match management::get(&self.target, url, &path).await {
+            Ok((200, found)) => Ok(found),
+            Ok((status, answer)) => Err(management::refusal(status, &answer)),
+            Err(why) => Err(why.why),
+        };
+        let path = format!("/api/queues/{}/{}", encoded(&self.target.vhost), encoded(&self.queue));
+        let asked = tokio::time::timeout(ANSWER, async {
+            Ok((get(path).await?, get("/api/overview".to_owned()).await?))
+        });
+        match asked.await {
+            Ok(Ok((found, overview))) => limit_of(&found, &overview).map_or(Limit::None, may),
+            Ok(Err(why)) => may(why),
+            Err(_) => may(format!("{url} does not answer")),
         }
     }
 
@@ -132,6 +169,33 @@ impl RabbitScan {
     }
 }
 
+/// Whether a look can cost messages.
+enum Limit {
+    None,
+    Some(String),
+}
+
+/// The delivery limit of a queue in words: its own, that of its policy, or since 4.0 the default of quorum queues.
+fn limit_of(queue: &Value, overview: &Value) -> Option<String> {
+    if queue["type"].as_str() == Some("classic") {
+        return None;
+    }
+    let own = queue["arguments"]["x-delivery-limit"].as_i64();
+    let policy = queue["effective_policy_definition"]["delivery-limit"].as_i64();
+    match [own, policy].into_iter().flatten().min() {
+        Some(limit) if limit >= 0 => return Some(format!("its delivery limit is {limit}")),
+        Some(_) => return None,
+        None => {}
+    }
+    let version = overview["rabbitmq_version"].as_str().unwrap_or_default();
+    let major: Option<u32> = version.split('.').next().and_then(|major| major.parse().ok());
+    match major {
+        Some(..=3) => None,
+        Some(_) => Some(format!("in RabbitMQ {version} its delivery limit is 20 by default")),
+        None => Some("the version of the broker is not known".to_owned()),
+    }
+}
+
 /// Work that somebody may end; `None` when they did.
 async fn attended<T>(visit: &mut dyn Visit, work: impl Future<Output = T>) -> Option<T> {
     tokio::pin!(work);
@@ -168,5 +232,30 @@ impl Scan for RabbitScan {
     fn is_compacted(&mut self, _patience: Duration) -> Option<bool> {
         // No kind of queue removes old values of a key.
         Some(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn where_a_look_can_cost_messages() {
+        let (old, new) = (
+            json!({"rabbitmq_version": "3.10.8"}),
+            json!({"rabbitmq_version": "4.1.0"}),
+        );
+        let quorum = json!({"type": "quorum", "arguments": {}});
+        assert_eq!(limit_of(&quorum, &old), None);
+        assert!(limit_of(&quorum, &new).unwrap().contains("20"));
+        assert!(limit_of(&quorum, &Value::Null).is_some());
+        assert_eq!(limit_of(&json!({"type": "classic"}), &new), None);
+        let own = json!({"type": "quorum", "arguments": {"x-delivery-limit": 5}});
+        assert!(limit_of(&own, &old).unwrap().contains("is 5"));
+        let policy = json!({"type": "quorum", "effective_policy_definition": {"delivery-limit": 0}});
+        assert!(limit_of(&policy, &old).is_some());
+        let unlimited = json!({"type": "quorum", "arguments": {"x-delivery-limit": -1}});
+        assert_eq!(limit_of(&unlimited, &new), None);
     }
 }

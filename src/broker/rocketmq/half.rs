@@ -317,7 +317,8 @@ impl Shared {
     /// Where readers find the message with this id, as far as the index of its broker knows.
     async fn find(&self, broker: &str, id: &str) -> Result<Option<Position>, String> {
         let master = self.master(broker).await.map_err(|why| why.to_string())?;
-        let body = pull::query_by_key(&self.client, &master, broker, id).await?;
+        let all_times = (0, i64::MAX);
+        let (body, _) = pull::query_index(&self.client, &master, broker, id, all_times, false).await?;
         let is_it = |one: &Stored<'_>| {
             one.topic == self.client.topic.as_bytes() && one.property(b"UNIQ_KEY") == Some(id.as_bytes())
         };

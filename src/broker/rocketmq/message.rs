@@ -24,6 +24,10 @@ pub(super) struct Stored<'a> {
     pub(super) stored_ms: i64,
     pub(super) topic: &'a [u8],
     pub(super) body: &'a [u8],
+    /// Where it lies in the commit log of its broker.
+    pub(super) physical: i64,
+    /// The address of that broker, and its port.
+    store_host: &'a [u8],
     flags: i32,
     properties: &'a [u8],
 }
@@ -93,13 +97,13 @@ pub(super) fn next<'a>(rest: &mut &'a [u8]) -> Result<Option<Stored<'a>>, String
     let queue = bytes.i32()?;
     let _flag = bytes.i32()?;
     let offset = bytes.i64()?;
-    let _physical_offset = bytes.i64()?;
+    let physical = bytes.i64()?;
     let flags = bytes.i32()?;
     let _born_ms = bytes.i64()?;
     let host = |v6: bool| if v6 { 20 } else { 8 };
     bytes.take(host(flags & BORN_HOST_V6 != 0))?;
     let stored_ms = bytes.i64()?;
-    bytes.take(host(flags & STORE_HOST_V6 != 0))?;
+    let store_host = bytes.take(host(flags & STORE_HOST_V6 != 0))?;
     let _reconsume_times = bytes.i32()?;
     let _prepared_transaction_offset = bytes.i64()?;
     let body_length = length(bytes.i32()?)?;
@@ -118,6 +122,8 @@ pub(super) fn next<'a>(rest: &mut &'a [u8]) -> Result<Option<Stored<'a>>, String
         stored_ms,
         topic,
         body,
+        physical,
+        store_host,
         flags,
         properties,
     }))
@@ -138,6 +144,22 @@ impl<'a> Stored<'a> {
     /// Whether its body is a batch of messages (topics of type BatchCQ), which count as several offsets.
     pub(super) fn is_batch(&self) -> bool {
         self.flags & INNER_BATCH != 0
+    }
+
+    /// For tests: one that was stored at this place and time.
+    #[cfg(test)]
+    pub(super) fn at(physical: i64, stored_ms: i64) -> Stored<'a> {
+        Stored {
+            queue: 0,
+            offset: physical,
+            stored_ms,
+            topic: b"t",
+            body: b"",
+            physical,
+            store_host: b"",
+            flags: 0,
+            properties: b"",
+        }
     }
 
     /// Names and values, in their order.
@@ -166,8 +188,18 @@ impl<'a> Stored<'a> {
             .is_some_and(|keys| keys == key || keys.split(|b| *b == b' ').any(|one| one == key))
     }
 
-    /// As the rest of the program reads it. Of several keys the one that is looked for is its key.
-    pub(super) fn record(&self, node: &'a str, value: &'a [u8], wanted: Option<&'a [u8]>) -> Record<'a> {
+    /// What Java's client calls the offset id (`MessageDecoder.createMessageId`): the broker's address and where it lies there.
+    pub(super) fn offset_id(&self) -> String {
+        let place = self.physical.to_be_bytes();
+        self.store_host
+            .iter()
+            .chain(&place)
+            .map(|b| format!("{b:02X}"))
+            .collect()
+    }
+
+    /// As the rest of the program reads it. Of several keys one that is looked for is its key.
+    pub(super) fn record(&self, node: &'a str, value: &'a [u8], wanted: &'a [Vec<u8>]) -> Record<'a> {
         let mut record = Record {
             partition: self.queue,
             offset: self.offset,
@@ -186,8 +218,9 @@ impl<'a> Stored<'a> {
             match system {
                 Some(("TAGS", tag)) => record.tag = Some(tag),
                 Some(("KEYS", keys)) => {
-                    if let Some(wanted) = wanted.filter(|w| *w != keys.as_bytes() && self.has_key(w)) {
-                        record.key = Some(wanted);
+                    let is_its = |w: &&Vec<u8>| w.as_slice() != keys.as_bytes() && self.has_key(w);
+                    if let Some(wanted) = wanted.iter().find(is_its) {
+                        record.key = Some(wanted.as_slice());
                         record.properties.push(("KEYS", keys));
                     }
                 }
@@ -238,7 +271,7 @@ mod tests {
         bytes.extend(stored(0, b"x", b"t", b""));
         let mut rest = &bytes[..];
         let first = next(&mut rest).unwrap().unwrap();
-        let record = first.record("n", first.body, None);
+        let record = first.record("n", first.body, &[]);
         assert_eq!(
             (record.partition, record.offset, record.timestamp_ms),
             (3, 11, Some(19))
@@ -249,7 +282,10 @@ mod tests {
         assert_eq!(record.headers.iter().next().unwrap(), (&b"h"[..], Some(&b"\xff"[..])));
         assert_eq!(record.stamp().unwrap().unwrap().seq, 1);
         assert!(record.is_in("t/n/3", "t"));
-        let found = first.record("n", first.body, Some(b"b"));
+        assert_eq!(first.offset_id().len(), 32);
+        assert!(first.offset_id().ends_with("000000000000000D"), "{}", first.offset_id());
+        let wanted = [b"b".to_vec()];
+        let found = first.record("n", first.body, &wanted);
         assert_eq!(found.key, Some(&b"b"[..]));
         assert_eq!(found.properties, [("KEYS", "a b"), ("CLUSTER", "c")]);
         assert!(next(&mut rest).unwrap().unwrap().keys().is_none());
@@ -275,7 +311,7 @@ mod tests {
         fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), cut in 0usize..300) {
             let mut rest = &bytes[..];
             while let Ok(Some(message)) = next(&mut rest) {
-                let _ = message.record("n", message.body, Some(b"k"));
+                let _ = message.record("n", message.body, &[b"k".to_vec()]);
             }
             let whole = stored(0, &bytes, b"t", b"KEYS\x01k\x02");
             let mut part = &whole[..cut.min(whole.len() - 1)];

@@ -8,6 +8,7 @@ mod create;
 mod dial;
 mod driver;
 mod endpoint;
+mod follow;
 mod half;
 mod handle;
 mod inflate;
@@ -25,5 +26,6 @@ mod verdict;
 mod wire;
 
 pub use endpoint::RocketEndpoint;
+pub use follow::RocketFollow;
 pub use probe::probe;
 pub use scan::RocketScan;

@@ -15,7 +15,7 @@ const WITH_SUBSCRIPTION: i32 = 1 << 2;
 /// What is asked for at once; brokers give 32 messages or fewer by default (`maxTransferCountOnMessageInMemory`).
 const MESSAGES: i32 = 1024;
 /// `IndexService.queryOffset` answers no more, whatever is asked for (`maxMsgsNumBatch`).
-const INDEX_ANSWERS: i32 = 64;
+pub(super) const INDEX_ANSWERS: usize = 64;
 /// How often a broker that is busy, or a connection that broke, is tried again, and after which pause.
 const TRIES: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(400);
@@ -45,8 +45,13 @@ impl Source {
 /// Between which offsets a queue is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Range {
+    /// Where the log starts.
+    pub(super) start: i64,
+    /// Where reading starts.
     pub(super) from: i64,
     pub(super) to: i64,
+    /// Reading may end at a message that is later than this.
+    pub(super) until_ms: Option<i64>,
     /// Why it may not be all: the master could not be asked.
     pub(super) doubt: Option<String>,
 }
@@ -54,13 +59,18 @@ pub(super) struct Range {
 /// What happened while a queue was read.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// Messages, and the offset up to which everything was read.
-    Batch(Bytes, i64),
+    /// Messages, and between which offsets that is everything.
+    Batch(Bytes, i64, i64),
     /// These offsets are not there any more.
     Gone(i64, i64),
+    /// From this offset on everything is later than asked for.
+    Late(i64),
     /// Nothing more comes, and why that is too early, if it is.
     End(Option<String>),
 }
+
+/// A clock that was set back by less than this hides nothing.
+const MARGIN_MS: i64 = 10_000;
 
 /// Takes the offsets between which the queue is to be read.
 ///
@@ -78,7 +88,13 @@ pub(super) async fn range(client: &Client, source: &Source) -> Result<Range, Str
                     };
                     format!("read from the slave at {address}, and what the slave has not got is missing ({master})")
                 });
-                return Ok(Range { from, to, doubt });
+                return Ok(Range {
+                    start: from,
+                    from,
+                    to,
+                    until_ms: None,
+                    doubt,
+                });
             }
             Err(why) => failures.push(why),
         }
@@ -120,10 +136,11 @@ async fn offsets(client: &Client, source: &Source, address: &str) -> Result<(i64
     Ok((from.max(0).min(to.max(0)), to.max(0)))
 }
 
-/// The first offset whose message was stored at this time or later, where the broker says it. A broker that does not is read from
-/// the start, so any failure is none.
-pub(super) async fn offset_at(client: &Client, source: &Source, since_ms: i64) -> Option<i64> {
+/// An offset before which everything was stored before this time, where the broker says one that proves right. A broker that does
+/// not is read from the start, so any failure is none.
+pub(super) async fn offset_at(client: &Client, source: &Source, range: &Range, since_ms: i64) -> Option<i64> {
     let address = source.addresses.first()?;
+    let since_ms = (since_ms - MARGIN_MS).max(0);
     let request = Request::new(RequestCode::SearchOffsetByTimestamp)
         .with("topic", &client.topic)
         .with("queueId", source.queue)
@@ -134,7 +151,17 @@ pub(super) async fn offset_at(client: &Client, source: &Source, since_ms: i64) -
     if reply.code != SUCCESS {
         return None;
     }
-    reply.field("offset").ok()
+    let offset: i64 = reply.field("offset").ok()?;
+    let offset = offset.clamp(range.from, range.to);
+    if offset == range.from {
+        return Some(offset);
+    }
+    // The message before it must be older, or the answer is none.
+    let request = pull_request(client, source, offset - 1, 1);
+    let reply = client.ask(address, &request, ANSWER).await.ok()?;
+    let mut body = &reply.body[..];
+    let before = message::next(&mut body).ok()??;
+    (reply.code == SUCCESS && before.offset == offset - 1 && before.stored_ms < since_ms + MARGIN_MS).then_some(offset)
 }
 
 async fn ask_offset(client: &Client, source: &Source, address: &str, code: RequestCode) -> Result<Reply, String> {
@@ -152,45 +179,92 @@ pub(super) async fn read(
     client: Arc<Client>,
     source: Source,
     range: Range,
+    newest_first: bool,
     number: usize,
     events: mpsc::Sender<(usize, Event)>,
 ) {
-    let mut offset = range.from;
-    let mut at = 0;
-    let mut tries = 0;
-    // An error of `send` says that nobody reads on.
-    while offset < range.to {
-        let event = match pull(&client, &source, at, offset).await {
-            Ok(Pulled::Messages(body, next)) => Event::Batch(body, next.min(range.to)),
-            Ok(Pulled::Moved(next)) => Event::Gone(offset, next.min(range.to)),
-            Ok(Pulled::Ended(end)) => Event::End(Some(format!("the queue ends at offset {end} now"))),
-            Err(Failed::ForNow(why)) => {
-                tries += 1;
-                if tries < TRIES {
-                    tokio::time::sleep(PAUSE).await;
-                    continue;
-                }
-                (at, tries) = (at + 1, 0);
-                if at < source.addresses.len() {
-                    continue;
-                }
-                Event::End(Some(why))
-            }
-            Err(Failed::ForGood(why)) => Event::End(Some(why)),
+    let mut reader = Reader {
+        client,
+        source,
+        until_ms: range.until_ms,
+        number,
+        events,
+        at: 0,
+    };
+    let mut end = range.to;
+    // Backwards in windows; forwards there is one.
+    while end > range.from {
+        let from = match newest_first {
+            true => range.from.max(end - WINDOW),
+            false => range.from,
         };
-        tries = 0;
-        offset = match &event {
-            Event::Batch(_, next) | Event::Gone(_, next) => *next,
-            Event::End(_) => {
-                let _ = events.send((number, event)).await;
-                return;
-            }
-        };
-        if events.send((number, event)).await.is_err() {
+        if !reader.read(from, end).await {
             return;
         }
+        end = from;
     }
-    let _ = events.send((number, Event::End(None))).await;
+    let _ = reader.events.send((number, Event::End(None))).await;
+}
+
+/// Offsets that are read forwards before the ones before them, where the newest come first: as many as brokers give in one answer.
+const WINDOW: i64 = 32;
+
+struct Reader {
+    client: Arc<Client>,
+    source: Source,
+    until_ms: Option<i64>,
+    number: usize,
+    events: mpsc::Sender<(usize, Event)>,
+    /// Which address is asked.
+    at: usize,
+}
+
+impl Reader {
+    /// Reads one window; whether to go on.
+    async fn read(&mut self, from: i64, to: i64) -> bool {
+        let (mut offset, mut tries) = (from, 0);
+        while offset < to {
+            let event = match pull(&self.client, &self.source, self.at, offset).await {
+                Ok(Pulled::Messages(body, _)) if self.is_late(&body) => Event::Late(offset),
+                Ok(Pulled::Messages(body, next)) => Event::Batch(body, offset, next.min(to)),
+                Ok(Pulled::Moved(next)) => Event::Gone(offset, next.min(to)),
+                Ok(Pulled::Ended(end)) => Event::End(Some(format!("the queue ends at offset {end} now"))),
+                Err(Failed::ForNow(why)) => {
+                    tries += 1;
+                    if tries < TRIES {
+                        tokio::time::sleep(PAUSE).await;
+                        continue;
+                    }
+                    (self.at, tries) = (self.at + 1, 0);
+                    if self.at < self.source.addresses.len() {
+                        continue;
+                    }
+                    Event::End(Some(why))
+                }
+                Err(Failed::ForGood(why)) => Event::End(Some(why)),
+            };
+            tries = 0;
+            let next = match &event {
+                Event::Batch(_, _, next) | Event::Gone(_, next) => Some(*next),
+                Event::Late(_) => Some(to),
+                Event::End(_) => None,
+            };
+            // An error of `send` says that nobody reads on.
+            let is_heard = self.events.send((self.number, event)).await.is_ok();
+            match next.filter(|_| is_heard) {
+                Some(next) => offset = next,
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// Whether already the first of these messages is later than asked for.
+    fn is_late(&self, body: &[u8]) -> bool {
+        let first = || message::next(&mut &body[..]).ok().flatten();
+        self.until_ms
+            .is_some_and(|until| first().is_some_and(|first| first.stored_ms >= until.saturating_add(MARGIN_MS)))
+    }
 }
 
 enum Pulled {
@@ -269,25 +343,52 @@ pub(super) async fn try_read(client: &Client, source: &Source) -> Result<(), Str
     }
 }
 
-/// The messages that a broker's index holds under a key, as it hands them out. The index forgets, answers at most 64, and
-/// compares hashes: what it finds is there, and what it does not find may be there all the same.
+/// The messages that a broker's index holds under a key or a unique id, stored between these times or up to a second before, as it
+/// hands them out, and when its last entry was stored. The index forgets, answers at most 64, and compares hashes: what it finds is
+/// there, and what it does not find may be there all the same.
 ///
 /// # Errors
 /// Why it could not be asked.
-pub(super) async fn query_by_key(client: &Client, address: &str, broker: &str, key: &str) -> Result<Bytes, String> {
+pub(super) async fn query_index(
+    client: &Client,
+    address: &str,
+    broker: &str,
+    key: &str,
+    (begin_ms, end_ms): (i64, i64),
+    is_id: bool,
+) -> Result<(Bytes, Option<i64>), String> {
     let request = Request::new(RequestCode::QueryMessage)
         .with("topic", &client.topic)
         .with("key", key)
         .with("maxNum", INDEX_ANSWERS)
-        .with("beginTimestamp", 0)
-        .with("endTimestamp", i64::MAX)
-        .with("_UNIQUE_KEY_QUERY", false)
+        .with("beginTimestamp", begin_ms)
+        .with("endTimestamp", end_ms)
+        .with("_UNIQUE_KEY_QUERY", is_id)
         .with("bname", broker);
     let reply = client.ask(address, &request, ANSWER).await;
     let reply = reply.map_err(|lost| lost.why.to_string())?;
     match reply.code {
+        SUCCESS => {
+            let last = reply.field("indexLastUpdateTimestamp").ok().filter(|at| *at > 0);
+            Ok((reply.body, last))
+        }
+        INDEX_HAS_NOTHING => Ok((Bytes::new(), None)),
+        _ => Err(format!("{address} answered {}", reply.words())),
+    }
+}
+
+/// The message at a place of a broker's commit log.
+///
+/// # Errors
+/// Why there is none, or why it could not be asked for.
+pub(super) async fn view(client: &Client, address: &str, place: i64) -> Result<Bytes, String> {
+    let request = Request::new(RequestCode::ViewMessageById)
+        .with("topic", &client.topic)
+        .with("offset", place);
+    let reply = client.ask(address, &request, ANSWER).await;
+    let reply = reply.map_err(|lost| lost.why.to_string())?;
+    match reply.code {
         SUCCESS => Ok(reply.body),
-        INDEX_HAS_NOTHING => Ok(Bytes::new()),
         _ => Err(format!("{address} answered {}", reply.words())),
     }
 }

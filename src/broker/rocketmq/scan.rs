@@ -1,5 +1,7 @@
 //! Reading a topic: every queue of every broker, bounded by the offsets taken at the start.
 
+mod index;
+
 use super::client::{Client, Routed, together};
 use super::inflate;
 use super::message::Stored;
@@ -107,26 +109,24 @@ impl Reader {
         let mut run = Run {
             client: Arc::clone(&self.client),
             queues: queues(&route, plan, &self.client.topic)?,
-            key: match plan.keys.as_slice() {
-                [key] => Some(key),
-                _ => None,
-            },
-            since_ms: plan.since_ms,
+            plan,
             early: HashSet::new(),
+            assumption: None,
+            is_partly_read: false,
             stopped: false,
         };
         run.take_offsets(visit).await;
         if !run.stopped && run.queues.iter().all(|queue| queue.range.is_none()) {
             self.believed(&route).await?;
         }
-        run.ask_index(&route, visit).await;
-        run.read(visit).await;
+        let jobs = run.ask_index(&route, visit).await;
+        run.read(jobs, visit).await;
         Ok(ScanReport {
             partitions: run.queues.into_iter().map(|queue| queue.read).collect(),
             compacted: Some(false),
             stopped: run.stopped,
             unread: None,
-            assumption: None,
+            assumption: run.assumption,
         })
     }
 }
@@ -156,6 +156,16 @@ struct Queue {
     source: Source,
     read: PartitionRead,
     range: Option<Range>,
+    /// Offsets that were read, in whatever order.
+    done: i64,
+    /// Whether what is read of it ends at its end, so that an offset says how much that is.
+    is_read_to_its_end: bool,
+}
+
+/// A part of a queue that is to be read.
+struct Job {
+    number: usize,
+    range: Range,
 }
 
 impl Queue {
@@ -191,6 +201,8 @@ fn queues(route: &Route, plan: &ScanPlan, topic: &str) -> Result<Vec<Queue>> {
                     ..PartitionRead::default()
                 },
                 range: None,
+                done: 0,
+                is_read_to_its_end: true,
             });
         }
     }
@@ -217,10 +229,13 @@ fn queues(route: &Route, plan: &ScanPlan, topic: &str) -> Result<Vec<Queue>> {
 struct Run<'p> {
     client: Arc<Client>,
     queues: Vec<Queue>,
-    key: Option<&'p [u8]>,
-    since_ms: Option<i64>,
-    /// What the index found, by queue number and offset: it is not handed over again.
+    plan: &'p ScanPlan,
+    /// What was handed over before its turn, by queue number and offset: it is not handed over again.
     early: HashSet<(usize, i64)>,
+    /// Under which assumption what is read is all.
+    assumption: Option<String>,
+    /// Whether only some windows of the queues are read, which may overlap.
+    is_partly_read: bool,
     stopped: bool,
 }
 
@@ -231,13 +246,13 @@ impl Run<'_> {
         for (number, queue) in self.queues.iter().enumerate() {
             if queue.read.error.is_none() {
                 let (client, source) = (Arc::clone(&self.client), queue.source.clone());
-                let since_ms = self.since_ms;
+                let since_ms = self.plan.since_ms;
                 asking.spawn(async move {
                     let mut range = pull::range(&client, &source).await;
                     if let (Ok(range), Some(since_ms)) = (&mut range, since_ms)
-                        && let Some(from) = pull::offset_at(&client, &source, since_ms).await
+                        && let Some(from) = pull::offset_at(&client, &source, range, since_ms).await
                     {
-                        range.from = from.clamp(range.from, range.to);
+                        range.from = from;
                     }
                     (number, range)
                 });
@@ -245,8 +260,10 @@ impl Run<'_> {
         }
         while !asking.is_empty() && !self.stopped {
             match tokio::time::timeout(PROGRESS, asking.join_next()).await {
-                Ok(Some(Ok((number, Ok(range))))) => {
+                Ok(Some(Ok((number, Ok(mut range))))) => {
+                    range.until_ms = self.plan.until_ms;
                     let queue = &mut self.queues[number];
+                    queue.read.log_start = Some(range.start);
                     (queue.read.from, queue.read.to, queue.read.read_to) = (range.from, range.to, range.from);
                     if let Some(doubt) = range.doubt.clone() {
                         queue.fail(doubt);
@@ -271,109 +288,107 @@ impl Run<'_> {
         }
     }
 
-    /// Hands over what the brokers' indexes know of the key, long before the scan comes to it. What they do not know is left to
-    /// the scan, and so are their failures.
-    async fn ask_index(&mut self, route: &Route, visit: &mut dyn Visit) {
-        let key = self.key.and_then(|key| std::str::from_utf8(key).ok());
-        let Some(key) = key.filter(|key| !key.is_empty() && !self.stopped) else {
-            return;
+    /// Everything that the plan asks for.
+    fn whole(&self) -> Vec<Job> {
+        let job = |(number, queue): (usize, &Queue)| {
+            let range = queue.range.clone()?;
+            Some(Job { number, range })
         };
-        for (name, broker) in &route.brokers {
-            let Some(address) = broker.master.iter().chain(&broker.slaves).next() else {
-                continue;
-            };
-            let asked = pull::query_by_key(&self.client, address, name, key).await;
-            let body = asked.unwrap_or_else(|why| {
-                tracing::debug!("the index of {name}: {why}");
-                bytes::Bytes::new()
-            });
-            for message in messages(&body).unwrap_or_default() {
-                let is_ours = message.topic == self.client.topic.as_bytes() && message.has_key(key.as_bytes());
-                let number = self.queues.iter().position(|queue| {
-                    queue.source.queue == message.queue
-                        && *queue.source.broker == **name
-                        && queue
-                            .range
-                            .as_ref()
-                            .is_some_and(|r| (r.from..r.to).contains(&message.offset))
-                });
-                if let Some(number) = number.filter(|_| is_ours && !message.is_batch())
-                    && self.early.insert((number, message.offset))
-                {
-                    self.hand_over(number, &[message], visit);
-                }
-            }
-        }
+        self.queues.iter().enumerate().filter_map(job).collect()
     }
 
-    async fn read(&mut self, visit: &mut dyn Visit) {
+    async fn read(&mut self, jobs: Vec<Job>, visit: &mut dyn Visit) {
         let (sender, mut events) = mpsc::channel(ANSWERS);
         let mut reading = JoinSet::new();
-        for (number, queue) in self.queues.iter().enumerate() {
-            if let Some(range) = queue.range.clone() {
-                let (client, source) = (Arc::clone(&self.client), queue.source.clone());
-                reading.spawn(pull::read(client, source, range, number, sender.clone()));
-            }
+        let (mut total, mut open) = (0, vec![0_usize; self.queues.len()]);
+        let mut begun = vec![false; self.queues.len()];
+        for Job { number, range } in jobs {
+            total += range.to - range.from;
+            open[number] += 1;
+            begun[number] = true;
+            let (client, source) = (Arc::clone(&self.client), self.queues[number].source.clone());
+            let newest_first = self.plan.newest_first;
+            reading.spawn(pull::read(client, source, range, newest_first, number, sender.clone()));
         }
         drop(sender);
-        let total: i64 = self.queues.iter().map(|queue| queue.read.to - queue.read.from).sum();
         let mut told = Instant::now();
-        let mut open: HashSet<usize> = (0..self.queues.len())
-            .filter(|n| self.queues[*n].range.is_some())
-            .collect();
-        while !self.stopped && !open.is_empty() {
+        while !self.stopped && open.iter().any(|jobs| *jobs > 0) {
             match tokio::time::timeout(PROGRESS, events.recv()).await {
-                Ok(Some((number, Event::Batch(body, next)))) => self.batch(number, &body, next, visit),
-                Ok(Some((number, Event::Gone(from, to)))) => {
-                    let queue = &mut self.queues[number];
-                    queue.read.read_to = to;
-                    queue.fail(format!(
-                        "offsets {from} to {to} went away while it was read (retention or deletion)"
-                    ));
-                }
-                Ok(Some((number, Event::End(why)))) => {
-                    open.remove(&number);
-                    if let Some(why) = why {
-                        self.queues[number].fail(why);
-                    }
-                }
+                Ok(Some((number, event))) => self.hear(number, event, &mut open[number], visit),
                 // All readers are gone; what is still open did not come to its end.
                 Ok(None) => break,
                 Err(_) => {}
             }
             if told.elapsed() >= PROGRESS {
                 told = Instant::now();
-                let done: i64 = self
-                    .queues
-                    .iter()
-                    .map(|queue| queue.read.read_to - queue.read.from)
-                    .sum();
+                let done: i64 = self.queues.iter().map(|queue| queue.done).sum();
                 self.stopped |= visit.progress(done.unsigned_abs(), total.unsigned_abs()).is_break();
             }
         }
-        for number in open {
-            let at = self.queues[number].read.read_to;
-            self.queues[number].fail(format!("stopped at offset {at}"));
+        for ((queue, jobs), begun) in self.queues.iter_mut().zip(open).zip(begun) {
+            if jobs > 0 {
+                let (at, done) = (queue.read.read_to, queue.done);
+                queue.fail(match self.plan.newest_first || self.is_partly_read {
+                    true => format!("stopped after {done} offsets"),
+                    false => format!("stopped at offset {at}"),
+                });
+            } else if begun && queue.is_read_to_its_end && queue.read.error.is_none() {
+                queue.read.read_to = queue.read.to;
+            }
         }
     }
 
-    fn batch(&mut self, number: usize, body: &[u8], next: i64, visit: &mut dyn Visit) {
-        let read = &self.queues[number].read;
-        let (at, to) = (read.read_to, read.to);
-        let all = match messages(body) {
+    fn hear(&mut self, number: usize, event: Event, open: &mut usize, visit: &mut dyn Visit) {
+        // Backwards nothing is read up to an offset before all of it is.
+        let is_in_order = !self.plan.newest_first && !self.is_partly_read;
+        let queue = &mut self.queues[number];
+        match event {
+            Event::Batch(body, from, next) => {
+                self.batch(number, &body, from, next, visit);
+                let queue = &mut self.queues[number];
+                queue.done += next - from;
+                if is_in_order {
+                    queue.read.read_to = next;
+                }
+            }
+            Event::Gone(from, to) => {
+                queue.done += to - from;
+                if is_in_order {
+                    queue.read.read_to = to;
+                }
+                queue.fail(format!(
+                    "offsets {from} to {to} went away while it was read (retention or deletion)"
+                ));
+            }
+            Event::Late(at) if is_in_order => queue.read.to = at,
+            Event::Late(_) => {}
+            Event::End(why) => {
+                *open -= 1;
+                if let Some(why) = why {
+                    queue.fail(why);
+                }
+            }
+        }
+    }
+
+    fn batch(&mut self, number: usize, body: &[u8], from: i64, next: i64, visit: &mut dyn Visit) {
+        let mut wanted = match messages(body) {
             Ok(all) => all,
-            Err(why) => return self.queues[number].fail(format!("an answer after offset {at} cannot be read: {why}")),
+            Err(why) => {
+                return self.queues[number].fail(format!("an answer after offset {from} cannot be read: {why}"));
+            }
         };
-        let batches = all.iter().any(Stored::is_batch);
-        if batches {
+        if wanted.iter().any(Stored::is_batch) {
             self.queues[number].fail(format!(
-                "after offset {at} it holds batches of messages (type BatchCQ), which cannot be read here"
+                "after offset {from} it holds batches of messages (type BatchCQ), which cannot be read here"
             ));
         }
-        let mut wanted = all;
-        wanted.retain(|m| (at..to).contains(&m.offset) && !m.is_batch() && !self.early.contains(&(number, m.offset)));
+        let is_new = |m: &Stored<'_>| !self.early.contains(&(number, m.offset));
+        wanted.retain(|m| (from..next).contains(&m.offset) && !m.is_batch() && is_new(m));
+        if self.is_partly_read {
+            self.early.extend(wanted.iter().map(|m| (number, m.offset)));
+        }
         self.hand_over(number, &wanted, visit);
-        self.queues[number].read.read_to = next;
     }
 
     fn hand_over(&mut self, number: usize, stored: &[Stored<'_>], visit: &mut dyn Visit) {
@@ -386,11 +401,19 @@ impl Run<'_> {
                 std::borrow::Cow::Borrowed(message.body)
             }));
         }
-        let records: Vec<Record<'_>> = stored
+        // Only who looks for ids is told where each message lies.
+        let places: Vec<String> = match self.plan.ids.is_empty() {
+            true => Vec::new(),
+            false => stored.iter().map(Stored::offset_id).collect(),
+        };
+        let mut records: Vec<Record<'_>> = stored
             .iter()
             .zip(&values)
-            .map(|(message, value)| message.record(&queue.source.broker, value, self.key))
+            .map(|(message, value)| message.record(&queue.source.broker, value, &self.plan.keys))
             .collect();
+        for (record, place) in records.iter_mut().zip(&places) {
+            record.properties.push(("OFFSET_ID", place));
+        }
         let read = &mut queue.read;
         for record in &records {
             read.records += 1;

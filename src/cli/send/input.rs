@@ -49,6 +49,9 @@ pub struct InputArgs {
     /// JSONL: send each record to the partition that it names
     #[arg(long, conflicts_with = "partition")]
     pub keep_partition: bool,
+    /// JSONL: reject a record that went from a broker to a broker so often already, as in a loop of dead letters and redrives
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub max_redrives: u32,
     /// Make messages for a test instead of reading any: {seq}, {uuid}, {now}, {rand:N} and {key} are filled in
     #[arg(long, value_name = "TEXT", requires = "count", conflicts_with_all = ["files", "resume", "key_delimiter"])]
     pub template: Option<OsString>,

@@ -26,6 +26,8 @@ pub(super) fn ls(args: &SpoolLsArgs, ui: &Ui) -> Result<Outcome> {
         pending: is(SpoolState::Pending),
         failed: is(SpoolState::Failed),
         awaiting: is(SpoolState::Awaiting),
+        scheduled: is(SpoolState::Scheduled),
+        undecided: is(SpoolState::Undecided),
     };
     // What is no longer kept with its body has no key either.
     let runs = matches!(args.state, Some(SpoolState::Confirmed | SpoolState::All)) && args.key.is_none();
@@ -251,6 +253,7 @@ pub(super) fn export(args: &SpoolExportArgs, ui: &Ui) -> Result<Outcome> {
             pending: args.state.is_none() || is(SpoolBodyState::Pending),
             failed: args.state.is_none() || is(SpoolBodyState::Failed),
             awaiting: is(SpoolBodyState::Awaiting),
+            ..Which::default()
         };
         let mut sink = Sink::open(&args.output, ui)?;
         let mut failed = None;

@@ -149,7 +149,9 @@ impl Stores {
         let mut choices = Vec::new();
         for (no, store) in self.open.iter().enumerate() {
             store.spool.each(which, |target, kept| {
-                if passes(target, &kept) {
+                // What belongs together is not tended one by one.
+                let alone = !matches!(kept.held, Held::Undecided { .. });
+                if alone && passes(target, &kept) {
                     add(&mut choices, no, target, kept);
                 }
                 ControlFlow::Continue(())

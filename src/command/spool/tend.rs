@@ -121,10 +121,24 @@ fn may_be_stored(message: &Chosen) -> bool {
         Held::Pending { in_doubt, .. } => message.has_number && *in_doubt,
         Held::Failed { void, .. } => message.has_number && !void,
         Held::Awaiting { .. } => true,
+        // These are not tended one by one.
+        Held::Scheduled { .. } => false,
+        Held::Undecided { in_doubt, .. } => *in_doubt,
+    }
+}
+
+/// What belongs together is decided together.
+fn not_undecided(stores: &Stores, choices: &[Choice]) -> Result<()> {
+    match names(stores, choices, |m| matches!(m.held, Held::Undecided { .. })) {
+        Some(undecided) => Err(Problem::usage("some belong to a local action or a transaction")
+            .because(undecided)
+            .next("`mqsafe spool decide` ends all of it")),
+        None => Ok(()),
     }
 }
 
 fn check_retry(stores: &Stores, choices: &[Choice], args: &SpoolRetryArgs) -> Result<()> {
+    not_undecided(stores, choices)?;
     if !args.relane {
         return Ok(());
     }
@@ -176,6 +190,7 @@ pub(super) fn drop(args: &SpoolDropArgs, ui: &Ui) -> Result<Outcome> {
     } else {
         stores.named(&args.ids)?
     };
+    not_undecided(&stores, &choices)?;
     let not_failed = names(&stores, &choices, |m| !matches!(m.held, Held::Failed { .. }));
     if let Some(not_failed) = not_failed
         && !args.force
@@ -199,6 +214,7 @@ pub(super) fn drop(args: &SpoolDropArgs, ui: &Ui) -> Result<Outcome> {
         for gone in stores.open[choice.store].spool.forget(&target, &ids)? {
             let chosen = choice.messages.iter().find(|m| m.id == gone.id);
             let what = match chosen.map(|m| (m.has_number, &m.held)) {
+                Some((_, Held::Scheduled { .. })) => "it was not sent, and its time does not come any more",
                 Some((_, Held::Awaiting { .. })) => "it is stored; its consumption is no longer awaited",
                 Some((false, _)) => "it had no number",
                 _ if gone.void => "its number is void",

@@ -83,14 +83,19 @@ impl Journal {
         let which = Which {
             pending: true,
             failed: true,
-            awaiting: false,
+            // What is stored is in the runs; what waits for its time or a decision has no number yet.
+            ..Which::default()
         };
         spool.each(which, |target, Kept { message, held }| {
             if let Some(partition) = message.partition.filter(|_| is_its(target) && message.seq > 0) {
                 let lane = target.lane(partition);
                 match held {
                     Held::Failed { void: true, .. } => self.truth.void(&message.producer, &lane, message.seq),
-                    Held::Pending { .. } | Held::Failed { .. } | Held::Awaiting { .. } => {
+                    Held::Pending { .. }
+                    | Held::Failed { .. }
+                    | Held::Awaiting { .. }
+                    | Held::Scheduled { .. }
+                    | Held::Undecided { .. } => {
                         self.truth.unconfirmed(&message.producer, &lane, message.seq);
                     }
                 }

@@ -1,5 +1,6 @@
 //! Reads: blocks of bytes to messages, and messages to chunks.
 
+use super::archive::Archive;
 use super::draft::Draft;
 use super::files::Files;
 use super::frames::{Frame, Frames, find};
@@ -31,7 +32,7 @@ pub(super) struct Reader {
 /// How bytes are cut into messages.
 enum Cutting {
     Text(Frames, Option<Vec<u8>>),
-    Records(Frames),
+    Records(Frames, Archive),
     Table(Box<(Rows, Header)>),
     /// Nothing is cut: the messages come whole.
     None,
@@ -41,7 +42,7 @@ struct State {
     cutting: Cutting,
     draft: Draft,
     max: usize,
-    keep_partition: bool,
+    reading: record::Reading,
     /// The first bytes, which were read to find the header and not yet cut.
     ahead: Vec<u8>,
     /// The hash of all bytes that were taken, and how many they are.
@@ -89,7 +90,10 @@ impl Reader {
             (Supply::Bytes(_), Form::Text { end, key_delimiter }) => {
                 Cutting::Text(Frames::new(end.clone(), max), key_delimiter.clone())
             }
-            (Supply::Bytes(_), Form::Records) => Cutting::Records(Frames::new(b"\n".to_vec(), max)),
+            (Supply::Bytes(_), Form::Records) => {
+                let archive = Archive::new(taken == 0 && options.only.is_none());
+                Cutting::Records(Frames::new(b"\n".to_vec(), max), archive)
+            }
             (Supply::Bytes(bytes), Form::Table(columns)) => {
                 let (header, rows, read, consumed) = header(bytes, &name, columns, &options)?;
                 if bytes.beginning.is_none() {
@@ -107,7 +111,10 @@ impl Reader {
                 draft: Draft::new(&options, lines),
                 cutting,
                 max,
-                keep_partition: options.keep_partition,
+                reading: record::Reading {
+                    keep_partition: options.keep_partition,
+                    max_redrives: options.max_redrives,
+                },
                 ahead,
                 mark: Mark {
                     hasher: hasher.clone(),
@@ -320,9 +327,16 @@ impl State {
                 frames.clear();
                 Some(frame.consumed)
             }
-            Cutting::Records(frames) => {
+            Cutting::Records(frames, archive) => {
                 let frame = frames.next(bytes)?;
-                json(&mut self.draft, frames, &frame, bytes, self.keep_partition, self.max);
+                json(
+                    &mut self.draft,
+                    frames,
+                    archive,
+                    (&frame, bytes),
+                    self.reading,
+                    self.max,
+                );
                 frames.clear();
                 Some(frame.consumed)
             }
@@ -344,9 +358,9 @@ impl State {
                     text(&mut self.draft, frames, &frame, &[], key_delimiter.as_deref(), self.max);
                 }
             }
-            Cutting::Records(frames) => {
+            Cutting::Records(frames, archive) => {
                 if let Some(frame) = frames.last() {
-                    json(&mut self.draft, frames, &frame, &[], self.keep_partition, self.max);
+                    json(&mut self.draft, frames, archive, (&frame, &[]), self.reading, self.max);
                 }
             }
             Cutting::Table(table) => {
@@ -437,7 +451,14 @@ fn text(draft: &mut Draft, frames: &Frames, frame: &Frame, bytes: &[u8], key_del
     }
 }
 
-fn json(draft: &mut Draft, frames: &Frames, frame: &Frame, bytes: &[u8], keep_partition: bool, max: usize) {
+fn json(
+    draft: &mut Draft,
+    frames: &Frames,
+    archive: &mut Archive,
+    (frame, bytes): (&Frame, &[u8]),
+    how: record::Reading,
+    max: usize,
+) {
     if !draft.begin() {
         return;
     }
@@ -452,10 +473,19 @@ fn json(draft: &mut Draft, frames: &Frames, frame: &Frame, bytes: &[u8], keep_pa
         whole = [first, rest].concat();
         &whole
     };
-    let record = match record::read(line, keep_partition) {
-        Ok(Some(record)) => record,
-        Ok(None) => return,
-        Err(reason) => return draft.reject(reason),
+    let record = match record::read(line, how) {
+        Ok(record::Read::End(hash)) => {
+            let end = hash.map_or(Ok(()), |hash| archive.end(&hash));
+            return end.unwrap_or_else(|reason| draft.reject(reason));
+        }
+        read => {
+            archive.line(line);
+            match read {
+                Ok(record::Read::Record(record)) => record,
+                Ok(record::Read::Empty | record::Read::End(_)) => return,
+                Err(reason) => return draft.reject(reason),
+            }
+        }
     };
     let start = draft.chunk.data.len();
     let key = record.key.map(|key| draft.append(&key));

@@ -1,6 +1,6 @@
 //! One JSON object a line: the record that `query-key` writes (see the contract), and what kcat and people write like it.
 
-use crate::model::{STAMP_HEADER, Stamp};
+use crate::model::{REDRIVE_HEADER, STAMP_HEADER, Stamp};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer};
@@ -22,6 +22,26 @@ pub(super) struct Record {
     pub(super) partition: Option<i32>,
 }
 
+/// What a line is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    /// A message.
+    Record(Record),
+    /// The summary that ends what `query-key` writes, with its hash of the lines before.
+    End(Option<String>),
+    /// Nothing.
+    Empty,
+}
+
+/// How records are read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading {
+    /// Whether a record's partition is a wish.
+    pub(super) keep_partition: bool,
+    /// How often a message may go from a broker to a broker.
+    pub(super) max_redrives: u32,
+}
+
 /// The fields that count. `Some(Value::Null)` is a field that is there and null.
 #[derive(Deserialize)]
 struct Fields {
@@ -41,17 +61,20 @@ struct Fields {
     id: Value,
     #[serde(default)]
     schema: Value,
+    #[serde(default)]
+    offset: Value,
+    #[serde(default)]
+    sha256: Value,
 }
 
 fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }
 
-/// Reads one line. `None` for one that holds no message: an empty one, and the summary that ends what `query-key` writes.
-/// The partition counts only where it is kept.
-pub(super) fn read(line: &[u8], keep_partition: bool) -> Result<Option<Record>, String> {
+/// Reads one line.
+pub(super) fn read(line: &[u8], how: Reading) -> Result<Read, String> {
     match line.iter().find(|b| !b.is_ascii_whitespace()) {
-        None => return Ok(None),
+        None => return Ok(Read::Empty),
         Some(b'{') => {}
         Some(_) => return Err("the line is not a JSON object".to_owned()),
     }
@@ -60,7 +83,9 @@ pub(super) fn read(line: &[u8], keep_partition: bool) -> Result<Option<Record>, 
         (Some(_), Some(_)) => return Err("the record has both a value and a payload".to_owned()),
         (Some(value), None) => bytes("value", value)?,
         (None, Some(payload)) => bytes("payload", payload)?,
-        (None, None) if fields.schema.as_str().is_some_and(|s| s.starts_with("mqsafe.")) => return Ok(None),
+        (None, None) if fields.schema.as_str().is_some_and(|s| s.starts_with("mqsafe.")) => {
+            return Ok(Read::End(fields.sha256.as_str().map(str::to_owned)));
+        }
         (None, None) => {
             return Err("the record has no value; a tombstone says \"value\":null".to_owned());
         }
@@ -71,10 +96,14 @@ pub(super) fn read(line: &[u8], keep_partition: bool) -> Result<Option<Record>, 
         ..Record::default()
     };
     let mut origin = id(&fields.id);
+    let mut redrives = 0;
     for (name, value) in headers(fields.headers)? {
         if name == STAMP_HEADER {
             // The header is what lies in the broker; the field is only made from it.
             origin = value.and_then(|v| String::from_utf8(v).ok()).or(origin);
+        } else if name == REDRIVE_HEADER {
+            let count = value.and_then(|v| std::str::from_utf8(&v).ok()?.parse::<u32>().ok());
+            redrives = count.ok_or_else(|| format!("the header {REDRIVE_HEADER} holds no number"))?;
         } else if !name.starts_with(OWN_PREFIX) {
             read.headers.push((name, value));
         }
@@ -82,20 +111,34 @@ pub(super) fn read(line: &[u8], keep_partition: bool) -> Result<Option<Record>, 
     if let Some(origin) = origin {
         read.headers.push((ORIGIN_HEADER.to_owned(), Some(origin.into_bytes())));
     }
+    // A record with an offset lay in a broker; sent again, it is one turn further.
+    if fields.offset.is_number() {
+        redrives = redrives.saturating_add(1);
+    }
+    if redrives > how.max_redrives {
+        return Err(format!(
+            "it would be sent from a broker to a broker for the {redrives}th time, and --max-redrives allows {}: a loop?",
+            how.max_redrives
+        ));
+    }
+    if redrives > 0 {
+        let count = redrives.to_string().into_bytes();
+        read.headers.push((REDRIVE_HEADER.to_owned(), Some(count)));
+    }
     read.tag = match fields.tag {
         Value::Null => None,
         Value::String(tag) => Some(tag),
         other => return Err(format!("the tag is {}, not a text", kind(&other))),
     };
     read.partition = match fields.partition {
-        _ if !keep_partition => None,
+        _ if !how.keep_partition => None,
         Value::Null => None,
         Value::Number(n) if n.as_i64().is_some_and(|n| (0..=i64::from(i32::MAX)).contains(&n)) => {
             n.as_i64().and_then(|n| i32::try_from(n).ok())
         }
         other => return Err(format!("the partition is {}, not a number from 0", kind(&other))),
     };
-    Ok(Some(read))
+    Ok(Read::Record(read))
 }
 
 /// A fault of the JSON, without the number of the line, which is always 1.
@@ -213,8 +256,28 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const HOW: Reading = Reading {
+        keep_partition: true,
+        max_redrives: 5,
+    };
+
     fn record(line: &str) -> Record {
-        read(line.as_bytes(), true).unwrap().unwrap()
+        match read(line.as_bytes(), HOW).unwrap() {
+            Read::Record(record) => record,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_loop_ends() {
+        let line = |count: &str| format!(r#"{{"value":"v","offset":7,"headers":[["{REDRIVE_HEADER}","{count}"]]}}"#);
+        assert_eq!(record(&line("4")).headers, [header(REDRIVE_HEADER, "5")]);
+        assert!(read(line("5").as_bytes(), HOW).unwrap_err().contains("--max-redrives"));
+        assert!(read(line("4294967295").as_bytes(), HOW).is_err() && read(line("x").as_bytes(), HOW).is_err());
+        // What was never in a broker is at no turn; what says that it was keeps its count.
+        assert_eq!(record(r#"{"value":"v"}"#).headers, []);
+        let kept = record(&line("2").replace("\"offset\":7,", ""));
+        assert_eq!(kept.headers, [header(REDRIVE_HEADER, "2")]);
     }
 
     fn header(name: &str, value: &str) -> (String, Option<Vec<u8>>) {
@@ -234,6 +297,7 @@ mod tests {
             ("b".to_owned(), None),
             ("c".to_owned(), Some(vec![0xff])),
             header("d", "5"),
+            header(REDRIVE_HEADER, "1"),
         ];
         assert_eq!(got.headers, want);
         assert_eq!((got.tag.as_deref(), got.partition), (Some("T"), Some(3)));
@@ -250,10 +314,14 @@ mod tests {
         );
         // The last line of `query-key --format jsonl`, and one with nothing on it.
         assert_eq!(
-            read(br#"{"schema":"mqsafe.query/1","found":1,"coverage":"COMPLETE"}"#, true),
-            Ok(None)
+            read(br#"{"schema":"mqsafe.query/1","found":1,"coverage":"COMPLETE"}"#, HOW),
+            Ok(Read::End(None))
         );
-        assert_eq!((read(b"", true), read(b" \r", true)), (Ok(None), Ok(None)));
+        assert_eq!(
+            read(br#"{"schema":"mqsafe.query/1","sha256":"ab"}"#, HOW),
+            Ok(Read::End(Some("ab".to_owned())))
+        );
+        assert_eq!((read(b"", HOW), read(b" \r", HOW)), (Ok(Read::Empty), Ok(Read::Empty)));
         assert_eq!(record("{\"value\":\"\"}\r").value.as_deref(), Some(&b""[..]));
     }
 
@@ -297,25 +365,25 @@ mod tests {
             (r#"{"value":"a","partition":-1}"#, "the partition is"),
             (r#"{"value":"a","partition":99999999999}"#, "the partition is"),
         ] {
-            let said = read(line.as_bytes(), true).unwrap_err();
+            let said = read(line.as_bytes(), HOW).unwrap_err();
             assert!(said.contains(why), "{line}: {said}");
         }
-        assert!(read(b"{\"value\":\"\xff\"}", true).is_err());
-        assert!(read(format!("{{\"value\":{}", "[".repeat(100_000)).as_bytes(), true).is_err());
+        assert!(read(b"{\"value\":\"\xff\"}", HOW).is_err());
+        assert!(read(format!("{{\"value\":{}", "[".repeat(100_000)).as_bytes(), HOW).is_err());
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_judged_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = read(&bytes, true);
-            let _ = read(&[b"{", bytes.as_slice(), b"}"].concat(), true);
+            let _ = read(&bytes, HOW);
+            let _ = read(&[b"{", bytes.as_slice(), b"}"].concat(), HOW);
         }
 
         #[test]
         fn any_message_survives(key in proptest::collection::vec(any::<u8>(), 0..20), value in proptest::collection::vec(any::<u8>(), 0..20)) {
             let part = |b: &[u8]| std::str::from_utf8(b).map_or_else(|_| serde_json::json!({"base64": STANDARD.encode(b)}), |t| t.into());
             let line = serde_json::json!({"key": part(&key), "value": part(&value)}).to_string();
-            let read = read(line.as_bytes(), true).unwrap().unwrap();
+            let read = record(&line);
             prop_assert_eq!((read.key.unwrap(), read.value.unwrap()), (key, value));
         }
     }

@@ -5,7 +5,7 @@ use crate::hooks;
 use crate::model::{Decide, Decision, Delivery, Ended, Endpoint, Fate, Prepare, Prepared, Problem, Result, Signal};
 use crate::send::pump;
 use crate::spool::{Change, Group, Pending, Phase, Retry, Spool, Target, Verdict, Way};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -152,11 +152,9 @@ impl Together<'_> {
     pub(super) fn hand_out(&mut self, mut preparing: Preparing) -> Result<()> {
         preparing.decided(Decision::Commit);
         let (mut handles, mut pauses) = (self.handles()?, pump::backoff());
-        let mut loose = Vec::new();
-        let mut in_doubt;
+        let mut loose = BTreeMap::new();
         loop {
             let (mut from, mut items, mut left) = (0, Vec::new(), 0u64);
-            in_doubt = false;
             loop {
                 let page = self.page(from)?;
                 let Some(last) = page.last() else { break };
@@ -166,12 +164,10 @@ impl Together<'_> {
                         One::Stored(item) => items.push(item),
                         One::Loose(why) => {
                             handles.remove(&message.id);
-                            if !loose.iter().any(|(id, _)| *id == message.id) {
-                                loose.push((message.id, why));
-                            }
+                            loose.entry(message.id).or_insert(why);
                         }
-                        One::Waits(why, doubt) => {
-                            (left, in_doubt) = (left + 1, in_doubt || doubt);
+                        One::Waits(why) => {
+                            left += 1;
                             self.why = Some(why);
                         }
                     }
@@ -193,11 +189,12 @@ impl Together<'_> {
             }
             self.rest(pauses.next().unwrap_or(TICK));
         }
-        self.let_go(&loose)?;
+        self.let_go(loose)?;
         if self.stopping.is_some() {
             self.why = Some("it was interrupted".to_owned());
         }
-        self.stays(if in_doubt { Fate::InDoubt } else { Fate::Spooled })
+        // The broker may have asked meanwhile, and was told to hand out what is left.
+        self.stays(Fate::InDoubt)
     }
 
     fn handles(&self) -> Result<HashMap<u64, String>> {
@@ -224,30 +221,27 @@ impl Together<'_> {
                 lock(&preparing.decisions).remove(&its);
                 One::Loose(why)
             }
-            Ended::NotYet(why) => One::Waits(why, false),
-            Ended::InDoubt(why) => One::Waits(why, true),
-            Ended::Dropped => One::Waits("the broker dropped it, although it was to hand it out".to_owned(), true),
+            Ended::NotYet(why) | Ended::InDoubt(why) => One::Waits(why),
+            Ended::Dropped => One::Waits("the broker dropped it, although it was to hand it out".to_owned()),
         }
     }
 
     /// These are sent as ordinary messages, by whoever delivers what waits. They were certainly not handed out.
-    fn let_go(&mut self, loose: &[(u64, String)]) -> Result<()> {
+    fn let_go(&mut self, loose: BTreeMap<u64, String>) -> Result<()> {
         if loose.is_empty() {
             return Ok(());
         }
-        let state = |(id, why): &(u64, String)| {
+        let ids: Vec<u64> = loose.keys().copied().collect();
+        let state = |(id, why): (u64, String)| {
             let retry = Retry {
                 attempts: 0,
                 next_ms: None,
                 in_doubt: false,
-                reason: why.clone(),
+                reason: why,
             };
-            (*id, retry)
+            (id, retry)
         };
-        let (ids, retry): (Vec<u64>, Vec<_>) = (
-            loose.iter().map(|(id, _)| *id).collect(),
-            loose.iter().map(state).collect(),
-        );
+        let retry: Vec<_> = loose.into_iter().map(state).collect();
         let change = Change {
             retry: &retry,
             now_ms: now_ms(),
@@ -263,6 +257,6 @@ enum One {
     Stored(Item),
     /// The broker has it no more, and no reader got it.
     Loose(String),
-    /// Not known yet, and whether it may be with readers.
-    Waits(String, bool),
+    /// Not known yet.
+    Waits(String),
 }

@@ -1,11 +1,20 @@
 //! Output formats: pure functions from a result to bytes.
 
+mod audit_concise;
+mod audit_diff;
 mod audit_full;
+mod audit_github;
+mod audit_gitlab;
 mod audit_json;
+mod audit_junit;
+mod audit_markdown;
+mod audit_sarif;
 #[cfg(feature = "broker")]
 pub mod context;
 #[cfg(feature = "kafka")]
 pub mod drill;
+#[cfg(feature = "broker")]
+pub mod journey;
 #[cfg(feature = "broker")]
 pub mod query;
 #[cfg(feature = "broker")]
@@ -18,8 +27,15 @@ pub mod spool_stats;
 pub mod verify;
 
 use super::escape::is_hostile;
+pub use audit_concise::audit_concise;
+pub use audit_diff::audit_diff;
 pub use audit_full::audit_full;
+pub use audit_github::audit_github;
+pub use audit_gitlab::audit_gitlab;
 pub use audit_json::audit_json;
+pub use audit_junit::audit_junit;
+pub use audit_markdown::audit_markdown;
+pub use audit_sarif::audit_sarif;
 use std::fmt::Write;
 
 /// A moment as RFC 3339 in UTC; the number itself where it is outside every calendar.

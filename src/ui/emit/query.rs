@@ -1,7 +1,7 @@
 //! Found messages, for people and as the record of the contract, and what was read (`mqsafe.query/1`).
 
 use super::{json_line, time};
-use crate::model::{PartitionRead, Record, ScanReport};
+use crate::model::{Coverage, PartitionRead, Record, ScanReport};
 use crate::ui::{escape, escape_bytes};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -57,6 +57,7 @@ fn partition(read: &PartitionRead) -> Value {
         node,
         from,
         to,
+        log_start,
         read_to,
         records,
         bytes,
@@ -68,6 +69,7 @@ fn partition(read: &PartitionRead) -> Value {
         "node": node,
         "from": from,
         "to": to,
+        "log_start": log_start.unwrap_or(*from),
         "read_to": read_to,
         "records": records,
         "bytes": bytes,
@@ -76,14 +78,10 @@ fn partition(read: &PartitionRead) -> Value {
     })
 }
 
-/// The summary object; with `records` for `--format json`.
-pub fn summary(found: u64, report: &ScanReport, records: Option<Vec<Value>>) -> Vec<u8> {
+/// The summary object, without the records.
+pub fn summary(found: u64, report: &ScanReport, coverage: &Coverage) -> Value {
     let partitions: Vec<Value> = report.partitions.iter().map(partition).collect();
-    let mut object = json!({"schema": "mqsafe.query/1", "found": found, "coverage": report.coverage().word(), "partitions": partitions});
-    if let Some(records) = records {
-        object["records"] = Value::Array(records);
-    }
-    json_line(&object)
+    json!({"schema": "mqsafe.query/1", "found": found, "coverage": coverage.word(), "partitions": partitions})
 }
 
 /// One message for a person; every byte from outside is escaped.
@@ -146,6 +144,7 @@ pub fn coverage_lines(topic: &str, report: &ScanReport) -> Vec<String> {
             .node
             .as_ref()
             .map_or_else(String::new, |node| format!("{}/", escape(node)));
+        let start = p.log_start.unwrap_or(p.from);
         let PartitionRead {
             partition,
             from,
@@ -156,7 +155,7 @@ pub fn coverage_lines(topic: &str, report: &ScanReport) -> Vec<String> {
             ..
         } = p;
         format!(
-            "read {topic}/{node}{partition}: offsets {from} to {read_to} of {to} (log start {from}), {records} messages, {bytes} bytes{times}{error}"
+            "read {topic}/{node}{partition}: offsets {from} to {read_to} of {to} (log start {start}), {records} messages, {bytes} bytes{times}{error}"
         )
     };
     report.partitions.iter().map(line).collect()

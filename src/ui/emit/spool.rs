@@ -73,14 +73,14 @@ pub fn record(target: &Target, kept: &Kept) -> Value {
         .collect();
     let offset = match &kept.held {
         Held::Awaiting { offset, .. } => *offset,
-        Held::Pending { .. } | Held::Failed { .. } => None,
+        Held::Pending { .. } | Held::Failed { .. } | Held::Scheduled { .. } | Held::Undecided { .. } => None,
     };
     json!({
         "broker": target.broker,
         "topic": topic,
         "exchange": exchange,
         "routing_key": routing_key,
-        "partition": partition.or(message.wish),
+        "partition": partition.or(message.wish.filter(|_| exchange.is_none())),
         "offset": offset,
         "timestamp": time(message.accepted_ms),
         "key": message.key.as_deref().map(bytes),
@@ -131,6 +131,16 @@ fn standing(held: &Held, now_ms: i64) -> [(&'static str, Value); 8] {
         } => {
             (fields[0].1, fields[4].1, fields[5].1) = (json!("awaiting"), json!(failure), at(confirmed_ms));
             fields[7].1 = json!(*until_ms <= now_ms);
+        }
+        Held::Scheduled { due_ms } => (fields[0].1, fields[2].1) = (json!("scheduled"), at(due_ms)),
+        Held::Undecided {
+            words,
+            decided,
+            in_doubt,
+            ..
+        } => {
+            let state = if *decided { "pending" } else { "undecided" };
+            (fields[0].1, fields[3].1, fields[4].1) = (json!(state), json!(in_doubt), json!(words));
         }
     }
     fields
@@ -224,6 +234,22 @@ pub fn row(spool_id: &str, target: &Target, kept: &Kept, now_ms: i64) -> [String
             none(),
             none(),
             failure.clone().unwrap_or_else(none),
+        ),
+        Held::Scheduled { due_ms } => ("scheduled", none(), time(*due_ms), none()),
+        Held::Undecided {
+            group,
+            words,
+            decided,
+            in_doubt,
+        } => (
+            match (decided, in_doubt) {
+                (_, true) => "pending, in doubt",
+                (true, false) => "pending, together",
+                (false, false) => "undecided",
+            },
+            none(),
+            none(),
+            format!("{group}: {words}"),
         ),
     };
     [
@@ -354,6 +380,21 @@ pub fn human(spool_id: &str, target: &Target, kept: &Kept, now_ms: i64) -> Strin
             if let Some(why) = failure {
                 say("reason", &format!("its consumer failed: {}", escape(why)));
             }
+        }
+        Held::Scheduled { due_ms } => say("due", &time(*due_ms)),
+        Held::Undecided {
+            group,
+            words,
+            decided,
+            in_doubt,
+        } => {
+            say("belongs", &format!("to {group}: {}", escape(words)));
+            let stored = match (decided, in_doubt) {
+                (_, true) => "perhaps, with all of its group",
+                (true, false) => "certainly not; it is published with all of its group",
+                (false, false) => "certainly not, before that is decided",
+            };
+            say("stored", stored);
         }
     }
     say("key", &shown(message.key.as_deref(), "(none)"));

@@ -15,7 +15,7 @@ const COUNTS: [&str; 6] = [
 
 /// The setting that shows that broker and controller are one process and the quorum is that process alone, when nothing else in the
 /// file speaks of more brokers.
-pub(super) fn single_broker(unit: &Unit) -> Option<&Fact> {
+pub(in crate::audit::rules) fn single_broker(unit: &Unit) -> Option<&Fact> {
     let text = |key: &str| unit.live(key).and_then(|f| f.value.text()).map(str::trim);
     let roles: Vec<&str> = text("process.roles")?.split(',').map(str::trim).collect();
     if !roles.contains(&"broker") || !roles.contains(&"controller") {
@@ -55,10 +55,30 @@ fn is_loopback(server: &str) -> bool {
 }
 
 /// Records that replication settings say nothing where the log lies in object storage; true when they do not.
-pub(super) fn copies_are_elsewhere(judge: &mut Judge<'_>) -> bool {
+pub(in crate::audit::rules) fn copies_are_elsewhere(judge: &mut Judge<'_>) -> bool {
     let elsewhere = judge.unit.component == Component::AutoMq;
     if elsewhere {
         judge.undecided("AutoMQ keeps its log in object storage, so replication settings do not count copies");
     }
     elsewhere
+}
+
+/// How many brokers the cluster has, when something says so: a manifest that counts them, or a file that can only be of one.
+pub(in crate::audit::rules) fn brokers(unit: &Unit) -> Option<i64> {
+    let told = unit.brokers.and_then(|n| i64::try_from(n).ok());
+    told.or_else(|| single_broker(unit).map(|_| 1))
+}
+
+/// Whether the file can only be of a cluster with three brokers or more.
+pub(in crate::audit::rules) fn has_three(unit: &Unit) -> bool {
+    let number = |key: &str| unit.live(key).and_then(|f| f.value.text()?.trim().parse::<i64>().ok());
+    match brokers(unit) {
+        Some(n) => n >= 3,
+        None => COUNTS.iter().any(|key| number(key).is_some_and(|n| n >= 3)),
+    }
+}
+
+/// Whether the brokers say where they stand.
+pub(in crate::audit::rules) fn has_rack(judge: &Judge<'_>) -> bool {
+    judge.setting("broker.rack").given.is_some() || judge.unit.surrounding("rack.topologyKey").next().is_some()
 }

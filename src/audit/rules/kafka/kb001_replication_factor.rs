@@ -1,8 +1,8 @@
 //! KB001: topics are made with too few copies.
 
 use super::cluster::{copies_are_elsewhere, single_broker};
-use crate::audit::fact::Dialect;
 use crate::audit::judge::{Judge, Say};
+use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
 
 rule! {
@@ -25,7 +25,7 @@ rule! {
         title: "New topics get too few copies",
         evidence: &[Evidence::File, Evidence::Live],
         variants: &["two-copies"],
-        applies: &[Dialect::KafkaBroker],
+        applies: &[Role::KafkaBroker],
         check: check,
     };
 }

@@ -1,8 +1,8 @@
 //! KB002: `acks=all` is satisfied by one copy.
 
 use super::cluster::{copies_are_elsewhere, single_broker};
-use crate::audit::fact::Dialect;
 use crate::audit::judge::{Judge, Say};
+use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
 
 rule! {
@@ -25,7 +25,7 @@ rule! {
         title: "acks=all is satisfied by the leader alone",
         evidence: &[Evidence::File, Evidence::Live],
         variants: &[],
-        applies: &[Dialect::KafkaBroker],
+        applies: &[Role::KafkaBroker],
         check: check,
     };
 }

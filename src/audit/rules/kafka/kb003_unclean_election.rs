@@ -1,7 +1,7 @@
 //! KB003: a replica without the acknowledged records may become leader.
 
-use crate::audit::fact::Dialect;
 use crate::audit::judge::{Judge, Say};
+use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
 
 rule! {
@@ -24,7 +24,7 @@ rule! {
         title: "A replica that is behind may become leader",
         evidence: &[Evidence::File, Evidence::Live],
         variants: &[],
-        applies: &[Dialect::KafkaBroker],
+        applies: &[Role::KafkaBroker],
         check: check,
     };
 }
@@ -38,7 +38,7 @@ fn check(judge: &mut Judge<'_>) {
     if judge.truth(&unclean) != Some(true) {
         return;
     }
-    let at = judge.at(&unclean);
+    let at = judge.at(&unclean).safe("false");
     judge.hit(
         at,
         Say {

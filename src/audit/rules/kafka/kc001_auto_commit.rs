@@ -1,8 +1,8 @@
 //! KC001: positions are committed on a timer.
 
 use super::group_is_set_elsewhere;
-use crate::audit::fact::Dialect;
 use crate::audit::judge::{Judge, Say};
+use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
 
 rule! {
@@ -24,7 +24,7 @@ rule! {
         title: "Positions are committed on a timer, not when the work is done",
         evidence: &[Evidence::File, Evidence::Code],
         variants: &[],
-        applies: &[Dialect::KafkaConsumer],
+        applies: &[Role::KafkaConsumer],
         check: check,
     };
 }

@@ -1,7 +1,7 @@
 //! KC003: librdkafka stores the offset before the work is done.
 
-use crate::audit::fact::Dialect;
 use crate::audit::judge::{Judge, Say};
+use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
 
 rule! {
@@ -23,7 +23,7 @@ rule! {
         title: "The offset is stored before the application has worked",
         evidence: &[Evidence::File, Evidence::Code],
         variants: &[],
-        applies: &[Dialect::LibrdkafkaConsumer],
+        applies: &[Role::LibrdkafkaConsumer],
         check: check,
     };
 }

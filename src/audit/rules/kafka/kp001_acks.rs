@@ -34,7 +34,7 @@ rule! {
 fn check(judge: &mut Judge<'_>) {
     let acks = judge.setting("acks");
     let Some(value) = judge.text(&acks) else { return };
-    let at = judge.at(&acks);
+    let at = judge.at(&acks).safe("all");
     let fix = "acks=all, with min.insync.replicas of 2 or more on the topic".to_owned();
     match value.as_str() {
         "all" | "-1" => {}

@@ -1,7 +1,7 @@
 //! KP007: a full buffer makes `send` throw at once.
 
-use crate::audit::fact::Dialect;
 use crate::audit::judge::{Judge, Say};
+use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
 
 /// Shorter than a leader election, in milliseconds.
@@ -27,7 +27,7 @@ rule! {
         title: "A full buffer makes send throw at once",
         evidence: &[Evidence::File, Evidence::Code],
         variants: &[],
-        applies: &[Dialect::KafkaProducer],
+        applies: &[Role::KafkaProducer],
         check: check,
     };
 }

@@ -1,8 +1,9 @@
 //! RQT001: a queue that a restart deletes.
 
 use super::{is_always_durable, is_reserved};
-use crate::audit::fact::{Dialect, FactValue, Layer};
+use crate::audit::fact::{FactValue, Layer};
 use crate::audit::judge::{Judge, Say};
+use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
 
 rule! {
@@ -26,7 +27,7 @@ rule! {
         title: "A restart deletes the queue with everything in it",
         evidence: &[Evidence::File, Evidence::Live, Evidence::Code],
         variants: &[],
-        applies: &[Dialect::RabbitmqDefinitions],
+        applies: &[Role::RabbitTopology],
         check: check,
     };
 }

@@ -1,8 +1,9 @@
 //! RQT004: an exchange that a restart deletes while its queues stay.
 
 use super::{is_durable_queue, is_reserved};
-use crate::audit::fact::{Dialect, FactValue, Layer, Subject, Unit};
+use crate::audit::fact::{FactValue, Layer, Subject, Unit};
 use crate::audit::judge::{Judge, Say};
+use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
 use std::collections::{HashMap, HashSet};
 
@@ -26,7 +27,7 @@ rule! {
         title: "A restart removes the exchange that durable queues are fed by",
         evidence: &[Evidence::File, Evidence::Live, Evidence::Code],
         variants: &["no-bindings"],
-        applies: &[Dialect::RabbitmqDefinitions],
+        applies: &[Role::RabbitTopology],
         check: check,
     };
 }

@@ -1,8 +1,8 @@
 //! RMB001: acknowledged messages are still in the page cache.
 
 use super::{because, is_on};
-use crate::audit::fact::Dialect;
 use crate::audit::judge::{Judge, Say};
+use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
 
 rule! {
@@ -26,7 +26,7 @@ rule! {
         title: "Acknowledged messages are still in the page cache",
         evidence: &[Evidence::File, Evidence::Live],
         variants: &["replicated"],
-        applies: &[Dialect::RocketmqBroker],
+        applies: &[Role::RocketBroker],
         check: check,
     };
 }

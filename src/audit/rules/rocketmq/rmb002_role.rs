@@ -1,8 +1,8 @@
 //! RMB002: the master acknowledges before a slave has the message.
 
 use super::{because, is_on};
-use crate::audit::fact::Dialect;
 use crate::audit::judge::{Judge, Say};
+use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
 
 rule! {
@@ -25,7 +25,7 @@ rule! {
         title: "The master acknowledges before a slave has the message",
         evidence: &[Evidence::File, Evidence::Live],
         variants: &[],
-        applies: &[Dialect::RocketmqBroker],
+        applies: &[Role::RocketBroker],
         check: check,
     };
 }

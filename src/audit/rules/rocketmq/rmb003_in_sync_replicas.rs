@@ -1,8 +1,9 @@
 //! RMB003: `SYNC_MASTER` alone waits for nobody.
 
 use super::{because, is_on};
-use crate::audit::fact::{Dialect, Version};
+use crate::audit::fact::Version;
 use crate::audit::judge::{Judge, Say};
+use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
 
 rule! {
@@ -25,7 +26,7 @@ rule! {
         title: "SYNC_MASTER waits for nobody on 5.x",
         evidence: &[Evidence::File, Evidence::Live],
         variants: &["version-unknown"],
-        applies: &[Dialect::RocketmqBroker],
+        applies: &[Role::RocketBroker],
         check: check,
     };
 }

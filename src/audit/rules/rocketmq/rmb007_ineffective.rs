@@ -1,8 +1,9 @@
 //! RMB007: what is written never takes effect.
 
-use crate::audit::fact::{Dialect, Effect, Fact, FactValue};
+use crate::audit::fact::{Effect, Fact, FactValue};
 use crate::audit::judge::{Judge, Say};
 use crate::audit::resolve::is_placeholder;
+use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
 use crate::audit::terms::rocketmq::{DURABILITY, Kind, Taken, known, nearest, same_in_another_case, take};
 
@@ -28,7 +29,7 @@ rule! {
         title: "What is written never takes effect, and the broker says nothing",
         evidence: &[Evidence::File],
         variants: &["other-key"],
-        applies: &[Dialect::RocketmqBroker],
+        applies: &[Role::RocketBroker],
         check: check,
     };
 }

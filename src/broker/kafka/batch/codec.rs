@@ -85,7 +85,7 @@ impl Space {
     }
 
     /// All that it may have.
-    pub(super) fn to_ceiling(&mut self) -> Result<(), Fault> {
+    pub(super) fn below_ceiling(&mut self) -> Result<(), Fault> {
         self.at_least(self.ceiling)
     }
 

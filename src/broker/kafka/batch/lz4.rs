@@ -60,7 +60,7 @@ fn frame(left: &mut Reader<'_>, space: &mut Space, at: &mut usize) -> Result<(),
         // The last block may have less than `most`, so that the ceiling alone is no reason to give up.
         let is_short = space.at_least(*at + most).is_err();
         if is_short {
-            space.to_ceiling()?;
+            space.below_ceiling()?;
         }
         let (done, room) = space.bytes.split_at_mut(*at);
         let window = if is_linked {

@@ -10,7 +10,7 @@ mod snappy;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod write;
+pub(super) mod write;
 
 use crate::model::{BatchHeader, Control, Headers};
 use codec::Codec;

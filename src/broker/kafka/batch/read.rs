@@ -43,6 +43,13 @@ impl<'a> Reader<'a> {
             self.0 = left;
             return Some(first.into());
         }
+        // Most lengths and times of a batch have two bytes.
+        if let Some((&second, left)) = left.split_first()
+            && second < 0x80
+        {
+            self.0 = left;
+            return Some(u64::from(first & 0x7f) | u64::from(second) << 7);
+        }
         self.unsigned_long(bits)
     }
 

@@ -83,7 +83,6 @@ struct Reading<'l, 'a> {
 
 /// What an answer brought of a partition, and the window that it was asked for.
 struct Brought<'b> {
-    job: usize,
     window: (i64, i64),
     part: Part<'b>,
 }
@@ -101,6 +100,7 @@ impl Reading<'_, '_> {
         let lane = self.lane;
         let fetcher = Fetcher::new(connection, lane.topic, lane.topic_id, lane.shared.committed)?;
         self.check_epochs(connection)?;
+        self.settle();
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut asked = self.ask(connection, &fetcher)?;
         while let Some(number) = asked {
@@ -171,10 +171,9 @@ impl Reading<'_, '_> {
         let is_throttled = answer.throttle_ms > 0;
         let mut all = Vec::with_capacity(answer.parts.len());
         for part in answer.parts {
-            let Some(at) = self.jobs.iter().position(|job| job.read.partition == part.partition) else {
+            let Some(job) = self.jobs.iter_mut().find(|job| job.read.partition == part.partition) else {
                 continue;
             };
-            let Some(job) = self.jobs.get_mut(at) else { continue };
             // What lies before was handed over already.
             let window = (job.ask.max(job.window.0), job.window.1);
             if part.error != 0 {
@@ -212,15 +211,19 @@ impl Reading<'_, '_> {
                     job.least_bytes = job.least_bytes.max(wanted).max(self.lane.most_bytes);
                 }
             }
-            all.push(Brought { job: at, window, part });
+            all.push(Brought { window, part });
         }
         all
     }
 
     fn take(&mut self, brought: Vec<Brought<'_>>) {
-        for Brought { job, window, part } in brought {
-            let Some(job) = self.jobs.get_mut(job) else { continue };
-            if hand::part(self.lane.shared, job, window, &part, &mut self.space).is_break() {
+        let (shared, space) = (self.lane.shared, &mut self.space);
+        for Brought { window, part } in brought {
+            let this = |job: &&mut Job| job.read.partition == part.partition;
+            let Some(job) = self.jobs.iter_mut().find(this) else {
+                continue;
+            };
+            if hand::part(shared, job, window, &part, space).is_break() {
                 return;
             }
         }
@@ -263,7 +266,6 @@ impl Reading<'_, '_> {
             // Asked once for each change of the leader.
             job.batch_epoch = job.epoch;
         }
-        self.settle();
         Ok(())
     }
 }

@@ -7,6 +7,8 @@ mod lane;
 mod ranges;
 mod reach;
 mod run;
+#[cfg(test)]
+mod tests;
 
 use super::config::KafkaTarget;
 use super::consumer::ConsumerScan;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// How long a leader may take to answer a question about offsets.
 const EACH: Duration = Duration::from_secs(5);
 /// How long all of them may take; a partition without a leader must not keep the others.
-const ALL: Duration = Duration::from_secs(15);
+const ALL: Duration = Duration::from_secs(10);
 /// Between two rounds.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How much later than its own time a message may have been written and still be found before `--until`. Producers set the time
@@ -83,7 +83,10 @@ pub(super) fn ask(
     for (partition, why) in left {
         let error = match limits.is_stopped() {
             true => "stopped before it was read".to_owned(),
-            false => format!("its offsets cannot be asked: {why}"),
+            false => {
+                let why = target.properties.without_secrets(&why);
+                format!("its offsets cannot be asked: {why}")
+            }
         };
         all.done.push(PartitionRead {
             partition,
@@ -185,7 +188,7 @@ fn take(
         .map(|(_, offset)| *offset);
     let from = ends.since.unwrap_or(ends.first).max(known.unwrap_or(ends.first));
     (read.from, read.to) = (from.clamp(ends.first, to), to);
-    read.read_to = read.from;
+    (read.read_to, read.log_start) = (read.from, Some(ends.first));
     let end = ends.stable.clamp(read.from, to);
     let job = Job::new(read, epoch, end, plan.newest_first);
     match job.read.from >= end {

@@ -290,7 +290,9 @@ impl<'s, 'e: 's, 'a: 'e> Giver<'s, 'e, 'a, '_> {
         self.turn += 1;
         let lanes = self.lanes.get(&host).map_or(&[][..], Vec::as_slice);
         let lane = lanes.get(self.turn % lanes.len().max(1));
-        if let Some(Err(back)) = lane.map(|lane| lane.send(job)) {
+        if let Some(lane) = lane
+            && let Err(back) = lane.send(job)
+        {
             let _ = self.events.send(Event::Back(back.0, "its connection ended".to_owned()));
         }
     }
@@ -337,8 +339,7 @@ impl<'s, 'e: 's, 'a: 'e> Giver<'s, 'e, 'a, '_> {
                 }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
-            let late = waiting.iter().position(|(job, _)| job.moved.elapsed() >= SILENCE);
-            if let Some((job, why)) = late.map(|at| waiting.swap_remove(at)) {
+            for (job, why) in waiting.extract_if(.., |(job, _)| job.moved.elapsed() >= SILENCE) {
                 *left -= 1;
                 let why = self.run.target.properties.without_secrets(&why);
                 done.push(job.finish(Some(format!("no answer for {} s ({why})", SILENCE.as_secs()))));

@@ -1,0 +1,373 @@
+//! One container, of a compose file or of a pod: its image, its environment, its command, its disks.
+
+use super::{Found, Reader};
+use crate::audit::fact::Layer;
+use crate::audit::fact::{Component, Dialect, Implied, Unit};
+use crate::audit::read::images::{self, Image, Variable};
+use crate::audit::read::placeholder::{self, Syntax};
+use crate::audit::read::sheet::{Item, Thing};
+use crate::audit::read::spring;
+use crate::audit::read::words::{self, Word};
+use crate::text::Span;
+use crate::text::yaml::{Data, Node, Style};
+
+/// A container on its way to a unit.
+pub(super) struct Container<'a> {
+    pub name: &'a str,
+    pub head: Span,
+    pub image: Option<&'a Node>,
+    pub variables: Vec<Variable>,
+    /// The words of its entry point and its command.
+    pub words: Vec<Word>,
+    /// What is known of its surroundings.
+    pub surroundings: Vec<Item>,
+    /// Whether a file of settings is mounted or variables come from files that are not at hand.
+    pub partial: bool,
+    pub carrier: &'static str,
+    /// What was resolved on the way, with the line.
+    pub remarks: Vec<(usize, String)>,
+}
+
+/// The words of a command: a text that a shell splits, or a list.
+pub(super) fn words_of(reader: &Reader<'_>, node: Option<&Node>) -> Vec<Word> {
+    let Some(node) = node else { return Vec::new() };
+    let raw_words = |node: &Node| -> Vec<Word> {
+        let span = node.block(reader.text).unwrap_or(node.span);
+        let raw = reader.text.get(span.range()).unwrap_or_default();
+        // The quotes of the scalar itself are none of the shell's.
+        let quoted = matches!(
+            &node.data,
+            Data::Text {
+                style: Style::Quoted,
+                ..
+            }
+        ) && raw.len() >= 2;
+        match quoted {
+            true => words::split(&raw[1..raw.len() - 1], span.start + 1),
+            false => words::split(raw, span.start),
+        }
+    };
+    if node.text().is_some() {
+        return scripts(reader, raw_words(node));
+    }
+    let mut out: Vec<Word> = Vec::new();
+    for element in node.list() {
+        match element.text() {
+            // A script for a shell.
+            Some(text) if text.contains([' ', '\n']) => {
+                let mut inner = raw_words(element);
+                if let Some(first) = inner.first_mut() {
+                    first.first = true;
+                }
+                out.append(&mut inner);
+            }
+            Some(text) => out.push(Word {
+                text: text.to_owned(),
+                span: element.span,
+                first: out.is_empty(),
+            }),
+            None => {}
+        }
+    }
+    scripts(reader, out)
+}
+
+/// Words that are scripts themselves, as what a shell gets after `-c`, as the words of these.
+fn scripts(reader: &Reader<'_>, words: Vec<Word>) -> Vec<Word> {
+    const TOOLS: [&str; 6] = [
+        "kafka-topics",
+        "kafka-configs",
+        "kafka-server-start",
+        "mqbroker",
+        "mqadmin",
+        "rabbitmqadmin",
+    ];
+    let mut out = Vec::new();
+    for word in words {
+        let is_script = word.text.contains(char::is_whitespace) && TOOLS.iter().any(|t| word.text.contains(t));
+        let raw = reader.text.get(word.span.range()).unwrap_or_default();
+        match raw.find(['"', '\'']) {
+            Some(quote) if is_script && quote + 1 < raw.len() => {
+                let inner = raw.get(quote + 1..raw.len() - 1).unwrap_or_default();
+                out.extend(words::split(inner, word.span.start + quote + 1));
+            }
+            _ => out.push(word),
+        }
+    }
+    out
+}
+
+/// Replaces defaults of compose placeholders in a value, and says so.
+pub(super) fn resolved(reader: &Reader<'_>, text: &str, span: Span, remarks: &mut Vec<(usize, String)>) -> String {
+    match placeholder::defaults(text, Syntax::Compose) {
+        Some(value) => {
+            remarks.push((
+                reader.sheet.line(span.start),
+                "a variable stands here; its default is judged, and the environment may give another value".to_owned(),
+            ));
+            value
+        }
+        None => text.to_owned(),
+    }
+}
+
+/// Turns a container into units; how many brokers of Kafka they are.
+pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Found) -> usize {
+    let sheet = &reader.sheet;
+    let mut remarks = container.remarks;
+    let image_text = container
+        .image
+        .and_then(Node::given)
+        .map(|text| placeholder::defaults(text, Syntax::Compose).unwrap_or_else(|| text.to_owned()));
+    let by_name = image_text.as_deref().and_then(images::of_name);
+    let rocketmq = ["mqbroker", "mqnamesrv", "mqcontroller"];
+    let by_command = || {
+        rocketmq
+            .iter()
+            .any(|p| words::starts(&container.words, p))
+            .then_some(Image::RocketMq)
+    };
+    let broker = || words::starts(&container.words, "kafka-server-start").then_some(Image::Kafka);
+    let told = by_name.or_else(|| images::of_environment(&container.variables));
+    let image = told.or_else(by_command).or_else(broker);
+    let topics = words::topics(sheet, &container.words);
+    let topics: Vec<Thing> = topics
+        .into_iter()
+        .chain(wurstmeister_topics(reader, image, &container.variables))
+        .collect();
+    if !topics.is_empty() {
+        let mut unit = sheet.things(Dialect::KafkaTopics, Component::KafkaBroker, topics);
+        reader.named(&mut unit, container.name, container.head, container.carrier);
+        found.units.push(unit);
+    }
+    found.topology.extend(words::rabbitmq_things(sheet, &container.words));
+    let rocketmq_topics = words::rocketmq_topics(sheet, &container.words);
+    if !rocketmq_topics.is_empty() {
+        let mut unit = sheet.things(Dialect::RocketmqTopics, Component::RocketMq, rocketmq_topics);
+        reader.named(&mut unit, container.name, container.head, container.carrier);
+        found.units.push(unit);
+    }
+    spring::read_environment(reader, container.name, container.head, &container.variables, found);
+    let mut surroundings = container.surroundings;
+    if let Some(node) = container.image {
+        surroundings.insert(
+            0,
+            sheet.item("image", image_text.as_deref().unwrap_or_default(), node.span, node.span),
+        );
+    }
+    // A house builds its image on one of these, which declare their data directory as a volume.
+    if let (None, Some(Image::Kafka), Some(node)) = (by_name, told, container.image) {
+        let own = sheet.item("volume.anonymous", "/var/lib/kafka/data", node.span, node.span);
+        surroundings.push(own);
+    }
+    let release = told
+        .zip(image_text.as_deref())
+        .and_then(|(i, name)| images::release(i, name));
+    let finish = |mut unit: Unit, remarks: Vec<(usize, String)>| {
+        reader.named(&mut unit, container.name, container.head, container.carrier);
+        unit.release = release;
+        unit.surroundings = sheet.surroundings(surroundings.clone());
+        unit.remarks = remarks;
+        unit
+    };
+    match image {
+        Some(image @ (Image::Kafka | Image::BitnamiKafka | Image::PlainKafka)) => {
+            let mut items = images::settings(sheet, image, &container.variables);
+            items.extend(words::overrides(sheet, &container.words));
+            let other_program = runs_a_tool(&container.words, items.iter().any(|i| is_broker_key(&i.key)))
+                || container
+                    .variables
+                    .iter()
+                    .any(|v| v.value.as_deref() == Some("ignored"));
+            let is_worker =
+                items.iter().all(|i| !is_broker_key(&i.key)) && words::starts(&container.words, "connect-distributed");
+            if other_program || is_worker || container.variables.iter().any(|v| v.name == "KAFKA_STANDALONE") {
+                // The image of a broker that runs a tool, as the one that creates the topics does.
+                return 0;
+            }
+            let sample = image == Image::Kafka
+                && is_apache(image_text.as_deref())
+                && !container.partial
+                && !container.variables.iter().any(|v| v.name.starts_with("KAFKA_"));
+            let mut unit = sheet.unit(Dialect::KafkaBroker, Component::KafkaBroker, items);
+            unit.implied = match image {
+                _ if sample => SAMPLE.to_vec(),
+                Image::PlainKafka => WURSTMEISTER.to_vec(),
+                Image::BitnamiKafka => vec![implied("log.dirs", "/bitnami/kafka/data")],
+                _ if is_apache(image_text.as_deref()) => Vec::new(),
+                _ if told.is_none() => Vec::new(),
+                _ => vec![implied("log.dirs", "/var/lib/kafka/data")],
+            };
+            if told.is_none() {
+                unit.fragment = Some("the file that the command names may add it");
+            } else if container.partial {
+                unit.fragment = Some("a mounted file or an env_file may add it");
+            }
+            found.units.push(finish(unit, remarks));
+            return 1;
+        }
+        Some(Image::AutoMq) => {
+            let items = words::overrides(sheet, &container.words);
+            if !items.is_empty() {
+                found.units.push(finish(
+                    sheet.unit(Dialect::KafkaBroker, Component::AutoMq, items),
+                    remarks,
+                ));
+            } else {
+                found
+                    .not_yet
+                    .get_or_insert("AutoMQ keeps its log in object storage, so its settings are not judged".to_owned());
+            }
+        }
+        Some(image @ (Image::CpConnect | Image::DebeziumConnect)) => {
+            let items = images::settings(sheet, image, &container.variables);
+            let mut unit = sheet.unit(Dialect::KafkaConnect, Component::KafkaConnect, items);
+            if container.partial {
+                unit.fragment = Some("a mounted file or an env_file may add it");
+            }
+            found.units.push(finish(unit, remarks));
+        }
+        Some(Image::RabbitMq) => {
+            let mut unit = sheet.unit(Dialect::RabbitmqConf, Component::RabbitMq, Vec::new());
+            if container.partial {
+                unit.fragment = Some("a mounted file may add it");
+            }
+            found.units.push(finish(unit, remarks));
+        }
+        Some(Image::RocketMq) => {
+            if let Some(words) = broker_without_file(&container.words) {
+                let mut unit = finish(
+                    sheet.unit(Dialect::RocketmqBroker, Component::RocketMq, Vec::new()),
+                    remarks,
+                );
+                unit.head = Some(sheet.place(words));
+                found.units.push(unit);
+            } else {
+                found
+                    .not_yet
+                    .get_or_insert("its RocketMQ settings stand in the files that the commands name".to_owned());
+            }
+        }
+        Some(Image::Companion) => {
+            found
+                .not_yet
+                .get_or_insert("it holds programs beside a broker, and no broker".to_owned());
+        }
+        None if container.partial => remarks.clear(),
+        None => {}
+    }
+    0
+}
+
+/// Whether the image of a broker runs something else, as the one that creates the topics does. Such a container is often given a
+/// broker's variables all the same, because the image asks for them.
+fn runs_a_tool(words: &[Word], has_broker_keys: bool) -> bool {
+    const TOOLS: [&str; 9] = [
+        "cub",
+        "kafka-acls",
+        "kafka-broker-api-versions",
+        "kafka-configs",
+        "kafka-console-consumer",
+        "kafka-console-producer",
+        "kafka-producer-perf-test",
+        "kafka-topics",
+        "kafka-verifiable-producer",
+    ];
+    const STARTS: [&str; 4] = ["kafka-server-start", "run", "start-kafka", "launch"];
+    if words.is_empty() || STARTS.iter().any(|s| words::starts(words, s)) {
+        return false;
+    }
+    !has_broker_keys || TOOLS.iter().any(|t| words::starts(words, t))
+}
+
+fn is_broker_key(key: &str) -> bool {
+    crate::audit::terms::kafka::BROKER.contains(&key)
+}
+
+fn is_apache(image: Option<&str>) -> bool {
+    image.is_some_and(|i| i.contains("apache/kafka"))
+}
+
+const fn implied(key: &'static str, value: &'static str) -> Implied {
+    Implied {
+        key,
+        value,
+        assumes: None,
+    }
+}
+
+/// What the sample file of Apache's own image says, which counts only when no variable is given and no file is mounted.
+const SAMPLE: [Implied; 6] = [
+    implied("log.dirs", "/tmp/kraft-combined-logs"),
+    implied("offsets.topic.replication.factor", "1"),
+    implied("transaction.state.log.replication.factor", "1"),
+    implied("transaction.state.log.min.isr", "1"),
+    implied("share.coordinator.state.topic.replication.factor", "1"),
+    implied("share.coordinator.state.topic.min.isr", "1"),
+];
+
+/// What the base file of wurstmeister's image says.
+const WURSTMEISTER: [Implied; 4] = [
+    implied("log.dirs", "/kafka/kafka-logs-$HOSTNAME"),
+    implied("offsets.topic.replication.factor", "1"),
+    implied("transaction.state.log.replication.factor", "1"),
+    implied("transaction.state.log.min.isr", "1"),
+];
+
+/// Where a RocketMQ broker is started without a file of settings.
+fn broker_without_file(words: &[Word]) -> Option<Span> {
+    let at = words
+        .iter()
+        .position(|w| w.text.rsplit('/').next() == Some("mqbroker"))?;
+    let rest = words.get(at + 1..)?;
+    let end = rest.iter().position(|w| w.first).unwrap_or(rest.len());
+    let file = rest
+        .get(..end)?
+        .iter()
+        .any(|w| matches!(w.text.as_str(), "-c" | "--configFile"));
+    (!file).then_some(words.get(at)?.span)
+}
+
+/// `KAFKA_CREATE_TOPICS` of wurstmeister's image: `name:partitions:replicas[:cleanup.policy]`, after commas.
+fn wurstmeister_topics(reader: &Reader<'_>, image: Option<Image>, variables: &[Variable]) -> Vec<Thing> {
+    let variable = variables
+        .iter()
+        .find(|v| v.name == "KAFKA_CREATE_TOPICS" && image == Some(Image::PlainKafka));
+    let Some((variable, value)) = variable.and_then(|v| Some((v, v.value.as_deref()?))) else {
+        return Vec::new();
+    };
+    let raw = reader.text.get(variable.value_span.range()).unwrap_or_default();
+    let mut from = 0;
+    let mut out = Vec::new();
+    for topic in value.split([',', '\n', ';']).map(str::trim) {
+        let at = raw.get(from..).and_then(|r| r.find(topic)).map_or(0, |i| from + i);
+        from = at + topic.len();
+        let start = variable.value_span.start + at;
+        let span = Span::new(start, start + topic.len());
+        let mut parts = topic.split(':');
+        let (Some(name), partitions, replicas, policy) = (
+            parts.next().filter(|n| !n.is_empty()),
+            parts.next(),
+            parts.next(),
+            parts.next(),
+        ) else {
+            continue;
+        };
+        let keys = [
+            ("partitions", partitions),
+            ("replication.factor", replicas),
+            ("cleanup.policy", policy),
+        ];
+        out.push(Thing {
+            layer: Layer::Topic,
+            vhost: None,
+            name: name.to_owned(),
+            span,
+            items: keys
+                .into_iter()
+                .filter_map(|(key, value)| Some(reader.sheet.item(key, value?, span, span)))
+                .collect(),
+        });
+    }
+    out
+}

@@ -1,0 +1,145 @@
+//! Whole files inside YAML: a properties file in a block, a mapping of dotted keys, a connector.
+
+use super::{Found, Reader};
+use crate::audit::fact::{Component, Dialect, Unit};
+use crate::audit::read::{Reading, properties, rabbitmq_conf, read_definitions_at};
+use crate::audit::recognise::{self, Recognition};
+use crate::text::Span;
+use crate::text::yaml::{Node, Pair};
+use std::collections::HashSet;
+
+/// How many mappings of one document are looked into. A release's values have some thousand.
+const MAX_SCANNED: usize = 20_000;
+
+/// Reads the text of a value as a file of this name; true when it was one.
+pub(super) fn file(reader: &Reader<'_>, pair: &Pair, name: &str, head: Span, found: &mut Found) -> bool {
+    let Some(text) = pair.value.given() else { return false };
+    if text.len() < 4 {
+        return false;
+    }
+    let sheet = reader.sheet;
+    // The lines of a block stand in the file as they are; what is quoted on one line is read where it stands, if nothing is escaped in it.
+    let span = match pair.value.block(reader.text) {
+        Some(block) => block,
+        None => pair.value.span,
+    };
+    let raw = reader.text.get(span.range()).unwrap_or_default();
+    let inner = raw.trim_matches(['"', '\'']);
+    let at = span.start + raw.find(inner).unwrap_or(0);
+    if pair.value.block(reader.text).is_none() && inner.contains('\\') {
+        return false;
+    }
+    let lower = name.to_lowercase();
+    let reading = if inner.trim_start().starts_with('{') {
+        read_definitions_at(sheet.file, sheet.source, Span::new(at, at + inner.len()), &lower)
+    } else if lower.ends_with(".yaml") || lower.ends_with(".yml") {
+        return false;
+    } else if rabbitmq_conf::is_conf(inner) {
+        rabbitmq_conf::read_at(sheet.file, sheet.source, Span::new(at, at + inner.len()))
+    } else {
+        properties::read_at(sheet.file, sheet.source, Span::new(at, at + inner.len()), &lower, None)
+    };
+    match reading {
+        Reading::Units { units, .. } => {
+            let mut any = false;
+            for mut unit in units.into_iter().filter(|u| u.dialect != Dialect::KafkaClient) {
+                reader.named(&mut unit, name, head, "embedded");
+                found.units.push(unit);
+                any = true;
+            }
+            any
+        }
+        Reading::Malformed { .. } => {
+            found
+                .malformed
+                .get_or_insert((span.start, format!("the file in `{}` cannot be read", short(name))));
+            true
+        }
+        Reading::NotYet(what) => {
+            found.not_yet.get_or_insert(what);
+            false
+        }
+        Reading::NotMessaging(_) => false,
+    }
+}
+
+fn short(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(60).collect()
+}
+
+/// A connector as it is posted to Connect: its settings, or a name beside them.
+pub(super) fn connector(reader: &Reader<'_>, document: &Node, found: &mut Found) -> bool {
+    let settings = match (document.get("connector.class"), document.get("config")) {
+        (Some(_), _) => document,
+        (None, Some(config)) if config.get("connector.class").is_some() => config,
+        _ => return false,
+    };
+    let items = reader.settings(settings);
+    let mut unit = reader
+        .sheet
+        .unit(Dialect::KafkaConnector, Component::KafkaConnect, items);
+    if let Some(name) = document.pair("name") {
+        reader.named(
+            &mut unit,
+            name.value.text().unwrap_or_default(),
+            name.value.span,
+            "connector",
+        );
+    }
+    found.units.push(unit);
+    true
+}
+
+/// Looks for mappings of dotted keys and blocks that are whole configurations, wherever they stand: values of charts, drivers of
+/// benchmarks, settings of frameworks.
+pub(super) fn scan(reader: &Reader<'_>, document: &Node, found: &mut Found) {
+    let mut budget = MAX_SCANNED;
+    walk(reader, document, None, found, &mut budget);
+}
+
+fn walk(reader: &Reader<'_>, node: &Node, head: Option<&Pair>, found: &mut Found, budget: &mut usize) {
+    if *budget == 0 {
+        return;
+    }
+    *budget -= 1;
+    if node.is_map() {
+        if let Some(head) = head
+            && dotted(reader, node, head, found)
+        {
+            return;
+        }
+        for pair in node.map() {
+            if pair.value.text().is_some_and(|t| t.contains('\n')) {
+                file(reader, pair, &pair.key, pair.key_span, found);
+            } else {
+                walk(reader, &pair.value, Some(pair), found, budget);
+            }
+        }
+    }
+    for element in node.list() {
+        walk(reader, element, head, found, budget);
+    }
+}
+
+/// Whether a mapping holds settings under their own dotted names, and the units of them.
+fn dotted(reader: &Reader<'_>, node: &Node, head: &Pair, found: &mut Found) -> bool {
+    let keys: HashSet<&str> = node.map().iter().map(|p| p.key.as_str()).collect();
+    if !keys.iter().any(|k| k.contains('.')) {
+        return false;
+    }
+    let Recognition::Judged(roles) = recognise::keys(&keys, &head.key) else {
+        return false;
+    };
+    let mut any = false;
+    for (dialect, component) in roles {
+        if matches!(dialect, Dialect::KafkaClient | Dialect::RocketmqBroker) {
+            continue;
+        }
+        let mut unit: Unit = reader.sheet.unit(dialect, component, reader.settings(node));
+        reader.named(&mut unit, &head.key, head.key_span, "values");
+        unit.fragment = Some("the values of a chart or program may add it elsewhere");
+        found.units.push(unit);
+        any = true;
+    }
+    any
+}

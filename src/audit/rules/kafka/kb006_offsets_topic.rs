@@ -1,0 +1,60 @@
+//! KB006: the positions of all consumers are on one disk.
+
+use super::cluster::{brokers, copies_are_elsewhere};
+use crate::audit::judge::{Judge, Say};
+use crate::audit::role::Role;
+use crate::audit::rule::{Evidence, rule};
+
+rule! {
+    /// # What it finds
+    /// `offsets.topic.replication.factor` below 3, or below the number of brokers where that is known to be smaller. The default is 3
+    /// and finds nothing; the sample file and the image's own file set 1.
+    ///
+    /// # How messages are lost
+    /// The node that keeps a group's offsets is lost, and with it every position. `auto.offset.reset=latest` then skips the backlog,
+    /// `earliest` repeats all of it.
+    ///
+    /// # Instead
+    /// `offsets.topic.replication.factor=3` before the first start; a topic that exists needs a reassignment.
+    ///
+    /// # Source
+    /// Kafka `GroupCoordinatorConfig`: 3, enforced since 0.11; `config/server.properties`: 1.
+    pub(crate) static RULE = {
+        code: "KB006",
+        name: "offsets-on-few-brokers",
+        title: "Committed offsets are kept on too few brokers",
+        evidence: &[Evidence::File, Evidence::Live],
+        variants: &[],
+        applies: &[Role::KafkaBroker],
+        check: check,
+    };
+}
+
+fn check(judge: &mut Judge<'_>) {
+    let Some((factor, copies)) = judge.written_int("offsets.topic.replication.factor") else {
+        return;
+    };
+    let wanted = wanted_copies(judge);
+    if copies >= wanted || copies_are_elsewhere(judge) {
+        return;
+    }
+    let at = judge.at(&factor);
+    judge.hit(
+        at,
+        Say::new(
+            format!("committed offsets have {copies} of {wanted} copies"),
+            "the positions of every group",
+            "The node that keeps a group's offsets is lost, and with it every position: latest then skips the backlog, earliest repeats \
+             all of it.",
+            format!("offsets.topic.replication.factor={wanted}; a topic that exists needs a reassignment"),
+        ),
+    );
+}
+
+/// As many copies of an internal topic as make sense: three, or one on each broker where there are fewer. One broker is KB000's matter.
+pub(super) fn wanted_copies(judge: &Judge<'_>) -> i64 {
+    match brokers(judge.unit) {
+        Some(n) if !judge.context.pedantic => n.clamp(1, 3),
+        _ => 3,
+    }
+}

@@ -1,0 +1,90 @@
+//! KB007: outcomes of transactions, states of share groups and the index of tiered segments on one disk.
+
+use super::cluster::copies_are_elsewhere;
+use super::kb006_offsets_topic::wanted_copies;
+use crate::audit::judge::{Judge, Say};
+use crate::audit::role::Role;
+use crate::audit::rule::{Evidence, rule};
+
+rule! {
+    /// # What it finds
+    /// `transaction.state.log.replication.factor`, `share.coordinator.state.topic.replication.factor` or
+    /// `remote.log.metadata.topic.replication.factor` below 3, or a `.min.isr` of theirs below 2, as far as there are that many
+    /// brokers. The defaults are 3 and 2 and find nothing; sample files set 1.
+    ///
+    /// # How messages are lost
+    /// The node that keeps the state log is lost, and with it which transactions were committed; what share groups had delivered; or
+    /// where the segments in object storage are.
+    ///
+    /// # Instead
+    /// A replication factor of 3 and `min.isr` of 2.
+    ///
+    /// # Source
+    /// Kafka `TransactionLogConfig`, `ShareCoordinatorConfig`, `TopicBasedRemoteLogMetadataManagerConfig`.
+    pub(crate) static RULE = {
+        code: "KB007",
+        name: "internal-topics-on-few-brokers",
+        title: "The broker's own books are kept on too few brokers",
+        evidence: &[Evidence::File, Evidence::Live],
+        variants: &[],
+        applies: &[Role::KafkaBroker],
+        check: check,
+    };
+}
+
+/// Key, what it keeps, and whether it counts copies or those that must be in sync.
+const KEYS: [(&str, &str, bool); 6] = [
+    (
+        "transaction.state.log.replication.factor",
+        "the outcomes of transactions",
+        true,
+    ),
+    ("transaction.state.log.min.isr", "the outcomes of transactions", false),
+    (
+        "share.coordinator.state.topic.replication.factor",
+        "what share groups had delivered",
+        true,
+    ),
+    (
+        "share.coordinator.state.topic.min.isr",
+        "what share groups had delivered",
+        false,
+    ),
+    (
+        "remote.log.metadata.topic.replication.factor",
+        "the index of tiered segments",
+        true,
+    ),
+    (
+        "remote.log.metadata.topic.min.isr",
+        "the index of tiered segments",
+        false,
+    ),
+];
+
+fn check(judge: &mut Judge<'_>) {
+    let wanted = wanted_copies(judge);
+    for (key, what, copies) in KEYS {
+        let Some((setting, n)) = judge.written_int(key) else {
+            continue;
+        };
+        // With two copies a second one in sync is asked of nobody: every restart would stop all writes.
+        let least = if copies { wanted } else { (wanted - 1).max(1) };
+        if n < 0 || n >= least || copies_are_elsewhere(judge) {
+            continue;
+        }
+        let at = judge.at(&setting);
+        judge.hit(
+            at,
+            Say::new(
+                match copies {
+                    true => format!("{what}: {n} of {least} copies"),
+                    false => format!("{what}: acknowledged with {n} copy in sync"),
+                },
+                "one node has it all",
+                format!("The node is lost, and with it {what}. Nobody can tell afterwards which of them were final."),
+                format!("{key}={least}; a topic that exists needs a reassignment"),
+            ),
+        );
+    }
+}

@@ -1,0 +1,80 @@
+//! KT002: a topic that one in-sync replica is enough for.
+
+use super::{int_of, replicas, topics};
+use crate::audit::judge::{Judge, Say};
+use crate::audit::role::Role;
+use crate::audit::rule::{Evidence, rule};
+
+rule! {
+    /// # What it finds
+    /// A topic with several copies, or an unknown number, whose `min.insync.replicas` is below the profile's; or that has none of its
+    /// own where the broker in the run has less (`KT002/inherited`). Without a broker in the run an absent value is not decided.
+    ///
+    /// # How messages are lost
+    /// Followers fall behind, the in-sync set shrinks to the leader, and `acks=all` still succeeds. When the leader dies then, what
+    /// it acknowledged alone is gone. A topic's own 1 defeats a good default of the cluster.
+    ///
+    /// # Instead
+    /// `min.insync.replicas` of one less than the copies: 2 of 3.
+    ///
+    /// # Source
+    /// Kafka `TopicConfig`, `ServerLogConfigs`: 1 in every version.
+    pub(crate) static RULE = {
+        code: "KT002",
+        name: "topic-with-one-in-sync-replica",
+        title: "acks=all is satisfied by one copy of this topic",
+        evidence: &[Evidence::File, Evidence::Live, Evidence::Code],
+        variants: &["inherited"],
+        applies: &[Role::KafkaTopic],
+        check: check,
+    };
+}
+
+fn check(judge: &mut Judge<'_>) {
+    let unit = judge.unit;
+    let wanted = judge.profile.thresholds.min_insync_replicas;
+    let broker = judge.near(Role::KafkaBroker).next();
+    for topic in topics(unit) {
+        let copies = replicas(judge, topic);
+        if copies.is_some_and(|(_, n)| n < 2) {
+            continue;
+        }
+        let (variant, at, least) = if unit.of(topic, "min.insync.replicas").is_some() {
+            let Some((fact, least)) = int_of(judge, topic, "min.insync.replicas") else {
+                continue;
+            };
+            (None, judge.at_fact(fact).of(topic), least)
+        } else {
+            let Some(broker) = broker else {
+                judge
+                    .undecided("a topic has no `min.insync.replicas`, and no broker in the run tells what it inherits");
+                continue;
+            };
+            let inherited = judge.setting_of(broker, "min.insync.replicas");
+            let Some(least) = inherited.value.as_ref().ok().and_then(|v| v.parse().ok()) else {
+                continue;
+            };
+            let at = judge.at_subject(topic, "min.insync.replicas");
+            let place = inherited.given.map_or_else(|| broker.top(), |f| f.place.clone());
+            (
+                Some("inherited"),
+                at.related(&place, "the broker's value, which the topic inherits"),
+                least,
+            )
+        };
+        if least >= wanted {
+            continue;
+        }
+        judge.hit_as(
+            variant,
+            at,
+            Say::new(
+                format!("topic `{}`: acks=all is satisfied by {least} in-sync {}", topic.name, if least == 1 { "replica" } else { "replicas" }),
+                format!("the profile wants {wanted}"),
+                "Followers fall behind, the in-sync set shrinks to the leader, and acks=all still succeeds. When the leader dies then, \
+                 what it acknowledged alone is gone.",
+                "min.insync.replicas=2 with a replication factor of 3",
+            ),
+        );
+    }
+}

@@ -1,0 +1,59 @@
+//! RQC001: consumers that acknowledge nothing.
+
+use crate::audit::fact::Fact;
+use crate::audit::judge::At;
+use crate::audit::judge::{Judge, Say};
+use crate::audit::role::Role;
+use crate::audit::rule::{Evidence, rule};
+use crate::audit::rules::{is_false, is_true, named};
+use crate::audit::terms::canonical::ACK_REQUIRED;
+
+rule! {
+    /// # What it finds
+    /// Spring's `acknowledge-mode: none`, SmallRye's `auto-acknowledgement=true` on an incoming channel, Spring Cloud Stream's
+    /// `acknowledge-mode: NONE`; a live consumer with `ack_required` false. Spring's `auto` is the container's acknowledgement and
+    /// clean.
+    ///
+    /// # How messages are lost
+    /// The message is deleted when it is written to the socket. A crash, or a buffer that is full, takes everything that was on its
+    /// way; the prefetch does not limit it.
+    ///
+    /// # Instead
+    /// `acknowledge-mode: auto` or `manual`.
+    ///
+    /// # Source
+    /// RabbitMQ `confirms.md`; Spring AMQP `AcknowledgeMode`: auto; SmallRye: false.
+    pub(crate) static RULE = {
+        code: "RQC001",
+        name: "automatic-acknowledgement",
+        title: "A message is deleted when it is sent to the consumer",
+        evidence: &[Evidence::File, Evidence::Live, Evidence::Code],
+        variants: &[],
+        applies: &[Role::Application, Role::RabbitTopology],
+        check: check,
+    };
+}
+
+fn check(judge: &mut Judge<'_>) {
+    let unit = judge.unit;
+    let none = |f: &&Fact| f.value.text().is_some_and(|v| v.trim().eq_ignore_ascii_case("none"));
+    let spring = named(unit, "spring.", ".acknowledge-mode").filter(none);
+    let smallrye = named(unit, "mp.messaging.incoming.", ".auto-acknowledgement").filter(|f| is_true(f));
+    let of_application: Vec<At> = spring.chain(smallrye).map(|f| judge.at_fact(f)).collect();
+    let live = unit
+        .subjects
+        .iter()
+        .filter_map(|s| Some((s, unit.of(s, ACK_REQUIRED).filter(|f| is_false(f))?)));
+    let of_broker: Vec<At> = live.map(|(s, f)| judge.at_fact(f).of(s)).collect();
+    for at in of_application.into_iter().chain(of_broker) {
+        judge.hit(
+            at,
+            Say::new(
+                "messages are deleted when they are sent to the consumer",
+                "nothing is acknowledged",
+                "The message is deleted when it is written to the socket. A crash takes everything that was on its way or in a buffer.",
+                "acknowledge-mode: auto or manual",
+            ),
+        );
+    }
+}

@@ -1,0 +1,67 @@
+//! RQP002: no word for messages that route nowhere.
+
+use crate::audit::judge::{Judge, Say};
+use crate::audit::role::Role;
+use crate::audit::rule::{Evidence, rule};
+use crate::audit::rules::{is_false, is_true, named};
+
+rule! {
+    /// # What it finds
+    /// An application with confirms or a template and without `spring.rabbitmq.template.mandatory: true` or `publisher-returns:
+    /// true`. An alternate exchange does the same job: where the topology is in the run X-R03 looks at both.
+    ///
+    /// # How messages are lost
+    /// A binding is missing, or its key is misspelt: the broker drops the message and confirms it all the same.
+    ///
+    /// # Instead
+    /// `publisher-returns: true` with `template.mandatory: true` and a handler that does something; or an alternate exchange.
+    ///
+    /// # Source
+    /// RabbitMQ `rabbit_channel:process_routing_mandatory`, `publishers.md`; Spring Boot `RabbitProperties`: both false.
+    pub(crate) static RULE = {
+        code: "RQP002",
+        name: "unroutable-dropped",
+        title: "A message that no queue is bound for is dropped, and still confirmed",
+        evidence: &[Evidence::File, Evidence::Live, Evidence::Code],
+        variants: &[],
+        applies: &[Role::Application],
+        check: check,
+    };
+}
+
+fn check(judge: &mut Judge<'_>) {
+    let unit = judge.unit;
+    let on = |key: &str| unit.live(key).is_some_and(is_true);
+    if on("spring.rabbitmq.template.mandatory") || on("spring.rabbitmq.publisher-returns") {
+        return;
+    }
+    // Where the topology is at hand X-R03 knows more.
+    if judge.near(Role::RabbitTopology).next().is_some() {
+        return;
+    }
+    let told = [
+        "spring.rabbitmq.template.mandatory",
+        "spring.rabbitmq.publisher-returns",
+        "spring.rabbitmq.publisher-confirm-type",
+    ];
+    let explicit = told.iter().filter_map(|k| unit.live(k)).find(|f| is_false(f));
+    let confirms = unit
+        .live("spring.rabbitmq.publisher-confirm-type")
+        .filter(|f| f.value.text() != Some("none"));
+    let Some(fact) = explicit
+        .or(confirms)
+        .or_else(|| named(unit, "spring.rabbitmq.template.", "").next())
+    else {
+        return;
+    };
+    let at = judge.at_fact(fact).inferred(explicit.is_none());
+    judge.hit(
+        at,
+        Say::new(
+            "nothing tells the publisher that a message routes nowhere",
+            "neither mandatory nor returns",
+            "A binding is missing, or its key is misspelt: the broker drops the message and confirms it all the same.",
+            "publisher-returns: true with template.mandatory: true and a handler, or an alternate exchange",
+        ),
+    );
+}

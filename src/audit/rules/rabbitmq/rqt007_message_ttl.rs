@@ -1,0 +1,62 @@
+//! RQT007: a time to live without a dead letter exchange.
+
+use super::topology::{Found, Kind, Topology, is_short_lived};
+use crate::audit::fact::Layer;
+use crate::audit::judge::{Judge, Say};
+use crate::audit::role::Role;
+use crate::audit::rule::{Evidence, rule};
+
+rule! {
+    /// # What it finds
+    /// A queue with `message-ttl`, by argument or policy, and without a dead letter exchange.
+    ///
+    /// # How messages are lost
+    /// The consumer is down for longer than this: every message that waited is deleted when it comes to the head of the queue,
+    /// confirmed or not.
+    ///
+    /// # Instead
+    /// A dead letter exchange, or no time to live.
+    ///
+    /// # Source
+    /// RabbitMQ `ttl.md`; of an argument and a policy the lower one counts.
+    pub(crate) static RULE = {
+        code: "RQT007",
+        name: "expiring-queue",
+        title: "Messages expire in the queue and are deleted",
+        evidence: &[Evidence::File, Evidence::Live],
+        variants: &[],
+        applies: &[Role::RabbitTopology],
+        check: check,
+    };
+}
+
+fn check(judge: &mut Judge<'_>) {
+    let unit = judge.unit;
+    let topology = Topology::new(judge);
+    for queue in unit.subjects_of(Layer::Queue) {
+        if topology.kind(unit, queue).0 == Kind::Stream || is_short_lived(unit, queue) {
+            continue;
+        }
+        let Found::Set(ttl) = topology.of(unit, queue, "message-ttl") else {
+            continue;
+        };
+        match topology.of(unit, queue, "dead-letter-exchange") {
+            Found::Set(_) => continue,
+            Found::Unknown(why) => {
+                judge.undecided(why);
+                continue;
+            }
+            Found::Absent => {}
+        }
+        let at = judge.at_fact(ttl.fact).of(queue);
+        judge.hit(
+            at,
+            Say::new(
+                format!("messages in queue `{}` are deleted after {} ms", queue.name, ttl.value),
+                "and nowhere to go",
+                "The consumer is down for longer than this: every message that waited is deleted, confirmed or not.",
+                "a dead letter exchange, or no message-ttl",
+            ),
+        );
+    }
+}

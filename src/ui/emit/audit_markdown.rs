@@ -1,0 +1,77 @@
+//! Findings as Markdown: for the summary of a job, or a comment.
+
+use crate::audit::Report;
+use crate::config::Severity;
+use crate::ui::escape;
+use std::fmt::Write;
+
+/// A heading with the counts, a table of findings, and what could not be told.
+pub fn audit_markdown(report: &Report) -> String {
+    let counts: Vec<String> = Severity::ALL
+        .into_iter()
+        .map(|s| (s, report.findings.iter().filter(|f| f.severity == s).count()))
+        .filter(|(_, n)| *n > 0)
+        .map(|(s, n)| format!("{n} {s}"))
+        .collect();
+    let found = match counts.is_empty() {
+        true => "no finding".to_owned(),
+        false => counts.join(", "),
+    };
+    let mut out = format!(
+        "## mqsafe audit: {found}\n\n{} files judged, profile {}\n",
+        report.judged_files(),
+        cell(&report.profile)
+    );
+    if !report.findings.is_empty() {
+        out.push_str("\n| severity | rule | where | what | fix |\n|---|---|---|---|---|\n");
+    }
+    for f in &report.findings {
+        let place = &f.places.primary;
+        let _ = writeln!(
+            out,
+            "| {} | {} | {}:{}:{} | {} | {} |",
+            f.severity,
+            f.rule.code,
+            cell(&place.file),
+            place.spot.line,
+            place.spot.column,
+            cell(&f.headline),
+            cell(&f.fix)
+        );
+    }
+    if !report.undecided.is_empty() || !report.errors.is_empty() {
+        out.push_str("\n### Not decided\n\n");
+    }
+    for u in &report.undecided {
+        let _ = writeln!(out, "- {} {}: {}", u.rule.code, cell(&u.file), cell(&u.reason));
+    }
+    for e in &report.errors {
+        let _ = writeln!(out, "- {}: {}", cell(&e.file), cell(&e.what));
+    }
+    out
+}
+
+/// Text in a cell of a table: nothing of it is markup.
+fn cell(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in escape(text).chars() {
+        if matches!(
+            c,
+            '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '~' | '!' | '&'
+        ) {
+            out.push('\\');
+        }
+        out.push(if c == '\n' { ' ' } else { c });
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cell;
+
+    #[test]
+    fn nothing_in_a_cell_is_markup() {
+        assert_eq!(cell("a|b<script>`x`"), "a\\|b\\<script\\>\\`x\\`");
+    }
+}
