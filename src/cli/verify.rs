@@ -106,6 +106,9 @@ pub struct TruthArgs {
     /// Where another stamp has its sender
     #[arg(long, value_name = "FIELD", requires = "seq_from")]
     pub producer_from: Option<String>,
+    /// Where these consumer groups stand: what is stored and not consumed, and what of it lies in dead-letter topics
+    #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "pid")]
+    pub groups: Vec<String>,
     /// What was consumed: a file of ids (SEQ PRODUCER LANE, one a line), as a consumer wrote them
     #[arg(long, value_name = "FILE", conflicts_with = "pid")]
     pub receipts: Option<PathBuf>,

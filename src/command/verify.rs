@@ -16,7 +16,8 @@ use crate::connect::{BrokerKind, Connection};
 use crate::model::{Outcome, Problem, Result, Scan, ScanPlan};
 use crate::ui::Ui;
 use crate::verify::{
-    self, Beside, Compared, Expected, Facts, Field, Foreign, Found, Hole, Place, Second, State, Truth, Verdict,
+    self, Beside, Compared, Expected, Facts, Field, Foreign, Found, Hole, Place, Second, Standing, State, Truth,
+    Verdict,
 };
 use journal::Journal;
 use reader::{How, Limits, Look, Reader};
@@ -38,6 +39,10 @@ pub(super) struct Answer {
     compared: Vec<(String, Compared)>,
     /// Why a comparison is not whole.
     unknown: Vec<String>,
+    /// Where groups stand.
+    standings: Vec<Standing>,
+    /// How many of the messages are in dead-letter and retry topics.
+    set_aside: Vec<(String, u64)>,
     pid: bool,
 }
 
@@ -116,6 +121,9 @@ fn read(args: &VerifyArgs, ui: &Ui) -> Result<Outcome> {
             "what was consumed".to_owned(),
             verify::compare(&mut state.tracker, &mut consumed),
         ));
+    }
+    if !args.truth.groups.is_empty() {
+        groups(args, &connection, &mut state, &how, &mut answer, &asked, ui)?;
     }
     kept::save(args.state.as_deref(), &mut state)?;
     answer.state = state;
@@ -200,6 +208,8 @@ fn judge(
         found: None,
         compared: Vec::new(),
         unknown: Vec::new(),
+        standings: Vec::new(),
+        set_aside: Vec::new(),
         pid: args.truth.pid,
     })
 }
@@ -290,6 +300,59 @@ fn against(
     let coverage = theirs.report.coverage();
     let whole = (!coverage.is_complete()).then(|| format!("{copy}: {}", coverage.word()));
     Ok((verify::compare(&mut state.tracker, &mut theirs.tracker), whole))
+}
+
+/// Asks where groups stand, and looks for messages that were set aside in dead-letter and retry topics.
+fn groups(
+    args: &VerifyArgs,
+    connection: &Connection,
+    state: &mut State,
+    how: &How,
+    answer: &mut Answer,
+    asked: &Asked,
+    ui: &Ui,
+) -> Result<()> {
+    let reads = state.report.partitions.iter();
+    let places: Vec<_> = reads.map(|read| (read.node.clone(), read.partition)).collect();
+    let following = match broker::follow(connection, &state.topic).and_then(|mut f| f.follow(&places, PATIENCE)) {
+        Ok(following) => following,
+        Err(problem) if problem.outcome == Outcome::Unknown => {
+            answer.unknown.push(problem.to_string());
+            return Ok(());
+        }
+        Err(problem) => return Err(problem),
+    };
+    let (standings, absent) = verify::standings(&following.groups, &args.truth.groups);
+    answer.standings = standings;
+    answer.unknown.extend(
+        absent
+            .iter()
+            .map(|group| format!("no group {group} is known for this topic")),
+    );
+    answer.unknown.extend(following.unknown);
+    for copy in &following.copies {
+        let mut scan = broker::scan(connection, copy)?;
+        let theirs = kept::fresh(connection, copy, how);
+        let mut reader = Reader::new(
+            connection.url.to_string(),
+            theirs,
+            how,
+            asked,
+            ui,
+            Limits::new(args.memory),
+        );
+        reader.state.tracker.by_origin = true;
+        if let Some(problem) = reader.scan(scan.as_mut(), &ScanPlan::default())? {
+            answer.unknown.push(problem.to_string());
+            continue;
+        }
+        let (mut theirs, _) = reader.finish();
+        answer.set_aside.push((
+            copy.clone(),
+            verify::compare(&mut state.tracker, &mut theirs.tracker).both,
+        ));
+    }
+    Ok(())
 }
 
 /// Where another stamp stands.

@@ -3,9 +3,10 @@
 use crate::cluster::{self, Cluster};
 use crate::judge;
 use crate::tool::{self, Case, Done, Verified};
-use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use std::time::Duration;
 
 fn text(done: &Done) -> String {
@@ -285,4 +286,36 @@ fn a_copy_is_compared_with_its_source() {
     assert_eq!(compared["missing_numbers"][0]["numbers"], serde_json::json!([[3, 3]]));
     let other_way = copy.verify(&["--against", &case.topic, "--allow", "gap"]);
     assert_eq!(other_way.json["compared"][0]["unexpected"], 1);
+}
+
+#[test]
+fn what_a_group_has_not_consumed_is_told_apart_from_what_was_set_aside() {
+    let Some(cluster) = cluster::shared("what_a_group_has_not_consumed_is_told_apart_from_what_was_set_aside") else {
+        return;
+    };
+    let case = Case::new(&cluster, "groups", 1);
+    let group = format!("{}-group", case.topic);
+    for n in 1..=5 {
+        let stamp = format!("mqsafe-id={n} p {}/0", case.topic);
+        cluster.write(&case.topic, 0, &[stamp.as_bytes()], None, b"x");
+    }
+    let aside = format!("{}-dlq", case.topic);
+    cluster.make_topic(&aside, 1, &[]);
+    let origin = format!("mqsafe-origin-id=2 p {}/0", case.topic);
+    cluster.write(&aside, 0, &[origin.as_bytes()], None, b"x");
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", cluster.bootstrap())
+        .set("group.id", &group)
+        .create()
+        .unwrap();
+    let mut offsets = TopicPartitionList::new();
+    offsets.add_partition_offset(&case.topic, 0, Offset::Offset(3)).unwrap();
+    consumer.commit(&offsets, CommitMode::Sync).unwrap();
+    let verified = case.verify(&["--groups", &group]);
+    assert_eq!(verified.code, 0, "{}", verified.stderr);
+    let standing = &verified.json["groups"][0];
+    assert_eq!((&standing["next"], &standing["waiting"]), (&3.into(), &2.into()));
+    assert_eq!(verified.json["set_aside"][0]["count"], 1);
+    // A group that nobody knows is not one that has consumed everything.
+    assert_eq!(case.verify(&["--groups", "no-such-group"]).code, 3);
 }

@@ -164,10 +164,10 @@ pub(crate) fn history(seed: u64, is_clean: bool) -> History {
         let offset = log.append(stamped(n, std::mem::take(&mut its.voids)));
         its.fates.insert(n, Fate::Acked);
         its.acked.push((n, offset));
-        if dice.has(40) || step + 8 > steps {
-            if let Some((late, voids)) = its.held.take() {
-                log.append(Given::Stamped(producer, lane, late, voids));
-            }
+        if (dice.has(40) || step + 8 > steps)
+            && let Some((late, voids)) = its.held.take()
+        {
+            log.append(Given::Stamped(producer, lane, late, voids));
         }
     }
     let world = reading(&mut dice, logs, is_clean, aborted);

@@ -45,6 +45,8 @@ pub(super) fn run(args: &MergeArgs, ui: &Ui) -> Result<Outcome> {
         found: None,
         compared: Vec::new(),
         unknown: journal.left_out,
+        standings: Vec::new(),
+        set_aside: Vec::new(),
         pid: false,
     };
     show::all(&answer, &args.judge, &Asked::listen()?, ui)

@@ -117,6 +117,8 @@ pub(super) fn data(verdict: &Verdict, judge: &JudgeArgs, answer: Option<&Answer>
                 found: answer.found.as_ref(),
                 compared: &answer.compared,
                 unknown: &answer.unknown,
+                standings: &answer.standings,
+                set_aside: &answer.set_aside,
             });
             ui.data(&emit::json(verdict, more.as_ref()))
         }
@@ -196,6 +198,27 @@ fn words(answer: &Answer, ui: &Ui) {
                 ));
             }
         }
+    }
+    for standing in &answer.standings {
+        let node = standing
+            .node
+            .as_ref()
+            .map_or_else(String::new, |node| format!("{node}/"));
+        let at = standing.next.map_or_else(
+            || "never committed".to_owned(),
+            |next| format!("consumed up to offset {next}"),
+        );
+        let gone = match standing.expired_unread {
+            0 => String::new(),
+            n => format!("; {n} EXPIRED BEFORE IT READ THEM"),
+        };
+        ui.say(&format!(
+            "group {} in {node}{}: {at}, {} stored and not consumed{gone}",
+            standing.group, standing.partition, standing.waiting
+        ));
+    }
+    for (copy, count) in &answer.set_aside {
+        ui.say(&format!("set aside in {copy}: {count} of these messages"));
     }
     for why in &answer.unknown {
         ui.say(&format!("not known: {why}"));

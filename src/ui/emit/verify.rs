@@ -3,7 +3,9 @@
 use super::super::escape;
 use super::{json_line, time};
 use crate::model::ScanReport;
-use crate::verify::{Compared, Differing, Facts, Found, Hole, LaneVerdict, Neighbour, Place, Totals, Verdict};
+use crate::verify::{
+    Compared, Differing, Facts, Found, Hole, LaneVerdict, Neighbour, Place, Standing, Totals, Verdict,
+};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -65,6 +67,10 @@ pub struct More<'a> {
     pub compared: &'a [(String, Compared)],
     /// Why something is not known.
     pub unknown: &'a [String],
+    /// Where groups stand.
+    pub standings: &'a [Standing],
+    /// How many of the messages are in which dead-letter and retry topics.
+    pub set_aside: &'a [(String, u64)],
 }
 
 /// One JSON object. What is null was not judged: it needs the sender's journal or the transactions of the log.
@@ -106,6 +112,19 @@ pub fn json(verdict: &Verdict, more: Option<&More<'_>>) -> Vec<u8> {
         }
         if !more.compared.is_empty() {
             all.insert("compared".to_owned(), more.compared.iter().map(compared).collect());
+        }
+        if !more.standings.is_empty() {
+            let standing = |s: &Standing| {
+                json!({
+                    "group": s.group, "node": s.node, "partition": s.partition, "next": s.next, "waiting": s.waiting,
+                    "expired_unread": s.expired_unread,
+                })
+            };
+            all.insert("groups".to_owned(), more.standings.iter().map(standing).collect());
+        }
+        if !more.set_aside.is_empty() {
+            let aside = |(topic, count): &(String, u64)| json!({"topic": topic, "count": count});
+            all.insert("set_aside".to_owned(), more.set_aside.iter().map(aside).collect());
         }
         if !more.unknown.is_empty() {
             all.insert("unknown".to_owned(), more.unknown.iter().cloned().collect());
