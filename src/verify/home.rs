@@ -1,6 +1,6 @@
 //! Where a lane lies, what of that place was read, and what may be concluded from it.
 
-use super::numbers::Numbers;
+use super::numbers::{self, Numbers};
 use super::tracker::{Place, Tracker};
 use super::truth::{Acked, Known};
 use crate::model::{PartitionRead, ScanReport};
@@ -88,6 +88,8 @@ pub(super) struct Home {
     log_end: Option<i64>,
     /// Whether numbers that are missing in it prove anything.
     is_judged: bool,
+    /// Whether they prove something only between numbers that were read: an exchange may have been bound to the queue for a time.
+    is_bound: bool,
 }
 
 /// What became of acknowledged numbers that were not read.
@@ -117,8 +119,15 @@ impl Home {
             end: read.to,
             covered: tracker.covered(read.node.as_deref(), read.partition),
             log_end: facts.log_ends.get(&place).copied(),
-            is_judged: !facts.is_consumed && (!is_queue || lane.strip_prefix('|') == Some(topic)),
+            // Of the lane of a whole exchange a queue may get some routing keys only.
+            is_judged: !facts.is_consumed && !(is_queue && lane.ends_with("|*")),
+            is_bound: is_queue && lane.strip_prefix('|') != Some(topic),
         })
+    }
+
+    /// Whether numbers that are missing here prove anything.
+    pub(super) fn is_judged(&self) -> bool {
+        self.is_judged
     }
 
     fn has_read(&self, offset: i64) -> bool {
@@ -143,6 +152,14 @@ impl Home {
     pub(super) fn sort(&self, missing: &Numbers, known: &Known, read: &Numbers) -> Missing {
         let mut sorted = Missing::default();
         let mut left = missing.clone();
+        if self.is_bound {
+            let between = match (read.first(), read.last()) {
+                (Some(first), Some(last)) => numbers::within(missing, *first.start(), *last.end()),
+                _ => Numbers::new(),
+            };
+            sorted.unseen = numbers::minus(missing, &between);
+            left = between;
+        }
         for run in &known.runs {
             let its: Vec<(u64, u64)> = left
                 .overlapping(run.first..=run.last)
@@ -163,8 +180,6 @@ impl Home {
         {
             let to = if offset < self.start {
                 &mut sorted.expired
-            } else if !self.is_judged {
-                &mut sorted.unseen
             } else if self.has_read(offset) || self.is_cut(offset) {
                 &mut sorted.lost
             } else {
@@ -195,7 +210,7 @@ impl Home {
                 first = end + 1;
             }
         }
-        if !self.is_judged || !self.is_whole() {
+        if !self.is_whole() {
             sorted.unseen.insert(first..=last);
             return;
         }

@@ -212,3 +212,69 @@ proptest! {
         prop_assert_eq!(listed, (1..=largest).filter(|n| !times.contains_key(n)).collect::<Vec<_>>());
     }
 }
+
+/// A RabbitMQ stream, read whole, with numbers of one lane published through an exchange.
+fn bound(lane: &str, numbers: &[u64], acked: u64) -> Totals {
+    let (exchange, key) = lane.split_once('|').unwrap();
+    let mut tracker = Tracker::default();
+    for (offset, seq) in numbers.iter().enumerate() {
+        let stamp = format!("{seq} p {lane}");
+        let headers: Vec<(&[u8], Option<&[u8]>)> = vec![(b"mqsafe-id", Some(stamp.as_bytes()))];
+        tracker.insert(
+            "t",
+            &Record {
+                offset: offset as i64,
+                headers: headers.into(),
+                exchange: Some(exchange),
+                routing_key: Some(key),
+                ..Record::default()
+            },
+        );
+    }
+    let end = numbers.len() as i64;
+    let report = ScanReport {
+        partitions: vec![PartitionRead {
+            to: end,
+            read_to: end,
+            ..PartitionRead::default()
+        }],
+        compacted: Some(false),
+        ..ScanReport::default()
+    };
+    let mut truth = Truth::default();
+    truth.acked(
+        "p",
+        lane,
+        crate::verify::Acked {
+            first: 1,
+            last: acked,
+            offset: None,
+            time_ms: None,
+        },
+    );
+    let mut facts = Facts::default();
+    let place = Place {
+        node: None,
+        partition: 0,
+    };
+    facts.log_ends.insert(place, end);
+    let beside = Beside {
+        truth: Some(&truth),
+        facts: Some(&facts),
+    };
+    judge(&mut tracker, "t", &report, beside).totals
+}
+
+#[test]
+fn what_was_published_to_a_queue_that_is_bound_is_lost_only_between_what_came() {
+    let of = |lane, numbers: &[u64]| {
+        let totals = bound(lane, numbers, 6);
+        (totals.lost, totals.gap, totals.unseen)
+    };
+    // To the queue itself: everything that was acknowledged must be there.
+    assert_eq!(of("|t", &[1, 2, 4]), (Some(3), 0, Some(0)));
+    // It may have been bound after 2 and until 5.
+    assert_eq!(of("ex|key", &[3, 5]), (Some(1), 0, Some(3)));
+    // Other keys may go elsewhere, so that the journal proves nothing; what nobody explains stays a gap.
+    assert_eq!(of("ex|*", &[3, 5]), (Some(0), 1, Some(0)));
+}
