@@ -339,8 +339,14 @@ fn exclusions(hole: &Hole, verdict: &Verdict, report: &ScanReport, facts: &Facts
     } else {
         chain.push("no journal says whether it was acknowledged".to_owned());
     }
-    let topic = hole.lane.split(['/', '|']).next().unwrap_or_default();
-    let home = report.partitions.iter().find(|read| read.is_home_of(&hole.lane, topic));
+    let home = match hole.lane.contains('|') {
+        // What was published to an exchange lies in the one queue that was read.
+        true => report.partitions.first(),
+        false => {
+            let topic = hole.lane.split('/').next().unwrap_or_default();
+            report.partitions.iter().find(|read| read.is_home_of(&hole.lane, topic))
+        }
+    };
     if let Some(read) = home {
         let place = Place {
             node: read.node.clone(),
@@ -370,7 +376,7 @@ fn exclusions(hole: &Hole, verdict: &Verdict, report: &ScanReport, facts: &Facts
         }
     }
     chain.push(match report.compacted {
-        Some(false) => "not compacted: the topic's cleanup.policy is not compact".to_owned(),
+        Some(false) => "not compacted: old messages of a key are not removed here".to_owned(),
         Some(true) => "the topic is compacted".to_owned(),
         None => "NOT EXCLUDED: compaction, because the broker does not say whether the topic is compacted".to_owned(),
     });
