@@ -120,7 +120,7 @@ impl Home {
             covered: tracker.covered(read.node.as_deref(), read.partition),
             log_end: facts.log_ends.get(&place).copied(),
             // Of the lane of a whole exchange a queue may get some routing keys only.
-            is_judged: !facts.is_consumed && !(is_queue && lane.ends_with("|*")),
+            is_judged: !(facts.is_consumed || is_queue && lane.ends_with("|*")),
             is_bound: is_queue && lane.strip_prefix('|') != Some(topic),
         })
     }
