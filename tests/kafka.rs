@@ -48,3 +48,5 @@ mod stop;
 mod tool;
 #[path = "kafka/transaction.rs"]
 mod transaction;
+#[path = "kafka/verify.rs"]
+mod verify;

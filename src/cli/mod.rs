@@ -33,7 +33,7 @@ pub use {
         SpoolExportArgs, SpoolFlushArgs, SpoolFsckArgs, SpoolListFormat, SpoolLsArgs, SpoolRetryArgs, SpoolShowArgs,
         SpoolState, StatsFormat,
     },
-    verify::{Deny, VerifyArgs, VerifyFormat},
+    verify::{Allow, Deny, JudgeArgs, MergeArgs, TruthArgs, VerifyAction, VerifyArgs, VerifyFormat, VerifyProfile},
 };
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -118,7 +118,7 @@ pub enum Command {
     QueryKey(Box<QueryKeyArgs>),
     /// Did we lose any? Reads the stamps and names every gap
     #[cfg(feature = "broker")]
-    Verify(VerifyArgs),
+    Verify(Box<VerifyArgs>),
     /// What waits for its confirmation
     #[cfg(feature = "broker")]
     Spool(SpoolCommand),

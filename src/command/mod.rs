@@ -59,7 +59,7 @@ pub fn run(cli: Cli, ui: &Ui) -> Result<Outcome> {
         #[cfg(feature = "broker")]
         Command::QueryKey(args) => query_key::run(&args, ui),
         #[cfg(feature = "broker")]
-        Command::Verify(args) => verify::run(args, ui),
+        Command::Verify(args) => verify::run(&args, ui),
         #[cfg(feature = "broker")]
         Command::Spool(command) => spool::run(command, ui),
         #[cfg(feature = "broker")]

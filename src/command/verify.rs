@@ -1,230 +1,365 @@
 //! `mqsafe verify`: what the stamps in a topic prove.
 
+mod follow;
+mod journal;
+mod kept;
+mod lists;
+mod merge;
+mod reader;
+mod show;
+
 use super::resolve;
 use super::stop::Asked;
 use crate::broker;
-use crate::cli::{Deny, Isolation, VerifyArgs, VerifyFormat};
-use crate::model::{Outcome, Record, Result, ScanPlan, Visit};
-use crate::ui::emit::{query as coverage, verify as emit};
-use crate::ui::{Progress, Table, Ui};
-use crate::verify::{self, LaneVerdict, Totals, Tracker, Verdict};
-use std::ops::ControlFlow;
+use crate::cli::{Isolation, JudgeArgs, VerifyAction, VerifyArgs};
+use crate::connect::{BrokerKind, Connection};
+use crate::model::{Outcome, Problem, Result, Scan, ScanPlan};
+use crate::ui::Ui;
+use crate::verify::{
+    self, Beside, Compared, Expected, Facts, Field, Foreign, Found, Hole, Place, Second, Standing, State, Truth,
+    Verdict,
+};
+use journal::Journal;
+use reader::{How, Limits, Look, Reader};
 use std::time::Duration;
-
-/// Lanes without trouble are shown one by one up to this many.
-const SHOWN_LANES: usize = 50;
-/// Ranges that a person is shown of one lane; JSON has all.
-const SHOWN_RANGES: usize = 8;
 
 /// How long a broker may think about whether a topic is compacted, when that decides the verdict.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-pub(super) fn run(args: VerifyArgs, ui: &Ui) -> Result<Outcome> {
+/// Everything that a run found out.
+pub(super) struct Answer {
+    topic: String,
+    verdict: Verdict,
+    state: State,
+    facts: Facts,
+    holes: Vec<Hole>,
+    left_out: usize,
+    found: Option<Found>,
+    /// With the words for what it was compared with.
+    compared: Vec<(String, Compared)>,
+    /// Why a comparison is not whole.
+    unknown: Vec<String>,
+    /// Where groups stand.
+    standings: Vec<Standing>,
+    /// How many of the messages are in dead-letter and retry topics.
+    set_aside: Vec<(String, u64)>,
+    pid: bool,
+}
+
+pub(super) fn run(args: &VerifyArgs, ui: &Ui) -> Result<Outcome> {
+    show::check(&args.judge)?;
+    match &args.action {
+        Some(VerifyAction::Merge(merge)) => merge::run(merge, ui),
+        None => read(args, ui),
+    }
+}
+
+fn read(args: &VerifyArgs, ui: &Ui) -> Result<Outcome> {
+    let topic = args.topic.clone().unwrap_or_default();
     let connection = resolve::connection(&args.broker, ui)?;
-    let broker_url = connection.url.to_string();
-    let mut scan = broker::scan(&connection, &args.topic)?;
+    let mut scan = broker::scan(&connection, &topic)?;
+    if args.truth.pid && connection.url.kind() != BrokerKind::Kafka {
+        return Err(Problem::usage(format!("{} has no --pid", connection.url.kind().name()))
+            .because("only Kafka numbers messages by itself"));
+    }
+    let how = How::new(&args.truth, args.isolation)?;
+    let mut expected = lists::expected(&args.truth)?;
+    let state = kept::load(args.state.as_deref(), &connection, &topic, &how)?;
+    let asked = Asked::listen()?;
+    // Before the scan: what it calls acknowledged must be there by then.
+    let journal = Journal::read(&args.truth.journal, &connection, &topic, ui)?;
     let plan = ScanPlan {
         partitions: resolve::partitions(args.partitions.as_deref())?,
         read_uncommitted: args.isolation == Isolation::ReadUncommitted,
+        batch_headers: true,
+        headers_only: args.truth.pid,
+        from: state.resume(),
         ..ScanPlan::default()
     };
-    let asked = Asked::listen()?;
-    let mut reader = Reader {
-        broker: &broker_url,
-        topic: &args.topic,
-        tracker: Tracker::default(),
-        progress: ui.progress("verify"),
-        asked: &asked,
-    };
-    let (mut report, problem) = resolve::read(scan.scan(&plan, &mut reader))?;
-    reader.progress.finish();
-    let mut verdict = verify::judge(&reader.tracker, &args.topic, &report);
-    if verdict.totals.gap > 0 && !verdict.gaps_are_proven {
-        // Now the answer decides between loss and compaction, so it is worth a longer wait.
-        report.compacted = scan.is_compacted(PATIENCE);
-        verdict = verify::judge(&reader.tracker, &args.topic, &report);
-    }
-    match args.format {
-        VerifyFormat::Json => ui.data(&emit::json(&verdict))?,
-        VerifyFormat::Human if problem.is_some() => {}
-        VerifyFormat::Human => ui.data(table(&verdict, ui.width()).as_bytes())?,
-    }
-    if let Some(problem) = problem {
-        ui.problem(&problem);
-        return Ok(asked.outcome(problem.outcome));
-    }
-    for line in coverage::coverage_lines(&args.topic, &report) {
-        ui.say(&line);
-    }
-    let outcome = outcome(&verdict, &args.deny);
-    ui.summary(&summary(&args.topic, &verdict, outcome));
-    Ok(asked.outcome(outcome))
-}
-
-/// What a verdict comes to. A topic in which nothing is stamped proves nothing, which is not the same as nothing lost.
-fn outcome(verdict: &Verdict, deny: &[Deny]) -> Outcome {
-    let Totals {
-        stamped,
-        gap,
-        corrupt,
-        duplicate,
-        reordered,
-        moved,
-        ..
-    } = verdict.totals;
-    let denied = |what: Deny, count: u64| deny.contains(&what) && count > 0;
-    let anomaly = (gap > 0 && verdict.gaps_are_proven)
-        || corrupt > 0
-        || denied(Deny::Duplicate, duplicate)
-        || denied(Deny::Reordered, reordered)
-        || denied(Deny::Moved, moved);
-    if anomaly {
-        Outcome::Negative
-    } else if stamped == 0 || !verdict.coverage.is_complete() {
-        Outcome::Unknown
-    } else {
-        Outcome::Good
-    }
-}
-
-fn summary(topic: &str, verdict: &Verdict, outcome: Outcome) -> String {
-    let Totals {
-        read,
-        stamped,
-        gap,
-        duplicate,
-        reordered,
-        moved,
-        expired,
-        void,
-        corrupt,
-    } = verdict.totals;
-    let nothing = if stamped == 0 {
-        "; nothing here is stamped by mqsafe, so nothing can be said about loss"
-    } else {
-        ""
-    };
-    let word = match outcome {
-        Outcome::Good => "no anomaly",
-        Outcome::Negative => "ANOMALIES",
-        Outcome::Usage | Outcome::Unknown | Outcome::Spooled | Outcome::Interrupted(_) => "no answer",
-    };
-    let mut more = String::new();
-    for (name, count) in [
-        ("moved", moved),
-        ("expired", expired),
-        ("void", void),
-        ("corrupt", corrupt),
-    ] {
-        if count > 0 {
-            more.push_str(&format!(", {name} {count}"));
-        }
-    }
-    let coverage = verdict.coverage.word();
-    format!(
-        "{topic}: {word}: read {read}, stamped {stamped}, gap {gap}, duplicate {duplicate}, reordered {reordered}{more}{nothing}; {coverage}"
-    )
-}
-
-fn ranges(ranges: &[(u64, u64)]) -> String {
-    if ranges.is_empty() {
-        return "-".to_owned();
-    }
-    let one = |&(from, to): &(u64, u64)| {
-        if from == to {
-            from.to_string()
-        } else {
-            format!("{from}-{to}")
-        }
-    };
-    let mut text = ranges.iter().take(SHOWN_RANGES).map(one).collect::<Vec<_>>().join(",");
-    if ranges.len() > SHOWN_RANGES {
-        text.push_str(&format!(" and {} more", ranges.len() - SHOWN_RANGES));
-    }
-    text
-}
-
-fn table(verdict: &Verdict, width: usize) -> String {
-    let all = verdict.lanes.len() <= SHOWN_LANES;
-    let shown: Vec<&LaneVerdict> = verdict.lanes.iter().filter(|lane| all || !lane.is_clean()).collect();
-    let mut table = Table::new(
-        &[
-            "producer",
-            "lane",
-            "read",
-            "numbers",
-            "missing",
-            "gaps",
-            "duplicates",
-            "reordered",
-        ],
-        width,
+    let mut reader = Reader::new(
+        connection.url.to_string(),
+        state,
+        &how,
+        &asked,
+        ui,
+        Limits::new(args.memory),
     );
-    table.numbers([2, 4, 7]);
-    for lane in &shown {
-        table.row([
-            lane.producer.clone(),
-            lane.lane.clone(),
-            lane.read.to_string(),
-            format!("{}-{}", lane.first, lane.last),
-            lane.gap().to_string(),
-            ranges(&lane.gaps),
-            ranges(&lane.duplicates),
-            lane.reordered.to_string(),
-        ]);
+    reader.expected = expected.as_mut();
+    let problem = reader.scan(scan.as_mut(), &plan)?;
+    match problem {
+        Some(problem) if reader.state.report.partitions.is_empty() => {
+            return nothing(&args.judge, &topic, reader.state, &problem, &asked, ui);
+        }
+        // What was read before still stands, and nothing was added to it.
+        Some(problem) => ui.problem(&problem),
+        None => {}
     }
-    let Totals {
-        stamped,
-        gap,
-        duplicate,
-        reordered,
-        ..
-    } = verdict.totals;
-    let clean = verdict.lanes.len() - shown.len();
-    let name = if clean > 0 {
-        format!("{clean} more lanes without trouble")
-    } else {
-        String::new()
+    if args.follow {
+        follow::run(args, &mut reader, scan.as_mut(), &plan, &asked, ui)?;
+    }
+    let (mut state, facts) = reader.finish();
+    let mut answer = judge(
+        scan.as_mut(),
+        &connection,
+        &mut state,
+        facts,
+        journal.truth(),
+        args,
+        &asked,
+        ui,
+    )?;
+    answer.unknown.extend(journal.left_out);
+    answer.found = expected.as_ref().map(Expected::found);
+    if let Some(copy) = &args.truth.against {
+        let (compared, whole) = against(copy, args, &connection, &mut state, &how, &asked, ui)?;
+        answer.compared.push((format!("the copy {copy}"), compared));
+        answer.unknown.extend(whole);
+    }
+    if let Some(receipts) = &args.truth.receipts {
+        let mut consumed = lists::receipts(receipts)?;
+        answer.compared.push((
+            "what was consumed".to_owned(),
+            verify::compare(&mut state.tracker, &mut consumed),
+        ));
+    }
+    if !args.truth.groups.is_empty() {
+        groups(args, &connection, &mut state, &how, &mut answer, &asked, ui)?;
+    }
+    kept::save(args.state.as_deref(), &mut state)?;
+    answer.state = state;
+    show::all(&answer, &args.judge, &asked, ui)
+}
+
+/// Nothing at all was read, and why.
+fn nothing(
+    judge: &JudgeArgs,
+    topic: &str,
+    mut state: State,
+    problem: &Problem,
+    asked: &Asked,
+    ui: &Ui,
+) -> Result<Outcome> {
+    let verdict = verify::judge(&mut state.tracker, topic, &state.report, Beside::default());
+    show::data(&verdict, judge, None, ui)?;
+    ui.problem(problem);
+    Ok(asked.outcome(problem.outcome))
+}
+
+/// Judges, and looks a second time where something is missing.
+#[allow(clippy::too_many_arguments, reason = "each is another thing, used once")]
+fn judge(
+    scan: &mut dyn Scan,
+    connection: &Connection,
+    state: &mut State,
+    mut facts: Facts,
+    truth: Option<&Truth>,
+    args: &VerifyArgs,
+    asked: &Asked,
+    ui: &Ui,
+) -> Result<Answer> {
+    let topic = args.topic.clone().unwrap_or_default();
+    let kind = connection.url.kind();
+    match kind {
+        // The end of a queue or stream is that of its leader's log.
+        BrokerKind::RocketMq | BrokerKind::RabbitMq => {
+            for read in &state.report.partitions {
+                let place = Place {
+                    node: read.node.clone(),
+                    partition: read.partition,
+                };
+                facts.log_ends.insert(place, read.to);
+            }
+            facts.is_consumed = kind == BrokerKind::RabbitMq && state.report.assumption.is_some();
+        }
+        BrokerKind::Kafka => {}
+    }
+    let mut verdict = verify::judge(&mut state.tracker, &topic, &state.report, beside(truth, &facts));
+    let is_missing = |verdict: &Verdict| {
+        let totals = &verdict.totals;
+        totals.gap > 0 || totals.lost.is_some_and(|n| n > 0) || totals.unseen.is_some_and(|n| n > 0)
     };
-    let cells = [
-        "total".to_owned(),
-        name,
-        stamped.to_string(),
-        String::new(),
-        gap.to_string(),
-        String::new(),
-        duplicate.to_string(),
-    ];
-    table.row(cells.into_iter().chain([reordered.to_string()]));
-    table.render()
-}
-
-struct Reader<'a> {
-    broker: &'a str,
-    topic: &'a str,
-    tracker: Tracker,
-    progress: Progress,
-    asked: &'a Asked,
-}
-
-impl Visit for Reader<'_> {
-    fn batch(&mut self, records: &[Record<'_>]) -> ControlFlow<()> {
-        for record in records {
-            self.tracker.insert(self.topic, record);
+    let (mut holes, mut left_out) = (Vec::new(), 0);
+    if is_missing(&verdict) && asked.signal().is_none() {
+        if !verdict.gaps_are_proven {
+            // Now the answer decides between loss and compaction, so it is worth a longer wait.
+            state.report.compacted = scan.is_compacted(PATIENCE);
         }
-        ControlFlow::Continue(())
-    }
-
-    fn progress(&mut self, done: u64, total: u64) -> ControlFlow<()> {
-        if total > 0 {
-            self.progress.set_total(total);
+        if kind == BrokerKind::Kafka {
+            for (partition, end) in scan.log_ends(PATIENCE) {
+                facts.log_ends.insert(Place { node: None, partition }, end);
+            }
         }
-        self.progress
-            .set_or_waiting(done, &format!("{} stamped", self.tracker.stamped), self.broker);
-        if self.asked.signal().is_some() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
+        verdict = verify::judge(&mut state.tracker, &topic, &state.report, beside(truth, &facts));
+        let second = Second::new(&verdict);
+        let can_look_again = !facts.is_consumed && !args.truth.pid && args.truth.seq_from.is_none();
+        if !second.is_empty() && can_look_again {
+            left_out = second.left_out;
+            holes = look_again(scan, state, second, &mut facts, asked, ui)?;
+            verdict = verify::judge(&mut state.tracker, &topic, &state.report, beside(truth, &facts));
         }
     }
+    Ok(Answer {
+        topic,
+        verdict,
+        state: State::default(),
+        facts,
+        holes,
+        left_out,
+        found: None,
+        compared: Vec::new(),
+        unknown: Vec::new(),
+        standings: Vec::new(),
+        set_aside: Vec::new(),
+        pid: args.truth.pid,
+    })
+}
+
+fn beside<'a>(truth: Option<&'a Truth>, facts: &'a Facts) -> Beside<'a> {
+    Beside {
+        truth,
+        facts: Some(facts),
+    }
+}
+
+/// Reads again, also what is not committed: whether what is missing lies in a transaction, what lies beside it, and where the log
+/// starts by now.
+fn look_again(
+    scan: &mut dyn Scan,
+    state: &State,
+    second: Second,
+    facts: &mut Facts,
+    asked: &Asked,
+    ui: &Ui,
+) -> Result<Vec<Hole>> {
+    let plan = ScanPlan {
+        partitions: match state.report.partitions.iter().any(|read| read.node.is_some()) {
+            true => Vec::new(),
+            false => state.report.partitions.iter().map(|read| read.partition).collect(),
+        },
+        read_uncommitted: true,
+        batch_headers: true,
+        ..ScanPlan::default()
+    };
+    let mut look = Look::new(second, asked, ui);
+    let (report, problem) = resolve::read(scan.scan(&plan, &mut look))?;
+    if let Some(problem) = problem {
+        ui.warn(&format!("what is missing could not be looked at again: {problem}"));
+    }
+    for read in &report.partitions {
+        let start = read.log_start.or(read.error.is_none().then_some(read.from));
+        let place = Place {
+            node: read.node.clone(),
+            partition: read.partition,
+        };
+        facts.log_starts.extend(start.map(|start| (place, start)));
+    }
+    Ok(look.finish(facts))
+}
+
+/// Reads the copy and compares it.
+fn against(
+    copy: &str,
+    args: &VerifyArgs,
+    connection: &Connection,
+    state: &mut State,
+    how: &How,
+    asked: &Asked,
+    ui: &Ui,
+) -> Result<(Compared, Option<String>)> {
+    let (other, topic) = match copy.strip_prefix('@').and_then(|rest| rest.split_once('/')) {
+        Some((context, topic)) => {
+            let mut settings = args.broker.settings.clone();
+            settings.context = Some(context.to_owned());
+            (Some(resolve::told(resolve::resolved(None, &settings)?, ui)), topic)
+        }
+        None => match &args.truth.against_broker {
+            Some(url) => (Some(resolve::connection_to(url, &args.broker.settings, ui)?), copy),
+            None => (None, copy),
+        },
+    };
+    let connection = other.as_ref().unwrap_or(connection);
+    let mut scan = broker::scan(connection, topic)?;
+    let theirs = kept::fresh(connection, topic, how);
+    let mut reader = Reader::new(
+        connection.url.to_string(),
+        theirs,
+        how,
+        asked,
+        ui,
+        Limits::new(args.memory),
+    );
+    reader.state.tracker.by_origin = true;
+    let plan = ScanPlan {
+        read_uncommitted: args.isolation == Isolation::ReadUncommitted,
+        ..ScanPlan::default()
+    };
+    if let Some(problem) = reader.scan(scan.as_mut(), &plan)? {
+        ui.problem(&problem);
+    }
+    let (mut theirs, _) = reader.finish();
+    let coverage = theirs.report.coverage();
+    let whole = (!coverage.is_complete()).then(|| format!("{copy}: {}", coverage.word()));
+    Ok((verify::compare(&mut state.tracker, &mut theirs.tracker), whole))
+}
+
+/// Asks where groups stand, and looks for messages that were set aside in dead-letter and retry topics.
+fn groups(
+    args: &VerifyArgs,
+    connection: &Connection,
+    state: &mut State,
+    how: &How,
+    answer: &mut Answer,
+    asked: &Asked,
+    ui: &Ui,
+) -> Result<()> {
+    let reads = state.report.partitions.iter();
+    let places: Vec<_> = reads.map(|read| (read.node.clone(), read.partition)).collect();
+    let following = match broker::follow(connection, &state.topic).and_then(|mut f| f.follow(&places, PATIENCE)) {
+        Ok(following) => following,
+        Err(problem) if problem.outcome == Outcome::Unknown => {
+            answer.unknown.push(problem.to_string());
+            return Ok(());
+        }
+        Err(problem) => return Err(problem),
+    };
+    let (standings, absent) = verify::standings(&following.groups, &args.truth.groups);
+    answer.standings = standings;
+    answer.unknown.extend(
+        absent
+            .iter()
+            .map(|group| format!("no group {group} is known for this topic")),
+    );
+    answer.unknown.extend(following.unknown);
+    for copy in &following.copies {
+        let mut scan = broker::scan(connection, copy)?;
+        let theirs = kept::fresh(connection, copy, how);
+        let mut reader = Reader::new(
+            connection.url.to_string(),
+            theirs,
+            how,
+            asked,
+            ui,
+            Limits::new(args.memory),
+        );
+        reader.state.tracker.by_origin = true;
+        if let Some(problem) = reader.scan(scan.as_mut(), &ScanPlan::default())? {
+            answer.unknown.push(problem.to_string());
+            continue;
+        }
+        let (mut theirs, _) = reader.finish();
+        answer.set_aside.push((
+            copy.clone(),
+            verify::compare(&mut state.tracker, &mut theirs.tracker).both,
+        ));
+    }
+    Ok(())
+}
+
+/// Where another stamp stands.
+fn foreign(seq: Option<&str>, producer: Option<&str>) -> Result<Option<Foreign>> {
+    let Some(seq) = seq else { return Ok(None) };
+    Ok(Some(Foreign {
+        seq: Field::parse("--seq-from", seq)?,
+        producer: producer.map(|text| Field::parse("--producer-from", text)).transpose()?,
+    }))
 }

@@ -32,6 +32,11 @@ pub struct ScanPlan {
     /// Whether the visitor wants to be told of batch headers. They come where the log has them and our own connections read it;
     /// where reading goes through a broker's own client library, none come.
     pub batch_headers: bool,
+    /// From which offset on a partition needs to be read, where that is known. Where a broker cannot begin there, it is read from
+    /// the start.
+    pub from: Vec<(i32, i64)>,
+    /// Whether only headers of batches are wanted, and no messages, where the broker keeps headers.
+    pub headers_only: bool,
     /// Whether messages may be fetched from a queue that keeps no history and put back, which their consumers can notice.
     pub peek: bool,
 }
@@ -224,6 +229,12 @@ pub trait Scan {
     /// Whether old values of a key are removed by compaction, so that holes are no loss; `None` when the broker would not say
     /// within `patience`. A scan asks too, and waits less.
     fn is_compacted(&mut self, patience: std::time::Duration) -> Option<bool>;
+
+    /// Where the log of each partition ends on its leader (exclusive), whether all of it may be read yet or not. Partitions are left
+    /// out of which nothing is known within `patience`.
+    fn log_ends(&mut self, _patience: std::time::Duration) -> Vec<(i32, i64)> {
+        Vec::new()
+    }
 
     /// Over how many partitions the hash of a key chooses; `None` where no hash chooses, or the broker would not say within
     /// `patience`.

@@ -1,149 +1,615 @@
 //! Which numbers of which lane were read, and how.
 //!
 //! Interval sets, not counters: memory grows with gaps and not with messages. One record costs two look-ups and no allocation.
+//!
+//! A log is read in **pieces**: stretches of offsets of one place (a partition or a queue), each in the order of its offsets.
+//! Pieces come in any order, from any number of readers; a position that was read before is not counted again. What the
+//! pieces say together is found by joining them in the order of the log, so that it does not depend on how it was cut.
 
-use crate::model::{Record, VOID_HEADER, Voids};
-use rangemap::RangeInclusiveSet;
-use std::collections::HashMap;
+use super::lane::Lane;
+use super::numbers::Numbers;
+use crate::model::{ORIGIN_HEADER, Record, STAMP_HEADER, Stamp, VOID_HEADER, Voids};
+use std::borrow::Cow;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
-/// All that was read, by producer and lane.
-#[derive(Debug, Default)]
-pub struct Tracker {
-    lanes: Vec<Lane>,
-    places: HashMap<String, HashMap<String, usize>>,
+/// A partition, or a queue of a named broker.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// The broker of a RocketMQ queue, by its name.
+    pub node: Option<String>,
+    /// The partition or queue id.
+    pub partition: i32,
+}
+
+/// What a piece of a log holds beside the lanes.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counts {
     /// Records read.
-    pub read: u64,
-    /// Records with a stamp that can be read.
-    pub stamped: u64,
-    /// Records with a stamp that cannot.
-    pub corrupt: u64,
-}
-
-/// One producer's numbers in one lane.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Lane {
-    /// Numbers read, except those of `run`.
-    seen: RangeInclusiveSet<u64>,
-    /// The numbers that are being read one after the other just now; disjoint from `seen`.
-    run: Option<(u64, u64)>,
-    /// Numbers read outside the lane. They are not missing; whether they are copies or came late, their place does not tell.
-    away: RangeInclusiveSet<u64>,
-    pub(super) voids: RangeInclusiveSet<u64>,
-    /// Numbers read more than once.
-    pub(super) repeated: RangeInclusiveSet<u64>,
     pub(super) read: u64,
-    pub(super) duplicates: u64,
-    pub(super) reordered: u64,
-    pub(super) moved: u64,
-    largest: u64,
+    /// Records with a stamp that can be read.
+    pub(super) stamped: u64,
+    /// Records with a stamp that cannot.
+    pub(super) corrupt: u64,
 }
 
-impl Lane {
-    /// A number read in its lane, where order holds.
-    fn insert(&mut self, seq: u64) {
-        self.read += 1;
-        let is_new = match self.run {
-            Some((first, last)) if last.checked_add(1) == Some(seq) && !self.seen.contains(&seq) => {
-                self.run = Some((first, seq));
-                true
-            }
-            Some((first, last)) if (first..=last).contains(&seq) => false,
-            _ if self.seen.contains(&seq) => false,
-            ended => {
-                if let Some((first, last)) = ended {
-                    self.seen.insert(first..=last);
+/// A stretch of offsets of one place that was read from its first to its last.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) from: i64,
+    /// Exclusive.
+    pub(super) to: i64,
+    pub(super) counts: Counts,
+    /// By the number of the lane's name.
+    pub(super) lanes: HashMap<u32, Lane>,
+}
+
+impl Piece {
+    fn settle(&mut self) {
+        self.lanes.values_mut().for_each(Lane::settle);
+    }
+
+    /// Adds a later piece of the same place.
+    fn then(&mut self, next: Piece) {
+        let is_whole = self.to >= next.from;
+        self.to = next.to;
+        self.counts.read += next.counts.read;
+        self.counts.stamped += next.counts.stamped;
+        self.counts.corrupt += next.counts.corrupt;
+        for (name, lane) in next.lanes {
+            match self.lanes.entry(name) {
+                std::collections::hash_map::Entry::Occupied(mut known) => known.get_mut().then(&lane, is_whole),
+                std::collections::hash_map::Entry::Vacant(new) => {
+                    new.insert(lane);
                 }
-                self.run = Some((seq, seq));
-                true
+            }
+        }
+    }
+}
+
+/// What was read of one place.
+#[derive(Debug, Default, Clone)]
+struct Log {
+    /// Pieces that are over, settled, by their first offset; none touches the next.
+    done: BTreeMap<i64, Piece>,
+    /// The piece that grows now.
+    open: Option<Piece>,
+    /// Where the next piece that is over begins: what is read from there on is known.
+    limit: i64,
+}
+
+impl Log {
+    fn close(&mut self) {
+        let Some(mut piece) = self.open.take() else { return };
+        piece.settle();
+        if let Some((&before, known)) = self.done.range(..piece.from).next_back()
+            && known.to == piece.from
+            && let Some(mut whole) = self.done.remove(&before)
+        {
+            whole.then(piece);
+            piece = whole;
+        }
+        if let Some(after) = self.done.remove(&piece.to) {
+            piece.then(after);
+        }
+        self.done.insert(piece.from, piece);
+    }
+
+    /// Whether this position was read before.
+    fn has(&self, offset: i64) -> bool {
+        let before = self.done.range(..=offset).next_back();
+        before.is_some_and(|(_, piece)| offset < piece.to)
+    }
+
+    /// The piece that a record at this offset goes to; `None` when it was read before.
+    fn piece(&mut self, offset: i64) -> Option<&mut Piece> {
+        let fits = self
+            .open
+            .as_ref()
+            .is_some_and(|open| offset >= open.to && offset < self.limit);
+        if !fits {
+            self.close();
+            if self.has(offset) {
+                return None;
+            }
+            self.limit = self.done.range(offset..).next().map_or(i64::MAX, |(from, _)| *from);
+            self.open = Some(Piece {
+                from: offset,
+                to: offset,
+                ..Piece::default()
+            });
+        }
+        let open = self.open.as_mut()?;
+        open.to = offset.saturating_add(1);
+        Some(open)
+    }
+
+    /// All of a stretch was read.
+    fn cover(&mut self, from: i64, to: i64) {
+        self.close();
+        let before = self.done.range(..from).next_back();
+        let from = before.map_or(from, |(_, piece)| from.max(piece.to));
+        if from >= to {
+            return;
+        }
+        let mut whole = Piece {
+            from,
+            to: from,
+            ..Piece::default()
+        };
+        while let Some((&at, _)) = self.done.range(from..to).next() {
+            let Some(mut piece) = self.done.remove(&at) else { break };
+            piece.from = whole.to;
+            whole.then(piece);
+        }
+        whole.to = whole.to.max(to);
+        // Joined with its neighbours, as every piece that is over.
+        self.open = Some(whole);
+        self.close();
+    }
+}
+
+/// Names of lanes by number.
+#[derive(Debug, Default, Clone)]
+struct Names {
+    /// `PRODUCER LANE`, as it stands in a stamp.
+    all: Vec<Box<str>>,
+    numbers: HashMap<Box<str>, u32>,
+}
+
+impl Names {
+    fn number(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        // Each name takes more than a byte, so that memory ends before the numbers do.
+        let number = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        self.all.push(name.into());
+        self.numbers.insert(name.into(), number);
+        number
+    }
+
+    fn of(&self, number: u32) -> (&str, &str) {
+        let name = self.all.get(number as usize).map_or("", |name| name);
+        name.split_once(' ').unwrap_or((name, ""))
+    }
+}
+
+/// What the last record was, because the next is most often of the same.
+#[derive(Debug, Default, Clone)]
+struct Last {
+    name: Vec<u8>,
+    number: u32,
+    /// Whether its place is its lane, where that follows from the place alone.
+    place: Option<(usize, bool)>,
+}
+
+/// All that was read, by place, producer and lane.
+#[derive(Debug, Default, Clone)]
+pub struct Tracker {
+    names: Names,
+    places: Vec<Place>,
+    logs: Vec<Log>,
+    at: usize,
+    last: Last,
+    /// Records read, those at positions read before included.
+    pub handed: u64,
+    /// Records with a stamp among them.
+    pub stamped: u64,
+    /// Whether a message counts as what it was before it was sent anew, where it says so: a copy in another place is compared
+    /// with its origin.
+    pub by_origin: bool,
+    /// Planted by a test that must find it.
+    #[cfg(feature = "test-hooks")]
+    #[doc(hidden)]
+    pub fault: Option<Fault>,
+}
+
+/// What a test plants, to see that it is found.
+#[cfg(feature = "test-hooks")]
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Numbers given up are not noted.
+    ForgetsVoids,
+    /// What lies outside its lane counts as if it lay in it.
+    TakesMovedForHome,
+    /// What is read again counts again.
+    CountsAgain,
+    /// A number at the end of a stretch is forgotten.
+    ForgetsTheLast,
+}
+
+/// What a record says of its own number.
+enum Says<'a> {
+    Nothing,
+    Corrupt,
+    Stamp(u64, &'a [u8], Option<&'a [u8]>),
+}
+
+impl Tracker {
+    /// Takes note of one record of a topic. It goes on with the piece of its place that was read last, or begins a new one where
+    /// its offset is not larger than the last.
+    pub fn insert(&mut self, topic: &str, record: &Record<'_>) {
+        let says = says(record, self.by_origin);
+        self.note(topic, record, &says);
+    }
+
+    /// As [`Tracker::insert`], for a record that was numbered by somebody else: in the lane that is its place.
+    pub fn insert_foreign(&mut self, topic: &str, record: &Record<'_>, id: Option<Result<(u64, &str), ()>>) {
+        let name = id.and_then(Result::ok).map(|(_, producer)| {
+            let place = match record.node {
+                Some(node) => format!("{topic}/{node}/{}", record.partition),
+                None => format!("{topic}/{}", record.partition),
+            };
+            format!("{producer} {place}")
+        });
+        let says = match (id, &name) {
+            (None, _) => Says::Nothing,
+            (Some(Ok((seq, _))), Some(name)) if seq > 0 => Says::Stamp(seq, name.as_bytes(), None),
+            (Some(_), _) => Says::Corrupt,
+        };
+        self.note(topic, record, &says);
+    }
+
+    /// Takes note of consecutive numbers that lie one after the other, from `offset` on.
+    pub fn insert_run(
+        &mut self,
+        topic: &str,
+        place: (Option<&str>, i32),
+        offset: (i64, i64),
+        producer: &str,
+        run: (u64, u64),
+    ) {
+        let lane = match place.0 {
+            Some(node) => format!("{topic}/{node}/{}", place.1),
+            None => format!("{topic}/{}", place.1),
+        };
+        let number = self.names.number(&format!("{producer} {lane}"));
+        let at = self.place(place.0, place.1);
+        let count = (run.1 - run.0).saturating_add(1);
+        self.handed += count;
+        let Some(piece) = self.logs[at].piece(offset.0) else {
+            return;
+        };
+        piece.to = offset.1.saturating_add(1).max(piece.to);
+        piece.counts.read += count;
+        piece.counts.stamped += count;
+        self.stamped += count;
+        piece.lanes.entry(number).or_default().insert_all(run.0, run.1);
+    }
+
+    fn note(&mut self, topic: &str, record: &Record<'_>, says: &Says<'_>) {
+        self.handed += 1;
+        let at = self.place(record.node, record.partition);
+        let (seq, name, voids) = match says {
+            Says::Nothing => {
+                if let Some(piece) = self.logs[at].piece(record.offset) {
+                    piece.counts.read += 1;
+                }
+                return;
+            }
+            Says::Corrupt => {
+                if let Some(piece) = self.logs[at].piece(record.offset) {
+                    piece.counts.read += 1;
+                    piece.counts.corrupt += 1;
+                }
+                return;
+            }
+            Says::Stamp(seq, name, voids) => (*seq, *name, *voids),
+        };
+        self.stamped += 1;
+        if self.last.name != name {
+            let text = std::str::from_utf8(name).unwrap_or_default();
+            let number = self.names.number(text);
+            self.last.name.clear();
+            self.last.name.extend_from_slice(name);
+            (self.last.number, self.last.place) = (number, None);
+        }
+        let is_home = match self.last.place {
+            // Where a message of RabbitMQ belongs, its own exchange and key say.
+            Some((known, is_home)) if known == at && record.exchange.is_none() => is_home,
+            _ => {
+                let lane = self.names.of(self.last.number).1;
+                let is_home = record.is_in(lane, topic);
+                self.last.place = Some((at, is_home));
+                is_home
             }
         };
-        match (is_new, seq < self.largest) {
-            (false, _) => {
-                self.duplicates += 1;
-                self.repeated.insert(seq..=seq);
+        #[cfg(feature = "test-hooks")]
+        let (is_home, voids) = match self.fault {
+            Some(Fault::TakesMovedForHome) => (true, voids),
+            Some(Fault::ForgetsVoids) => (is_home, None),
+            Some(Fault::CountsAgain) => {
+                let log = &mut self.logs[at];
+                if log.has(record.offset)
+                    && let Some((_, known)) = log.done.range_mut(..=record.offset).next_back()
+                {
+                    let lane = known.lanes.entry(self.last.number).or_default();
+                    lane.insert(seq);
+                    lane.settle();
+                }
+                (is_home, voids)
             }
-            (true, true) => self.reordered += 1,
-            (true, false) => {}
+            Some(Fault::ForgetsTheLast) if seq % 16 == 0 => return,
+            Some(Fault::ForgetsTheLast) | None => (is_home, voids),
+        };
+        let Some(piece) = self.logs[at].piece(record.offset) else {
+            return;
+        };
+        piece.counts.read += 1;
+        piece.counts.stamped += 1;
+        let lane = piece.lanes.entry(self.last.number).or_default();
+        if is_home {
+            lane.insert(seq);
+        } else {
+            lane.insert_away(seq);
         }
-        self.largest = self.largest.max(seq);
+        // Whether it can be read was looked at before.
+        let voids = voids.and_then(|voids| Voids::parse(voids).ok());
+        for &(from, to) in voids.iter().flat_map(|v| v.ranges()) {
+            lane.rare().voids.insert(from..=to);
+        }
     }
 
-    /// A number read elsewhere. Two places are read in no order, so it is moved and nothing else.
-    fn insert_away(&mut self, seq: u64) {
-        self.read += 1;
-        self.moved += 1;
-        self.away.insert(seq..=seq);
+    fn place(&mut self, node: Option<&str>, partition: i32) -> usize {
+        let is = |place: &Place| place.partition == partition && place.node.as_deref() == node;
+        if self.places.get(self.at).is_some_and(is) {
+            return self.at;
+        }
+        self.at = self.places.iter().position(is).unwrap_or_else(|| {
+            self.places.push(Place {
+                node: node.map(str::to_owned),
+                partition,
+            });
+            self.logs.push(Log::default());
+            self.places.len() - 1
+        });
+        self.at
     }
 
-    /// Every number that was read.
-    pub(super) fn numbers(&self) -> RangeInclusiveSet<u64> {
-        let mut all = self.seen.clone();
-        all.extend(self.away.iter().cloned());
-        if let Some((first, last)) = self.run {
-            all.insert(first..=last);
+    /// Everything of a place between two offsets (the second exclusive) was read, also where no record lies.
+    pub fn cover(&mut self, node: Option<&str>, partition: i32, from: i64, to: i64) {
+        let at = self.place(node, partition);
+        self.logs[at].cover(from, to);
+    }
+
+    /// What is read next does not go on with what was read before, even where its offset is larger.
+    pub fn pause(&mut self) {
+        self.logs.iter_mut().for_each(Log::close);
+    }
+
+    /// The stretches that were read of a place, in order; the second offset is exclusive.
+    pub fn covered(&self, node: Option<&str>, partition: i32) -> Vec<(i64, i64)> {
+        let is = |place: &Place| place.partition == partition && place.node.as_deref() == node;
+        let Some(at) = self.places.iter().position(is) else {
+            return Vec::new();
+        };
+        let log = &self.logs[at];
+        let mut all: Vec<(i64, i64)> = log.done.values().chain(&log.open).map(|p| (p.from, p.to)).collect();
+        all.sort_unstable();
+        let mut joined: Vec<(i64, i64)> = Vec::with_capacity(all.len());
+        for (from, to) in all {
+            match joined.last_mut() {
+                Some(last) if last.1 >= from => last.1 = last.1.max(to),
+                Some(_) | None => joined.push((from, to)),
+            }
         }
+        joined
+    }
+
+    /// How many ranges are held, which is what memory grows with, and how many lanes.
+    pub fn weight(&self) -> (usize, usize) {
+        let pieces = self.logs.iter().flat_map(|log| log.done.values().chain(&log.open));
+        let (mut ranges, mut lanes) = (0, 0);
+        for piece in pieces {
+            lanes += piece.lanes.len();
+            ranges += piece.lanes.values().map(Lane::weight).sum::<usize>();
+        }
+        (ranges, lanes)
+    }
+
+    /// Adds everything that another reader read. Positions that both read count once: those of the other are left out, where
+    /// they are part of a longer piece that is told as a fault.
+    ///
+    /// # Errors
+    /// The place and the offsets that both read only in part, when what they say of them cannot be told apart.
+    pub fn merge(&mut self, other: Tracker) -> Result<(), Overlap> {
+        let mut other = other;
+        other.pause();
+        self.pause();
+        for (place, log) in other.places.iter().zip(&other.logs) {
+            for piece in log.done.values() {
+                self.fits(place, piece)?;
+            }
+        }
+        for (place, log) in other.places.into_iter().zip(other.logs) {
+            let at = self.place(place.node.as_deref(), place.partition);
+            for (_, piece) in log.done {
+                let is_known = self.logs[at].has(piece.from);
+                if is_known {
+                    continue;
+                }
+                let lanes = piece.lanes.into_iter().map(|(number, lane)| {
+                    let name = other.names.all.get(number as usize).map_or("", |name| name);
+                    (self.names.number(name), lane)
+                });
+                let lanes = lanes.collect();
+                self.handed += piece.counts.read;
+                self.stamped += piece.counts.stamped;
+                self.logs[at].open = Some(Piece { lanes, ..piece });
+                self.logs[at].close();
+            }
+        }
+        Ok(())
+    }
+
+    /// A piece of another reader must be wholly new, or wholly known.
+    fn fits(&self, place: &Place, piece: &Piece) -> Result<(), Overlap> {
+        let Some(at) = self.places.iter().position(|p| p == place) else {
+            return Ok(());
+        };
+        let done = &self.logs[at].done;
+        let before = done.range(..=piece.from).next_back().map(|(_, known)| known);
+        let clash = match before {
+            Some(known) if piece.from < known.to && piece.to <= known.to => None,
+            Some(known) if piece.from < known.to => Some((piece.from, known.to)),
+            _ => done
+                .range(piece.from..piece.to)
+                .next()
+                .map(|(from, known)| (*from, known.to.min(piece.to))),
+        };
+        match clash {
+            None => Ok(()),
+            Some((from, to)) => Err(Overlap {
+                place: place.clone(),
+                from,
+                to,
+            }),
+        }
+    }
+
+    /// Every place with what was read of it, in order. Nothing may be open.
+    pub(super) fn pieces(&self) -> Vec<(&Place, Vec<&Piece>)> {
+        let logs = self.places.iter().zip(&self.logs);
+        let mut all: Vec<(&Place, Vec<&Piece>)> =
+            logs.map(|(place, log)| (place, log.done.values().collect())).collect();
+        all.sort_unstable_by_key(|(place, _)| *place);
         all
+    }
+
+    /// The producer and the lane of a name.
+    pub(super) fn name(&self, number: u32) -> (&str, &str) {
+        self.names.of(number)
+    }
+
+    /// Adds a piece as it was saved. It must not touch another.
+    pub(super) fn restore(&mut self, place: &Place, counts: (i64, i64, Counts), lanes: Vec<(String, Lane)>) {
+        let at = self.place(place.node.as_deref(), place.partition);
+        let (from, to, counts) = counts;
+        let lanes = lanes
+            .into_iter()
+            .map(|(name, lane)| (self.names.number(&name), lane))
+            .collect();
+        self.handed += counts.read;
+        self.stamped += counts.stamped;
+        self.logs[at].open = Some(Piece {
+            from,
+            to,
+            counts,
+            lanes,
+        });
+        self.logs[at].close();
+    }
+
+    /// What all pieces say together: counts, and each lane by producer and name. `window` tells of a place from where to where
+    /// (exclusive) it was to be read.
+    pub(super) fn whole(
+        &self,
+        window: impl Fn(&Place) -> Option<(i64, i64)>,
+    ) -> (Counts, BTreeMap<(&str, &str), Cow<'_, Lane>>) {
+        let (mut counts, mut lanes) = (Counts::default(), BTreeMap::<(&str, &str), Cow<'_, Lane>>::new());
+        for (place, pieces) in self.pieces() {
+            let window = window(place);
+            // Within a place in the order of its log; whether a lane is in one place or several, its sets are joined.
+            let mut before: HashMap<u32, i64> = HashMap::new();
+            let mut end = window.map(|(start, _)| start);
+            let mut hole: Option<i64> = None;
+            for piece in pieces {
+                counts.read += piece.counts.read;
+                counts.stamped += piece.counts.stamped;
+                counts.corrupt += piece.counts.corrupt;
+                if end.is_some_and(|end| end < piece.from) {
+                    hole = Some(piece.from);
+                }
+                end = Some(piece.to);
+                for (number, lane) in &piece.lanes {
+                    // The first time in this place: what a hole before it may hold is not missing.
+                    let smallest = lane.seen().first().map_or(0, |range| *range.start());
+                    let is_behind_a_hole = hole.is_some() && smallest > 1 && !before.contains_key(number);
+                    let is_whole = before
+                        .get(number)
+                        .is_none_or(|known| hole.is_none_or(|hole| *known >= hole));
+                    if smallest > 0 {
+                        before.insert(*number, piece.from);
+                    }
+                    let known = match lanes.entry(self.names.of(*number)) {
+                        Entry::Occupied(known) => {
+                            let known = known.into_mut();
+                            known.to_mut().then(lane, is_whole);
+                            known
+                        }
+                        Entry::Vacant(new) => new.insert(Cow::Borrowed(lane)),
+                    };
+                    if is_behind_a_hole {
+                        known.to_mut().rare().unread.insert(1..=smallest - 1);
+                    }
+                }
+            }
+            if let Some((to, (_, planned))) = end.zip(window)
+                && to < planned
+            {
+                hole = Some(planned);
+            }
+            // The last time: what a hole after it may hold is not missing either.
+            let Some(hole) = hole else { continue };
+            for (number, _) in before.iter().filter(|(_, from)| **from < hole) {
+                if let Some(lane) = lanes.get_mut(&self.names.of(*number)) {
+                    lane.to_mut().all_after_is_unread();
+                }
+            }
+        }
+        (counts, lanes)
     }
 }
 
 impl Tracker {
-    /// Takes note of one record of a topic.
-    pub fn insert(&mut self, topic: &str, record: &Record<'_>) {
-        self.read += 1;
-        let stamp = match record.stamp() {
-            None => return,
-            Some(Err(_)) => {
-                self.corrupt += 1;
-                return;
-            }
-            Some(Ok(stamp)) => stamp,
-        };
-        let voids = match record.header(VOID_HEADER).map(Voids::parse) {
-            None => None,
-            Some(Ok(voids)) => Some(voids),
-            Some(Err(_)) => {
-                self.corrupt += 1;
-                return;
-            }
-        };
-        self.stamped += 1;
-        let lane = self.lane(stamp.producer, stamp.lane);
-        if record.is_in(stamp.lane, topic) {
-            lane.insert(stamp.seq);
-        } else {
-            lane.insert_away(stamp.seq);
-        }
-        for &(from, to) in voids.iter().flat_map(|v| v.ranges()) {
-            lane.voids.insert(from..=to);
+    /// Every number of every lane, wherever it was read.
+    pub(super) fn numbers(&self) -> BTreeMap<(&str, &str), Numbers> {
+        let (_, lanes) = self.whole(|_| None);
+        lanes.into_iter().map(|(name, lane)| (name, lane.numbers())).collect()
+    }
+}
+
+/// Two readers read the same offsets, each as a part of more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overlap {
+    /// Where.
+    pub place: Place,
+    /// The first offset.
+    pub from: i64,
+    /// The end (exclusive).
+    pub to: i64,
+}
+
+/// Looks at the headers once.
+fn says<'a>(record: &Record<'a>, by_origin: bool) -> Says<'a> {
+    let (mut stamp, mut voids, mut origin) = (None, None, None);
+    for (name, value) in &record.headers {
+        // The first of a name counts.
+        if by_origin && origin.is_none() && name == ORIGIN_HEADER.as_bytes() {
+            origin = Some(value);
+        } else if stamp.is_none() && name == STAMP_HEADER.as_bytes() {
+            stamp = Some(value);
+        } else if voids.is_none() && name == VOID_HEADER.as_bytes() {
+            voids = value;
         }
     }
-
-    fn lane(&mut self, producer: &str, lane: &str) -> &mut Lane {
-        // Names become texts of their own once for each lane, not for each record.
-        let known = self.places.get(producer).and_then(|lanes| lanes.get(lane)).copied();
-        let at = known.unwrap_or_else(|| {
-            self.lanes.push(Lane::default());
-            let at = self.lanes.len() - 1;
-            self.places
-                .entry(producer.to_owned())
-                .or_default()
-                .insert(lane.to_owned(), at);
-            at
-        });
-        &mut self.lanes[at]
+    let Some(stamp) = origin.or(stamp) else {
+        return Says::Nothing;
+    };
+    let Some(stamp) = stamp else { return Says::Corrupt };
+    if voids.is_some_and(|voids| Voids::parse(voids).is_err()) {
+        return Says::Corrupt;
     }
-
-    /// Every lane with its producer and its name, in their order.
-    pub(super) fn all(&self) -> Vec<(&str, &str, &Lane)> {
-        let mut all: Vec<(&str, &str, &Lane)> = Vec::with_capacity(self.lanes.len());
-        for (producer, lanes) in &self.places {
-            all.extend(
-                lanes
-                    .iter()
-                    .map(|(lane, at)| (producer.as_str(), lane.as_str(), &self.lanes[*at])),
-            );
+    match Stamp::parse(stamp) {
+        Ok(read) => {
+            let name = stamp
+                .iter()
+                .position(|b| *b == b' ')
+                .map_or(&[][..], |at| &stamp[at + 1..]);
+            Says::Stamp(read.seq, name, voids)
         }
-        all.sort_unstable_by_key(|(producer, lane, _)| (*producer, *lane));
-        all
+        Err(_) => Says::Corrupt,
     }
 }

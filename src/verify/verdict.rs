@@ -1,15 +1,23 @@
 //! From what was read to what it proves.
 
-use super::tracker::{Lane, Tracker};
-use crate::model::{Coverage, PartitionRead, ScanReport};
+use super::home::{Beginning, Facts, Home, Missing, beginning};
+use super::lane::Lane;
+use super::numbers::{self, Numbers};
+use super::tracker::{Place, Tracker};
+use super::truth::{Known, Truth};
+use crate::model::{Coverage, ScanReport};
+use std::collections::BTreeMap;
 
-/// Counts of messages, one for each term of the contract that can be judged without the sender's journal.
+/// Counts of messages, one for each term of the contract. What is `None` was not judged: it needs the sender's journal, or a
+/// look at the transactions of the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Records read.
     pub read: u64,
     /// Records with a readable stamp.
     pub stamped: u64,
+    /// Numbers that were acknowledged, lie below the read horizon and within retention, and are not there.
+    pub lost: Option<u64>,
     /// Numbers missing that nothing explains.
     pub gap: u64,
     /// Records whose id was read before.
@@ -18,16 +26,28 @@ pub struct Totals {
     pub reordered: u64,
     /// Records read outside their lane.
     pub moved: u64,
+    /// Numbers that were acknowledged and lie where nothing was read yet.
+    pub unseen: Option<u64>,
     /// Numbers below the log start or removed by compaction.
     pub expired: u64,
+    /// Numbers that were never acknowledged, and are not there.
+    pub unconfirmed_missing: Option<u64>,
+    /// Numbers that were never acknowledged, and are there.
+    pub recovered: Option<u64>,
+    /// Numbers in aborted transactions.
+    pub aborted: Option<u64>,
+    /// Records of aborted transactions that a reader of committed ones was given.
+    pub aborted_read: Option<u64>,
     /// Numbers given up by the sender, who said so.
     pub void: u64,
     /// Records whose stamp cannot be read.
     pub corrupt: u64,
+    /// Lanes that hold a single number: in these nothing could be seen to be missing.
+    pub single: u64,
 }
 
-/// One producer's numbers in one lane.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One producer's numbers in one lane. Lists of numbers are inclusive ranges.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LaneVerdict {
     /// Who sent them.
     pub producer: String,
@@ -39,9 +59,13 @@ pub struct LaneVerdict {
     pub first: u64,
     /// Largest number read.
     pub last: u64,
-    /// Missing numbers, as inclusive ranges.
+    /// Missing numbers that nothing explains.
     pub gaps: Vec<(u64, u64)>,
-    /// Numbers read more than once, as inclusive ranges.
+    /// Acknowledged numbers that are not there.
+    pub lost: Vec<(u64, u64)>,
+    /// Acknowledged numbers where nothing was read yet.
+    pub unseen: Vec<(u64, u64)>,
+    /// Numbers read more than once.
     pub duplicates: Vec<(u64, u64)>,
     /// How often a number was read again.
     pub duplicate: u64,
@@ -53,17 +77,40 @@ pub struct LaneVerdict {
     pub expired: u64,
     /// Numbers given up.
     pub void: u64,
+    /// Numbers that were never acknowledged, and are not there.
+    pub unconfirmed_missing: u64,
+    /// Numbers that were never acknowledged, and are there.
+    pub recovered: u64,
+    /// Numbers in aborted transactions.
+    pub aborted: u64,
+    /// Whether the sender's journal knows this lane.
+    pub is_known: bool,
 }
 
 impl LaneVerdict {
-    /// How many numbers are missing.
+    /// How many numbers are missing, and nothing explains it.
     pub fn gap(&self) -> u64 {
-        count(&self.gaps)
+        sum(&self.gaps)
+    }
+
+    /// How many acknowledged numbers are not there.
+    pub fn lost(&self) -> u64 {
+        sum(&self.lost)
+    }
+
+    /// How many acknowledged numbers lie where nothing was read yet.
+    pub fn unseen(&self) -> u64 {
+        sum(&self.unseen)
     }
 
     /// Whether there is anything to say about this lane.
     pub fn is_clean(&self) -> bool {
-        self.gaps.is_empty() && self.duplicate == 0 && self.reordered == 0 && self.moved == 0
+        self.gaps.is_empty()
+            && self.lost.is_empty()
+            && self.unseen.is_empty()
+            && self.duplicate == 0
+            && self.reordered == 0
+            && self.moved == 0
     }
 }
 
@@ -80,338 +127,244 @@ pub struct Verdict {
     pub gaps_are_proven: bool,
 }
 
+impl Verdict {
+    /// Whether messages are missing and it is certain that this is no compaction.
+    pub fn is_missing(&self) -> bool {
+        self.gaps_are_proven && (self.totals.gap > 0 || self.totals.lost.is_some_and(|lost| lost > 0))
+    }
+}
+
+/// What is judged besides the numbers that were read.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Beside<'a> {
+    /// What the sender knows, read before the scan began.
+    pub truth: Option<&'a Truth>,
+    /// What the broker said.
+    pub facts: Option<&'a Facts>,
+}
+
 /// Judges what the tracker saw in a scan of `topic`.
-pub fn judge(tracker: &Tracker, topic: &str, report: &ScanReport) -> Verdict {
-    let mut totals = Totals {
-        read: tracker.read,
-        stamped: tracker.stamped,
-        corrupt: tracker.corrupt,
-        ..Totals::default()
+pub fn judge(tracker: &mut Tracker, topic: &str, report: &ScanReport, beside: Beside<'_>) -> Verdict {
+    tracker.pause();
+    let none = Facts::default();
+    let judge = Judge {
+        tracker,
+        topic,
+        report,
+        facts: beside.facts.unwrap_or(&none),
+        compacted: report.compacted == Some(true),
     };
-    let compacted = report.compacted == Some(true);
-    let mut lanes = Vec::new();
-    for (producer, name, lane) in tracker.all() {
-        let verdict = judge_lane(producer, name, lane, beginning(name, topic, report), compacted);
-        // A hostile stamp can claim any number; a sum that would overflow is as large as it gets.
-        totals.gap = totals.gap.saturating_add(verdict.gap());
-        totals.duplicate += verdict.duplicate;
-        totals.reordered += verdict.reordered;
-        totals.moved += verdict.moved;
-        totals.expired = totals.expired.saturating_add(verdict.expired);
-        totals.void = totals.void.saturating_add(verdict.void);
-        lanes.push(verdict);
+    let mut truth = beside.truth.cloned();
+    if let Some(truth) = &mut truth {
+        truth.sort();
     }
-    let gaps_are_proven = report.compacted.is_some();
-    let coverage = match report.coverage() {
-        Coverage::Complete if totals.gap > 0 && !gaps_are_proven => {
-            Coverage::CompleteIf("the topic is not compacted, which the broker would not say".to_owned())
+    judge.all(truth.as_ref())
+}
+
+struct Judge<'a> {
+    tracker: &'a Tracker,
+    topic: &'a str,
+    report: &'a ScanReport,
+    facts: &'a Facts,
+    compacted: bool,
+}
+
+impl Judge<'_> {
+    fn all(&self, truth: Option<&Truth>) -> Verdict {
+        let (counts, mut read) = self.tracker.whole(|place| self.window(place));
+        // What was acknowledged in a lane of which nothing was read is missing as a whole.
+        for (name @ (_, lane), _) in truth.iter().flat_map(|truth| truth.lanes()) {
+            if self.is_here(lane) {
+                read.entry(name).or_default();
+            }
         }
-        coverage => coverage,
-    };
-    Verdict {
-        totals,
-        lanes,
-        coverage,
-        gaps_are_proven,
+        let of_truth = truth.map(|_| 0);
+        let mut totals = Totals {
+            read: counts.read,
+            stamped: counts.stamped,
+            corrupt: counts.corrupt,
+            lost: of_truth,
+            unseen: of_truth,
+            unconfirmed_missing: of_truth,
+            recovered: of_truth,
+            aborted: self.facts.aborted_read.map(|_| 0),
+            aborted_read: self.facts.aborted_read,
+            ..Totals::default()
+        };
+        let mut lanes = Vec::with_capacity(read.len());
+        for ((producer, name), lane) in read {
+            let known = truth.and_then(|truth| truth.of(producer, name));
+            let verdict = self.lane(producer, name, &lane, known);
+            totals.add(&verdict);
+            lanes.push(verdict);
+        }
+        let gaps_are_proven = self.report.compacted.is_some();
+        let missing = totals.gap > 0 || totals.lost.is_some_and(|lost| lost > 0);
+        let coverage = match self.report.coverage() {
+            Coverage::Complete if missing && !gaps_are_proven => {
+                Coverage::CompleteIf("the topic is not compacted, which the broker would not say".to_owned())
+            }
+            coverage => coverage,
+        };
+        Verdict {
+            totals,
+            lanes,
+            coverage,
+            gaps_are_proven,
+        }
+    }
+
+    /// From where to where a place was to be read.
+    fn window(&self, place: &Place) -> Option<(i64, i64)> {
+        let mut all = self.report.partitions.iter();
+        let read = all.find(|read| read.partition == place.partition && read.node == place.node)?;
+        (read.from < read.to).then_some((read.from, read.to))
+    }
+
+    /// Whether a lane lies in what was read.
+    fn is_here(&self, lane: &str) -> bool {
+        self.report.partitions.iter().any(|p| p.is_home_of(lane, self.topic))
+            || lane.strip_prefix('|') == Some(self.topic)
+    }
+
+    fn lane(&self, producer: &str, name: &str, lane: &Lane, known: Option<&Known>) -> LaneVerdict {
+        let read = lane.numbers();
+        let first = read.first().map_or(0, |r| *r.start());
+        let last = read.last().map_or(0, |r| *r.end());
+        let beginning = beginning(name, self.topic, self.report);
+        let mut expired = Numbers::new();
+        let start = match beginning {
+            Beginning::First | Beginning::NotRead => 1,
+            Beginning::FirstRead => first,
+        };
+        if start > 1 {
+            expired.insert(1..=start - 1);
+        }
+        let mut voids = lane.seldom().map(|rare| rare.voids.clone()).unwrap_or_default();
+        if let Some(known) = known {
+            numbers::add(&mut voids, &known.voids);
+        }
+        let of = |sets: &BTreeMap<(String, String), Numbers>| {
+            let found = sets.get(&(producer.to_owned(), name.to_owned()));
+            found.map(|found| numbers::minus(found, &read)).unwrap_or_default()
+        };
+        let (mut aborted, held_back) = (of(&self.facts.aborted), of(&self.facts.held_back));
+        if let Some(known) = known {
+            // What was acknowledged was committed: the copy in an aborted transaction excuses nothing.
+            aborted = numbers::minus(&aborted, &known.acked);
+        }
+        let mut excused = read.clone();
+        numbers::add(&mut excused, &voids);
+        numbers::add(&mut excused, &aborted);
+        numbers::add(&mut excused, &held_back);
+        let home = Home::of(name, self.topic, self.report, self.facts, self.tracker);
+        let mut gaps = Numbers::new();
+        if start <= last && last > 0 && beginning != Beginning::NotRead {
+            gaps.extend(excused.gaps(&(start..=last)));
+            if let Some(rare) = lane.seldom() {
+                gaps = numbers::minus(&gaps, &rare.unread);
+            }
+            if home.as_ref().is_some_and(|home| home.may_hide_all(lane.seen())) {
+                gaps.clear();
+            }
+        }
+        let mut missing = Missing::default();
+        let (mut unconfirmed_missing, mut recovered) = (Numbers::new(), Numbers::new());
+        if let Some(known) = known {
+            // Where messages leave by being consumed, or only some are routed to, what was acknowledged says nothing of what is there.
+            if home.as_ref().is_none_or(Home::is_judged) {
+                missing = missing_of(home.as_ref(), lane, known, &excused, &held_back, beginning);
+                gaps = numbers::minus(&gaps, &known.acked);
+            }
+            gaps = numbers::minus(&gaps, &known.open);
+            let open = numbers::minus(&known.open, &known.acked);
+            unconfirmed_missing = numbers::minus(&open, &excused);
+            recovered = numbers::both(&open, &read);
+        }
+        if self.compacted {
+            numbers::add(&mut expired, &gaps);
+            numbers::add(&mut expired, &missing.lost);
+            (gaps, missing.lost) = (Numbers::new(), Numbers::new());
+        }
+        numbers::add(&mut expired, &missing.expired);
+        let repeated = lane.seldom().map(|rare| numbers::ranges(&rare.repeated));
+        LaneVerdict {
+            producer: producer.to_owned(),
+            lane: name.to_owned(),
+            read: lane.read(),
+            first,
+            last,
+            gaps: numbers::ranges(&gaps),
+            lost: numbers::ranges(&missing.lost),
+            unseen: numbers::ranges(&missing.unseen),
+            duplicates: repeated.unwrap_or_default(),
+            duplicate: lane.duplicates(),
+            reordered: lane.reordered(),
+            moved: lane.moved(),
+            expired: numbers::count(&expired),
+            void: numbers::count(&voids),
+            unconfirmed_missing: numbers::count(&unconfirmed_missing),
+            recovered: numbers::count(&recovered),
+            aborted: numbers::count(&aborted),
+            is_known: known.is_some(),
+        }
     }
 }
 
-/// From where on the numbers of a lane must all be there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Beginning {
-    /// From 1: its log starts at 0.
-    First,
-    /// From the first number read: what was before has expired with the head of its log.
-    FirstRead,
-    /// Nowhere: its own partition was not read.
-    NotRead,
-}
-
-/// Where a lane must begin. A lane that is at home in another topic begins with its first number only when every log here does.
-fn beginning(lane: &str, topic: &str, report: &ScanReport) -> Beginning {
-    let of = |partition: &PartitionRead| {
-        if partition.from == 0 {
-            Beginning::First
-        } else {
-            Beginning::FirstRead
+/// What became of acknowledged numbers that were not read.
+fn missing_of(
+    home: Option<&Home>,
+    lane: &Lane,
+    known: &Known,
+    excused: &Numbers,
+    held_back: &Numbers,
+    beginning: Beginning,
+) -> Missing {
+    let absent = numbers::minus(&known.acked, excused);
+    let mut missing = match (home, beginning) {
+        (_, Beginning::NotRead) => Missing::default(),
+        (Some(home), _) => home.sort(&absent, known, lane.seen()),
+        // A copy of another topic: what is above the last number may still come.
+        (None, _) => {
+            let last = lane.numbers().last().map_or(0, |r| *r.end());
+            let lost = numbers::within(&absent, 1, last);
+            Missing {
+                unseen: numbers::minus(&absent, &lost),
+                lost,
+                expired: Numbers::new(),
+            }
         }
     };
-    if let Some(home) = report.partitions.iter().find(|p| p.is_home_of(lane, topic)) {
-        return of(home);
-    }
-    if lane.strip_prefix(topic).is_some_and(|rest| rest.starts_with('/')) {
-        return Beginning::NotRead;
-    }
-    // An exchange may have been bound to this queue long after the lane began.
-    if lane.contains('|') && lane.strip_prefix('|') != Some(topic) {
-        return Beginning::FirstRead;
-    }
-    report
-        .partitions
-        .iter()
-        .map(of)
-        .find(|b| *b == Beginning::FirstRead)
-        .unwrap_or(Beginning::First)
+    numbers::add(&mut missing.unseen, &numbers::both(held_back, &known.acked));
+    missing
 }
 
-fn judge_lane(producer: &str, name: &str, lane: &Lane, beginning: Beginning, compacted: bool) -> LaneVerdict {
-    let numbers = lane.numbers();
-    let first = numbers.first().map_or(0, |r| *r.start());
-    let last = numbers.last().map_or(0, |r| *r.end());
-    let (start, mut expired) = match beginning {
-        Beginning::First | Beginning::NotRead => (1, 0),
-        Beginning::FirstRead => (first, first.saturating_sub(1)),
-    };
-    let mut known = numbers;
-    let mut void = 0;
-    for range in lane.voids.iter() {
-        void = u64::saturating_add(void, length(*range.start(), *range.end()));
-        known.insert(range.clone());
-    }
-    let mut gaps: Vec<(u64, u64)> = Vec::new();
-    if start <= last && last > 0 && beginning != Beginning::NotRead {
-        gaps.extend(known.gaps(&(start..=last)).map(|gap| (*gap.start(), *gap.end())));
-    }
-    if compacted {
-        expired = u64::saturating_add(expired, count(&gaps));
-        gaps.clear();
-    }
-    LaneVerdict {
-        producer: producer.to_owned(),
-        lane: name.to_owned(),
-        read: lane.read,
-        first,
-        last,
-        gaps,
-        duplicates: lane.repeated.iter().map(|r| (*r.start(), *r.end())).collect(),
-        duplicate: lane.duplicates,
-        reordered: lane.reordered,
-        moved: lane.moved,
-        expired,
-        void,
+impl Totals {
+    /// Adds a lane. A hostile stamp can claim any number; a sum that would overflow is as large as it gets.
+    fn add(&mut self, lane: &LaneVerdict) {
+        let more = |to: &mut u64, n: u64| *to = to.saturating_add(n);
+        let judged = |to: &mut Option<u64>, n: u64| *to = to.map(|sum| sum.saturating_add(n));
+        more(&mut self.gap, lane.gap());
+        more(&mut self.duplicate, lane.duplicate);
+        more(&mut self.reordered, lane.reordered);
+        more(&mut self.moved, lane.moved);
+        more(&mut self.expired, lane.expired);
+        more(&mut self.void, lane.void);
+        more(&mut self.single, u64::from(lane.read > 0 && lane.first == lane.last));
+        judged(&mut self.lost, lane.lost());
+        judged(&mut self.unseen, lane.unseen());
+        judged(&mut self.unconfirmed_missing, lane.unconfirmed_missing);
+        judged(&mut self.recovered, lane.recovered);
+        judged(&mut self.aborted, lane.aborted);
     }
 }
 
-fn count(ranges: &[(u64, u64)]) -> u64 {
-    ranges
-        .iter()
-        .fold(0, |sum, &(from, to)| u64::saturating_add(sum, length(from, to)))
-}
-
-/// Numbers from one to the other, both included.
-fn length(from: u64, to: u64) -> u64 {
-    (to - from).saturating_add(1)
+fn sum(ranges: &[(u64, u64)]) -> u64 {
+    ranges.iter().fold(0, |sum, &(from, to)| {
+        u64::saturating_add(sum, numbers::length(&(from..=to)))
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Record, Stamp};
-    use proptest::prelude::*;
-    use std::collections::BTreeMap;
-
-    /// Feeds `(partition, producer, lane partition, number, voids)` as records of topic `t`.
-    fn verdict(records: &[(i32, &str, i32, u64, &str)], from: i64) -> Verdict {
-        let mut tracker = Tracker::default();
-        for (offset, (partition, producer, home, seq, voids)) in records.iter().enumerate() {
-            let lane = format!("t/{home}");
-            let stamp = Stamp {
-                seq: *seq,
-                producer,
-                lane: &lane,
-            }
-            .to_string();
-            let mut headers: Vec<(&[u8], Option<&[u8]>)> = vec![(b"mqsafe-id", Some(stamp.as_bytes()))];
-            if !voids.is_empty() {
-                headers.push((b"mqsafe-void", Some(voids.as_bytes())));
-            }
-            let record = Record {
-                partition: *partition,
-                offset: offset as i64,
-                headers: headers.into(),
-                ..Record::default()
-            };
-            tracker.insert("t", &record);
-        }
-        let partitions = (0..3)
-            .map(|partition| PartitionRead {
-                partition,
-                from,
-                ..PartitionRead::default()
-            })
-            .collect();
-        judge(
-            &tracker,
-            "t",
-            &ScanReport {
-                partitions,
-                compacted: Some(false),
-                ..ScanReport::default()
-            },
-        )
-    }
-
-    #[test]
-    fn each_term_of_the_contract() {
-        let v = verdict(
-            &[
-                (0, "p", 0, 1, ""),
-                (0, "p", 0, 4, "3"),
-                (0, "p", 0, 6, ""),
-                (0, "p", 0, 5, ""),
-                (0, "p", 0, 4, ""),
-            ],
-            0,
-        );
-        let lane = &v.lanes[0];
-        assert_eq!((lane.first, lane.last, lane.gaps.as_slice()), (1, 6, &[(2, 2)][..]));
-        assert_eq!(
-            (lane.reordered, lane.duplicate, lane.duplicates.as_slice(), lane.void),
-            (1, 1, &[(4, 4)][..], 1)
-        );
-        assert_eq!(
-            (v.totals.gap, v.totals.moved, v.totals.read, v.totals.stamped),
-            (1, 0, 5, 5)
-        );
-    }
-
-    #[test]
-    fn missing_from_the_start_is_a_gap_only_while_the_log_start_is_zero() {
-        assert_eq!(verdict(&[(0, "p", 0, 3, "")], 0).totals.gap, 2);
-        let later = verdict(&[(0, "p", 0, 3, "")], 7).totals;
-        assert_eq!((later.gap, later.expired), (0, 2));
-    }
-
-    #[test]
-    fn a_stamp_outside_its_lane_is_moved_and_not_missing() {
-        let totals = verdict(&[(0, "p", 0, 1, ""), (1, "p", 0, 2, ""), (0, "p", 0, 3, "")], 0).totals;
-        assert_eq!((totals.moved, totals.gap, totals.duplicate), (1, 0, 0));
-    }
-
-    #[test]
-    fn a_copy_outside_its_lane_is_moved_in_whatever_order_the_places_are_read() {
-        let home = [(0, "p", 0, 1, ""), (0, "p", 0, 2, ""), (0, "p", 0, 3, "")];
-        let copies = [(1, "p", 0, 1, ""), (2, "p", 0, 1, "")];
-        for at in 0..=home.len() {
-            let mut records = home.to_vec();
-            records.splice(at..at, copies);
-            let t = verdict(&records, 0).totals;
-            assert_eq!((t.moved, t.duplicate, t.reordered, t.gap), (2, 0, 0, 0));
-        }
-    }
-
-    #[test]
-    fn producers_and_lanes_are_counted_apart() {
-        let v = verdict(&[(0, "a", 0, 1, ""), (0, "b", 0, 1, ""), (1, "a", 1, 1, "")], 0);
-        assert_eq!(v.lanes.len(), 3);
-        assert!(v.lanes.iter().all(LaneVerdict::is_clean));
-    }
-
-    #[test]
-    fn a_lane_whose_partition_was_left_out_has_no_gaps() {
-        assert_eq!(verdict(&[(0, "p", 7, 500, "")], 0).totals.gap, 0);
-        assert_eq!(verdict(&[(0, "p", 1, 500, "")], 0).totals.gap, 499);
-    }
-
-    #[test]
-    fn lanes_of_every_broker_have_their_beginning() {
-        let queue = |node: &str, partition, from| PartitionRead {
-            node: Some(node.to_owned()),
-            partition,
-            from,
-            ..PartitionRead::default()
-        };
-        let rocket = ScanReport {
-            partitions: vec![queue("a", 0, 7), queue("b", 0, 0)],
-            ..ScanReport::default()
-        };
-        assert_eq!(beginning("t/a/0", "t", &rocket), Beginning::FirstRead);
-        assert_eq!(beginning("t/b/0", "t", &rocket), Beginning::First);
-        assert_eq!(beginning("t/c/0", "t", &rocket), Beginning::NotRead);
-        let stream = ScanReport {
-            partitions: vec![PartitionRead::default()],
-            ..ScanReport::default()
-        };
-        assert_eq!(beginning("|t", "t", &stream), Beginning::First);
-        assert_eq!(beginning("ex|key", "t", &stream), Beginning::FirstRead);
-        // A mirror of another topic.
-        assert_eq!(beginning("u/0", "t", &stream), Beginning::First);
-    }
-
-    #[test]
-    fn a_gap_is_proven_only_when_compaction_is_ruled_out() {
-        let mut tracker = Tracker::default();
-        let headers: Vec<(&[u8], Option<&[u8]>)> = vec![(b"mqsafe-id", Some(b"2 p t/0"))];
-        tracker.insert(
-            "t",
-            &Record {
-                headers: headers.into(),
-                ..Record::default()
-            },
-        );
-        let of = |compacted| {
-            let partitions = vec![PartitionRead::default()];
-            judge(
-                &tracker,
-                "t",
-                &ScanReport {
-                    partitions,
-                    compacted,
-                    ..ScanReport::default()
-                },
-            )
-        };
-        let unknown = of(None);
-        assert_eq!((unknown.totals.gap, unknown.gaps_are_proven), (1, false));
-        assert!(matches!(unknown.coverage, Coverage::CompleteIf(_)));
-        assert_eq!(
-            (
-                of(Some(false)).totals.gap,
-                of(Some(true)).totals.gap,
-                of(Some(true)).totals.expired
-            ),
-            (1, 0, 1)
-        );
-    }
-
-    #[test]
-    fn hostile_numbers_do_not_overflow() {
-        let top = format!("1-{}", u64::MAX);
-        let v = verdict(
-            &[
-                (0, "p", 0, u64::MAX, ""),
-                (0, "p", 0, u64::MAX, ""),
-                (0, "p", 0, 1, ""),
-                (0, "q", 0, u64::MAX, ""),
-            ],
-            0,
-        );
-        assert_eq!((v.totals.gap, v.totals.duplicate), (u64::MAX, 1));
-        assert_eq!(
-            verdict(&[(0, "p", 0, 2, &top), (0, "q", 0, 2, &top)], 0).totals.void,
-            u64::MAX
-        );
-    }
-
-    proptest! {
-        /// A checker written from the definitions, with plain maps.
-        #[test]
-        fn as_a_plain_count_says(numbers in proptest::collection::vec(1u64..40, 0..120)) {
-            let records: Vec<_> = numbers.iter().map(|n| (0, "p", 0, *n, "")).collect();
-            let v = verdict(&records, 0);
-            let mut times: BTreeMap<u64, u64> = BTreeMap::new();
-            let (mut reordered, mut largest) = (0, 0);
-            for n in &numbers {
-                let seen = times.entry(*n).or_default();
-                if *seen == 0 && *n < largest { reordered += 1 }
-                *seen += 1;
-                largest = largest.max(*n);
-            }
-            let missing = (1..=largest).filter(|n| !times.contains_key(n)).count() as u64;
-            let again: u64 = times.values().map(|n| n - 1).sum();
-            prop_assert_eq!((v.totals.gap, v.totals.duplicate, v.totals.reordered), (missing, again, reordered));
-            let listed: Vec<u64> = v.lanes.iter().flat_map(|l| &l.gaps).flat_map(|&(a, b)| a..=b).collect();
-            prop_assert_eq!(listed, (1..=largest).filter(|n| !times.contains_key(n)).collect::<Vec<_>>());
-        }
-    }
-}
+#[path = "verdict_tests.rs"]
+mod tests;

@@ -188,10 +188,22 @@ impl<'a> Frame<'a> {
         if self.magic < 2 {
             return old::open(self.magic, self.base_offset, &self.bytes[MAGIC_AT + 1..], space);
         }
-        self.open_v2(space)
+        self.open_v2(space, true)
     }
 
-    fn open_v2<'b>(&self, space: &'b mut Space) -> Result<Batch<'b>, Fault>
+    /// As [`Frame::open`], but without the messages, which need not be unpacked then.
+    pub(super) fn open_header<'b>(&self, space: &'b mut Space) -> Result<Batch<'b>, Fault>
+    where
+        'a: 'b,
+    {
+        if self.magic < 2 {
+            return self.open(space);
+        }
+        self.check()?;
+        self.open_v2(space, false)
+    }
+
+    fn open_v2<'b>(&self, space: &'b mut Space, with_messages: bool) -> Result<Batch<'b>, Fault>
     where
         'a: 'b,
     {
@@ -202,12 +214,12 @@ impl<'a> Frame<'a> {
         let packed = &self.bytes[HEADER..];
         let codec = Codec::of(attributes)?;
         // A batch that compaction has emptied keeps its header, and its codec too.
-        let records = if count == 0 {
+        let is_control = attributes & 0x20 != 0;
+        let records = if count == 0 || !(with_messages || is_control) {
             &[][..]
         } else {
             codec.expand(packed, space)?
         };
-        let is_control = attributes & 0x20 != 0;
         let control = match is_control && count > 0 {
             true => Some(mark(records).ok_or(Fault::Damaged("its mark cannot be read"))?),
             false => None,

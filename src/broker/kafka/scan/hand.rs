@@ -23,6 +23,7 @@ pub(super) struct Shared<'a> {
     pub(super) committed: bool,
     pub(super) since_ms: Option<i64>,
     pub(super) batch_headers: bool,
+    pub(super) headers_only: bool,
 }
 
 impl Shared<'_> {
@@ -105,9 +106,11 @@ pub(super) fn part(
         let told = if is_old && !shared.batch_headers && part.aborted.is_empty() {
             frame.check().map(|()| ControlFlow::Continue(()))
         } else {
-            frame
-                .open(space)
-                .and_then(|batch| one(shared, job, window, &batch, &mut aborted, is_old))
+            let opened = match shared.headers_only {
+                true => frame.open_header(space),
+                false => frame.open(space),
+            };
+            opened.and_then(|batch| one(shared, job, window, &batch, &mut aborted, is_old))
         };
         match told {
             Ok(ControlFlow::Continue(())) => {}
@@ -153,6 +156,10 @@ fn one(
         if told.is_break() {
             return Ok(ControlFlow::Break(()));
         }
+    }
+    if shared.headers_only {
+        job.read.records += u64::from(batch.header.count);
+        return Ok(ControlFlow::Continue(()));
     }
     let is_aborted = aborted.has(batch);
     if batch.is_control || is_old || is_aborted && shared.committed {

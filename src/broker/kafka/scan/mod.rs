@@ -56,6 +56,13 @@ impl Scan for KafkaScan {
         }
     }
 
+    fn log_ends(&mut self, patience: Duration) -> Vec<(i32, i64)> {
+        match &self.settings {
+            Ok(settings) => reach::log_ends(&self.target, settings, patience),
+            Err(_) => Vec::new(),
+        }
+    }
+
     fn hash_partitions(&mut self, patience: Duration) -> Option<i32> {
         match &self.settings {
             Ok(settings) => reach::partitions(&self.target, settings, patience),

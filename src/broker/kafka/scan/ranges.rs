@@ -181,7 +181,13 @@ fn take(
     left.remove(&partition);
     let to = ends.until.map_or(ends.end, |until| until.clamp(ends.first, ends.end));
     all.cut_by_time |= to < ends.end;
-    (read.from, read.to) = (ends.since.unwrap_or(ends.first).clamp(ends.first, to), to);
+    let known = plan
+        .from
+        .iter()
+        .find(|(p, _)| *p == partition)
+        .map(|(_, offset)| *offset);
+    let from = ends.since.unwrap_or(ends.first).max(known.unwrap_or(ends.first));
+    (read.from, read.to) = (from.clamp(ends.first, to), to);
     (read.read_to, read.log_start) = (read.from, Some(ends.first));
     let end = ends.stable.clamp(read.from, to);
     let job = Job::new(read, epoch, end, plan.newest_first);

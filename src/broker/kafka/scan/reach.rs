@@ -124,6 +124,45 @@ pub(super) fn partitions(target: &KafkaTarget, settings: &Settings, patience: Du
         .filter(|count| *count > 0 && cluster.error == 0)
 }
 
+/// As [`crate::model::Scan::log_ends`]: the end of the epoch that each leader leads in.
+pub(super) fn log_ends(target: &KafkaTarget, settings: &Settings, patience: Duration) -> Vec<(i32, i64)> {
+    let Some((_, cluster)) = alone(target, settings, patience) else {
+        return Vec::new();
+    };
+    let limits = Limits {
+        patience: patience.min(EACH),
+        stop: Arc::new(AtomicBool::new(false)),
+    };
+    let mut ends = Vec::new();
+    for (node, host) in &cluster.brokers {
+        let its: Vec<_> = cluster
+            .partitions
+            .iter()
+            .filter(|(_, place)| place.leader == *node)
+            .collect();
+        if its.is_empty() {
+            continue;
+        }
+        let mut connection = match Connection::open(host, settings, &limits) {
+            Ok(connection) => connection,
+            Err(why) => {
+                tracing::debug!("{host}: {}", why.why);
+                continue;
+            }
+        };
+        for (partition, place) in its {
+            match ask::end_of_epoch(&mut connection, &target.topic, *partition, place.epoch, place.epoch) {
+                Ok(end) => ends.extend(end.map(|(_, end)| (*partition, end))),
+                Err(why) => {
+                    tracing::debug!("{host}: {}", why.why);
+                    break;
+                }
+            }
+        }
+    }
+    ends
+}
+
 /// How a topic is kept, as far as the broker says it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Kept {

@@ -78,7 +78,8 @@ pub(super) fn scan(
         keys: Keys::new(&plan.keys),
         committed: !plan.read_uncommitted,
         since_ms: plan.since_ms,
-        batch_headers: plan.batch_headers,
+        batch_headers: plan.batch_headers || plan.headers_only,
+        headers_only: plan.headers_only,
     };
     let mut done = std::mem::take(&mut ranges.done);
     done.extend(Run::new(target, settings, &limits, &shared, ranges).read(plan));

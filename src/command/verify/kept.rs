@@ -1,0 +1,76 @@
+//! States in files.
+
+use super::reader::How;
+use crate::connect::Connection;
+use crate::model::{Problem, Result};
+use crate::verify::State;
+use std::fs::{self, File};
+use std::io::{BufReader, BufWriter, ErrorKind, Write};
+use std::path::Path;
+
+/// Nothing read yet.
+pub(super) fn fresh(connection: &Connection, topic: &str, how: &How) -> State {
+    State {
+        broker: connection.url.to_string(),
+        topic: topic.to_owned(),
+        how: how.words().to_owned(),
+        ..State::default()
+    }
+}
+
+/// What was read before, where a file says so.
+pub(super) fn load(path: Option<&Path>, connection: &Connection, topic: &str, how: &How) -> Result<State> {
+    let fresh = fresh(connection, topic, how);
+    let Some(path) = path else { return Ok(fresh) };
+    match path.try_exists() {
+        Ok(false) => return Ok(fresh),
+        Ok(true) => {}
+        Err(e) => return Err(broken(path, e)),
+    }
+    let state = read(path)?;
+    let what = |state: &State| format!("topic {} ({})", state.topic, state.how);
+    if (&state.topic, &state.how) != (&fresh.topic, &fresh.how) {
+        return Err(Problem::usage(format!("{} is of something else", path.display()))
+            .because(format!("it is of {}, and {} is to be read", what(&state), what(&fresh)))
+            .next("give --state another file, or remove this one"));
+    }
+    Ok(state)
+}
+
+/// Reads a state.
+pub(super) fn read(path: &Path) -> Result<State> {
+    let file = File::open(path).map_err(|e| broken(path, e))?;
+    State::read(BufReader::new(file)).map_err(|e| {
+        Problem::usage(format!("{} cannot be used", path.display()))
+            .because(e)
+            .next("give a file that `mqsafe verify --state` wrote")
+    })
+}
+
+/// Writes a state: whole or not at all.
+pub(super) fn save(path: Option<&Path>, state: &mut State) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let aside = path.with_file_name(name);
+    let mut write = || -> std::io::Result<()> {
+        let mut file = BufWriter::new(File::create(&aside)?);
+        state.write(&mut file)?;
+        file.flush()?;
+        file.get_ref().sync_all()?;
+        fs::rename(&aside, path)
+    };
+    write().map_err(|e| {
+        Problem::unknown(format!("the state cannot be written to {}", path.display()))
+            .because(e)
+            .next("make room or choose another place; the topic has to be read again")
+    })
+}
+
+fn broken(path: &Path, e: std::io::Error) -> Problem {
+    let problem = Problem::usage(format!("{} cannot be read", path.display()));
+    match e.kind() {
+        ErrorKind::NotFound => problem.because("it does not exist").next("check the name"),
+        _ => problem.because(e),
+    }
+}

@@ -1,0 +1,53 @@
+//! `mqsafe verify merge`: one verdict from several states.
+
+use super::journal::Journal;
+use super::{Answer, beside, kept, show};
+use crate::cli::MergeArgs;
+use crate::command::stop::Asked;
+use crate::model::{Outcome, Problem, Result};
+use crate::ui::Ui;
+use crate::verify::{self, Facts};
+
+pub(super) fn run(args: &MergeArgs, ui: &Ui) -> Result<Outcome> {
+    let mut whole: Option<verify::State> = None;
+    for path in &args.files {
+        let state = kept::read(path)?;
+        match &mut whole {
+            None => whole = Some(state),
+            Some(whole) => whole.merge(state).map_err(|e| {
+                Problem::usage(format!("{} cannot be joined with the others", path.display()))
+                    .because(e)
+                    .next("give each reader other partitions, or go on from one state by one reader")
+            })?,
+        }
+    }
+    let Some(mut state) = whole else {
+        return Err(Problem::usage("there is no state to judge"));
+    };
+    state.reconcile();
+    let journal = Journal::of(&args.journal, None, &state.topic, ui)?;
+    let mut facts = Facts::default();
+    facts.aborted_read = state.aborted_read;
+    let verdict = verify::judge(
+        &mut state.tracker,
+        &state.topic,
+        &state.report,
+        beside(journal.truth(), &facts),
+    );
+    kept::save(args.state.as_deref(), &mut state)?;
+    let answer = Answer {
+        topic: state.topic.clone(),
+        verdict,
+        state,
+        facts,
+        holes: Vec::new(),
+        left_out: 0,
+        found: None,
+        compared: Vec::new(),
+        unknown: journal.left_out,
+        standings: Vec::new(),
+        set_aside: Vec::new(),
+        pid: false,
+    };
+    show::all(&answer, &args.judge, &Asked::listen()?, ui)
+}

@@ -1,0 +1,498 @@
+//! What was read so far, kept in a file: to go on later, or to be joined with what others read.
+//!
+//! One JSON object a line, so that a file that was cut off is noticed and a person can look into it. The first line names the
+//! format and its version; the last counts the lines.
+
+use super::lane::{Lane, Rare};
+use super::numbers::{self, Numbers};
+use super::tracker::{Counts, Overlap, Place, Tracker};
+use crate::model::{PartitionRead, ScanReport};
+use serde::{Deserialize, Serialize};
+use std::io::{self, BufRead, Write};
+
+/// The format; one that changes its meaning gets another number.
+const SCHEMA: &str = "mqsafe.verify-state/1";
+
+/// What was read of one topic, by one reader or several.
+#[derive(Debug, Default, Clone)]
+pub struct State {
+    /// The broker, as it was named.
+    pub broker: String,
+    /// The topic.
+    pub topic: String,
+    /// How it was read: what must be the same for two states to be one.
+    pub how: String,
+    /// The numbers.
+    pub tracker: Tracker,
+    /// What the broker said, and how far each partition was read.
+    pub report: ScanReport,
+    /// Records of aborted transactions that were handed over nevertheless; `None` where nobody could see that.
+    pub aborted_read: Option<u64>,
+}
+
+/// Why a state cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BadState {
+    /// The file cannot be read.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// It is none, or damaged.
+    #[error("line {line}: {why}")]
+    Damaged {
+        /// Which line, from 1.
+        line: usize,
+        /// Why.
+        why: String,
+    },
+    /// It is of another version.
+    #[error("its format is {0}, and this version of mqsafe reads {SCHEMA}")]
+    Format(String),
+    /// Two states are of different things.
+    #[error("one is of {0}, the other of {1}")]
+    Other(String, String),
+    /// Both read the same offsets, each as a part of more, so that it cannot be told what was read twice.
+    #[error("both read offsets {from} to {to} of {place}, each together with others")]
+    Overlap {
+        /// What a person calls the place.
+        place: String,
+        /// The first offset.
+        from: i64,
+        /// The last offset.
+        to: i64,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    schema: String,
+    broker: String,
+    topic: String,
+    how: String,
+    compacted: Option<bool>,
+    stopped: bool,
+    unread: Option<String>,
+    assumption: Option<String>,
+    aborted_read: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    Partition(PartitionLine),
+    Piece(PieceLine),
+    Lane(Box<LaneLine>),
+    End(usize),
+}
+
+#[derive(Serialize, Deserialize)]
+struct PartitionLine {
+    node: Option<String>,
+    partition: i32,
+    from: i64,
+    to: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    log_start: Option<i64>,
+    read_to: i64,
+    records: u64,
+    bytes: u64,
+    times_ms: Option<(i64, i64)>,
+    error: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PieceLine {
+    node: Option<String>,
+    partition: i32,
+    from: i64,
+    to: i64,
+    read: u64,
+    stamped: u64,
+    corrupt: u64,
+}
+
+type Ranges = Vec<(u64, u64)>;
+
+#[derive(Serialize, Deserialize)]
+struct LaneLine {
+    name: String,
+    home: u64,
+    seen: Ranges,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    away: Ranges,
+    #[serde(default, skip_serializing_if = "is_none")]
+    moved: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    voids: Ranges,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    repeated: Ranges,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    late: Ranges,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    unread: Ranges,
+}
+
+fn is_none(n: &u64) -> bool {
+    *n == 0
+}
+
+impl State {
+    /// Writes it. The same state gives the same bytes.
+    ///
+    /// # Errors
+    /// As the writer.
+    pub fn write(&mut self, to: &mut dyn Write) -> io::Result<()> {
+        self.tracker.pause();
+        let report = &self.report;
+        let mut lines = 0;
+        let mut put = |line: String| {
+            lines += 1;
+            writeln!(to, "{line}")
+        };
+        put(serde_json::to_string(&Head {
+            schema: SCHEMA.to_owned(),
+            broker: self.broker.clone(),
+            topic: self.topic.clone(),
+            how: self.how.clone(),
+            compacted: report.compacted,
+            stopped: report.stopped,
+            unread: report.unread.clone(),
+            assumption: report.assumption.clone(),
+            aborted_read: self.aborted_read,
+        })?)?;
+        for read in &report.partitions {
+            put(serde_json::to_string(&Line::Partition(PartitionLine {
+                node: read.node.clone(),
+                partition: read.partition,
+                from: read.from,
+                to: read.to,
+                log_start: read.log_start,
+                read_to: read.read_to,
+                records: read.records,
+                bytes: read.bytes,
+                times_ms: read.times_ms,
+                error: read.error.clone(),
+            }))?)?;
+        }
+        for (place, pieces) in self.tracker.pieces() {
+            for piece in pieces {
+                put(serde_json::to_string(&Line::Piece(PieceLine {
+                    node: place.node.clone(),
+                    partition: place.partition,
+                    from: piece.from,
+                    to: piece.to,
+                    read: piece.counts.read,
+                    stamped: piece.counts.stamped,
+                    corrupt: piece.counts.corrupt,
+                }))?)?;
+                let mut lanes: Vec<_> = piece
+                    .lanes
+                    .iter()
+                    .map(|(no, lane)| (self.tracker.name(*no), lane))
+                    .collect();
+                lanes.sort_unstable_by_key(|(name, _)| *name);
+                for ((producer, name), lane) in lanes {
+                    put(serde_json::to_string(&Line::Lane(Box::new(line_of(
+                        format!("{producer} {name}"),
+                        lane,
+                    ))))?)?;
+                }
+            }
+        }
+        let end = serde_json::to_string(&Line::End(lines + 1))?;
+        writeln!(to, "{end}")?;
+        to.flush()
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// [`BadState`] when it cannot be read, is of another version, or is not whole.
+    pub fn read(from: impl BufRead) -> Result<State, BadState> {
+        let mut state = State::default();
+        let mut piece: Option<(Place, (i64, i64, Counts), Vec<(String, Lane)>)> = None;
+        let mut ended = false;
+        for (no, text) in from.lines().enumerate() {
+            let line = no + 1;
+            let damaged = |why: String| BadState::Damaged { line, why };
+            let text = text?;
+            if no == 0 {
+                state.head(&text, line)?;
+                continue;
+            }
+            if ended {
+                return Err(damaged("something follows its end".to_owned()));
+            }
+            match serde_json::from_str(&text).map_err(|e| damaged(e.to_string()))? {
+                Line::Partition(read) => state.report.partitions.push(PartitionRead {
+                    partition: read.partition,
+                    node: read.node,
+                    from: read.from,
+                    to: read.to,
+                    log_start: read.log_start,
+                    read_to: read.read_to,
+                    records: read.records,
+                    bytes: read.bytes,
+                    times_ms: read.times_ms,
+                    error: read.error,
+                }),
+                Line::Piece(next) => {
+                    state.keep(piece.take(), line)?;
+                    if next.from > next.to {
+                        return Err(damaged("a piece ends before it begins".to_owned()));
+                    }
+                    let counts = Counts {
+                        read: next.read,
+                        stamped: next.stamped,
+                        corrupt: next.corrupt,
+                    };
+                    let place = Place {
+                        node: next.node,
+                        partition: next.partition,
+                    };
+                    piece = Some((place, (next.from, next.to, counts), Vec::new()));
+                }
+                Line::Lane(read) => {
+                    let lane = lane_of(&read).ok_or_else(|| damaged("a range ends before it begins".to_owned()))?;
+                    let Some((_, _, lanes)) = &mut piece else {
+                        return Err(damaged("a lane without a piece".to_owned()));
+                    };
+                    lanes.push((read.name, lane));
+                }
+                Line::End(lines) => {
+                    if lines != line {
+                        return Err(damaged(format!("{lines} lines were written")));
+                    }
+                    ended = true;
+                }
+            }
+        }
+        if !ended {
+            return Err(BadState::Damaged {
+                line: 0,
+                why: "its end is missing".to_owned(),
+            });
+        }
+        state.keep(piece, 0)?;
+        Ok(state)
+    }
+
+    fn head(&mut self, text: &str, line: usize) -> Result<(), BadState> {
+        let no_state = |_| BadState::Damaged {
+            line,
+            why: "this is no state of mqsafe verify".to_owned(),
+        };
+        let value: serde_json::Value = serde_json::from_str(text).map_err(no_state)?;
+        match value.get("schema").and_then(serde_json::Value::as_str) {
+            Some(SCHEMA) => {}
+            Some(other) => return Err(BadState::Format(other.to_owned())),
+            None => {
+                return Err(BadState::Damaged {
+                    line,
+                    why: "this is no state of mqsafe verify".to_owned(),
+                });
+            }
+        }
+        let head: Head = serde_json::from_value(value).map_err(|e| BadState::Damaged {
+            line,
+            why: e.to_string(),
+        })?;
+        (self.broker, self.topic, self.how) = (head.broker, head.topic, head.how);
+        self.aborted_read = head.aborted_read;
+        self.report = ScanReport {
+            partitions: Vec::new(),
+            compacted: head.compacted,
+            stopped: head.stopped,
+            unread: head.unread,
+            assumption: head.assumption,
+        };
+        Ok(())
+    }
+
+    fn keep(
+        &mut self,
+        piece: Option<(Place, (i64, i64, Counts), Vec<(String, Lane)>)>,
+        line: usize,
+    ) -> Result<(), BadState> {
+        let Some((place, counts, lanes)) = piece else {
+            return Ok(());
+        };
+        let known = self.tracker.covered(place.node.as_deref(), place.partition);
+        if known.iter().any(|(from, to)| counts.0 < *to && *from < counts.1) {
+            return Err(BadState::Damaged {
+                line,
+                why: "two of its pieces lie over each other".to_owned(),
+            });
+        }
+        self.tracker.restore(&place, counts, lanes);
+        Ok(())
+    }
+
+    /// Adds what another reader read of the same topic.
+    ///
+    /// # Errors
+    /// [`BadState::Other`] when it is of another topic, or was read in another way; [`BadState::Overlap`].
+    pub fn merge(&mut self, other: State) -> Result<(), BadState> {
+        let what = |state: &State| format!("{} ({})", state.topic, state.how);
+        if (&self.topic, &self.how) != (&other.topic, &other.how) {
+            return Err(BadState::Other(what(self), what(&other)));
+        }
+        self.tracker
+            .merge(other.tracker)
+            .map_err(|Overlap { place, from, to }| BadState::Overlap {
+                place: PartitionRead {
+                    partition: place.partition,
+                    node: place.node,
+                    ..PartitionRead::default()
+                }
+                .name(),
+                from,
+                to: to - 1,
+            })?;
+        self.aborted_read = self.aborted_read.zip(other.aborted_read).map(|(a, b)| a + b);
+        self.absorb(other.report, true);
+        Ok(())
+    }
+
+    /// Takes over what the broker said in a scan whose records the tracker has noted.
+    pub fn scanned(&mut self, report: ScanReport) {
+        for read in &report.partitions {
+            if read.read_to > read.from {
+                self.tracker
+                    .cover(read.node.as_deref(), read.partition, read.from, read.read_to);
+            }
+        }
+        self.absorb(report, false);
+    }
+
+    /// Adds a report; `keeps` says whether the faults of the one before still count.
+    fn absorb(&mut self, report: ScanReport, keeps: bool) {
+        let mine = &mut self.report;
+        let is_first = mine.partitions.is_empty() && mine.unread.is_none();
+        mine.compacted = match (mine.compacted, report.compacted) {
+            _ if is_first => report.compacted,
+            (Some(true), _) | (_, Some(true)) => Some(true),
+            (Some(false), Some(false)) => Some(false),
+            (None, _) | (_, None) => None,
+        };
+        mine.assumption = joined(mine.assumption.take(), report.assumption);
+        if keeps {
+            mine.unread = joined(mine.unread.take(), report.unread);
+            mine.stopped |= report.stopped;
+        } else {
+            (mine.unread, mine.stopped) = (report.unread, report.stopped);
+            mine.partitions.iter_mut().for_each(|read| read.error = None);
+        }
+        for theirs in report.partitions {
+            let known = mine
+                .partitions
+                .iter_mut()
+                .find(|p| p.partition == theirs.partition && p.node == theirs.node);
+            match known {
+                None => mine.partitions.push(theirs),
+                Some(known) => add_read(known, theirs),
+            }
+        }
+        mine.partitions
+            .sort_by(|a, b| (&a.node, a.partition).cmp(&(&b.node, b.partition)));
+        self.reconcile();
+    }
+
+    /// Says of each partition what is still unread, by what all readers read.
+    pub fn reconcile(&mut self) {
+        let mut is_whole = !self.report.partitions.is_empty();
+        for read in &mut self.report.partitions {
+            let covered = self.tracker.covered(read.node.as_deref(), read.partition);
+            let next = first_uncovered(&covered, read.from);
+            read.read_to = next.min(read.to);
+            if next >= read.to {
+                // What one reader left out another has read.
+                read.error = None;
+                continue;
+            }
+            is_whole = false;
+            if read.error.is_none() {
+                let end = covered.iter().map(|(from, _)| *from).find(|from| *from > next);
+                let end = end.unwrap_or(read.to).min(read.to);
+                read.error = Some(format!("offsets {next} to {} were not read", end - 1));
+            }
+        }
+        if is_whole {
+            (self.report.stopped, self.report.unread) = (false, None);
+        }
+    }
+
+    /// From which offset on a partition is still unread, where something of it was read.
+    pub fn resume(&self) -> Vec<(i32, i64)> {
+        let plain = self.report.partitions.iter().filter(|read| read.node.is_none());
+        plain
+            .map(|read| {
+                let covered = self.tracker.covered(None, read.partition);
+                (read.partition, first_uncovered(&covered, read.from))
+            })
+            .collect()
+    }
+}
+
+/// The first offset from `from` on that was not read.
+fn first_uncovered(covered: &[(i64, i64)], from: i64) -> i64 {
+    covered.iter().fold(
+        from,
+        |next, (first, end)| if *first <= next { next.max(*end) } else { next },
+    )
+}
+
+fn joined(a: Option<String>, b: Option<String>) -> Option<String> {
+    let mut all: Vec<String> = a
+        .iter()
+        .chain(&b)
+        .flat_map(|text| text.split("; "))
+        .map(str::to_owned)
+        .collect();
+    all.sort_unstable();
+    all.dedup();
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
+fn add_read(known: &mut PartitionRead, more: PartitionRead) {
+    known.from = known.from.min(more.from);
+    known.to = known.to.max(more.to);
+    known.records += more.records;
+    known.bytes += more.bytes;
+    known.times_ms = match (known.times_ms, more.times_ms) {
+        (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
+        (times, None) | (None, times) => times,
+    };
+    known.error = joined(known.error.take(), more.error);
+}
+
+fn line_of(name: String, lane: &Lane) -> LaneLine {
+    let rare = lane.seldom();
+    let of = |pick: fn(&Rare) -> &Numbers| rare.map(|rare| numbers::ranges(pick(rare))).unwrap_or_default();
+    LaneLine {
+        name,
+        home: lane.read_home(),
+        seen: numbers::ranges(lane.seen()),
+        away: of(|rare| &rare.away),
+        moved: lane.moved(),
+        voids: of(|rare| &rare.voids),
+        repeated: of(|rare| &rare.repeated),
+        late: of(|rare| &rare.late),
+        unread: of(|rare| &rare.unread),
+    }
+}
+
+fn lane_of(line: &LaneLine) -> Option<Lane> {
+    let set = |ranges: &Ranges| {
+        let is_good = ranges.iter().all(|(from, to)| from <= to);
+        is_good.then(|| ranges.iter().map(|(from, to)| *from..=*to).collect::<Numbers>())
+    };
+    let rare = Rare {
+        away: set(&line.away)?,
+        moved: line.moved,
+        voids: set(&line.voids)?,
+        repeated: set(&line.repeated)?,
+        late: set(&line.late)?,
+        unread: set(&line.unread)?,
+    };
+    Some(Lane::restored(set(&line.seen)?, line.home, rare))
+}
