@@ -296,13 +296,6 @@ fn a_transaction_that_cannot_be_kept_is_refused_before_anything_is_done() {
         ("amqp://guest@127.0.0.1:1", "orders", &[][..], "on RabbitMQ", "--tx"),
         ("rocketmq://127.0.0.1:1", "orders", &[], "on RocketMQ", "--exec"),
         (NOBODY, "orders", &["--acks", "1"], "--acks all", "leave --acks out"),
-        (
-            NOBODY,
-            "orders",
-            &["--acks", "0", "--no-spool"],
-            "--acks all",
-            "leave --acks out",
-        ),
     ] {
         let mut send = user.mqsafe();
         send.args(["send", "-b", broker, "-t", place, "--transaction"])
@@ -320,6 +313,20 @@ fn a_transaction_that_cannot_be_kept_is_refused_before_anything_is_done() {
             err(&refused)
         );
     }
+}
+
+#[test]
+fn without_a_spool_there_is_no_transaction() {
+    let user = User::new();
+    let mut send = user.mqsafe();
+    send.args(["send", "-b", NOBODY, "-t", "orders", "--transaction", "--no-spool"]);
+    let refused = send.write_stdin("a\n").output().unwrap();
+    assert_eq!(code(&refused), 2, "{}", err(&refused));
+    assert!(
+        err(&refused).contains("--transaction") && err(&refused).contains("--no-spool"),
+        "{}",
+        err(&refused)
+    );
 }
 
 #[test]
