@@ -6,7 +6,7 @@
 
 use super::send::pump;
 use super::stop::Asked;
-use super::together::{self, Held, Prepare, Waiting};
+use super::together::{self, Held, Prepare, Published, Waiting};
 use crate::connect;
 use crate::hooks;
 use crate::model::{Endpoint, Fate, Outcome, Problem, Result};
@@ -153,11 +153,11 @@ pub(super) fn deliver(
     }
     let mut held = match together::hold((&mut *spool, target, no), endpoint, &options, input, observer)? {
         Held::Whole(held) => held,
-        Held::Cut(mut held) => {
-            let why = "its input was not read to the end, so the action was not begun";
-            let messages = spool.decide(target, no, Some(why), now_ms())?;
-            settled(&mut held, observer, &messages, Fate::Refused, why);
-            held.why.get_or_insert_with(|| why.to_owned());
+        Held::Cut(mut held, why) => {
+            let why = format!("{why}, so the action was not begun");
+            let messages = spool.decide(target, no, Some(&why), now_ms())?;
+            settled(&mut held, observer, &messages, Fate::Refused, &why);
+            held.why.get_or_insert(why);
             held.outcome = held.outcome.and(Outcome::Negative);
             return Ok(held);
         }
@@ -223,7 +223,10 @@ pub(super) fn deliver(
                 (None, _) => {
                     let own = ids.first().map(|(first, _)| (*first, ids.len() as u64));
                     let after = Options { own, ..options };
-                    pump(spool, target, Arc::clone(endpoint), after, None, observer)?
+                    Published {
+                        report: pump(spool, target, Arc::clone(endpoint), after, None, observer)?,
+                        earlier_again: true,
+                    }
                 }
             };
             Ok(together::joined(held, published))

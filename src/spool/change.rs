@@ -142,6 +142,10 @@ impl Spool {
     /// [reopened](Spool::reopen) before it is used again.
     pub fn commit(&mut self, target: &Target, change: &Change<'_>) -> Result<Vec<Accepted>, SpoolError> {
         if let Some(memory) = &mut self.memory {
+            // Memory offers what it holds to whoever delivers, and a group must not be offered.
+            if change.hold.is_some() {
+                return Err(SpoolError::NotHeld);
+            }
             let (got, next_id) = memory.commit(change, self.next_id);
             self.next_id = next_id;
             return Ok(got);

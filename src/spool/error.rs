@@ -42,6 +42,9 @@ pub enum SpoolError {
     /// A failed commit closed the store and it was not opened again.
     #[error("the spool was closed after an earlier failure")]
     Closed,
+    /// Messages were to be held back where there is no spool that could.
+    #[error("there is no spool that could hold messages back until they are decided")]
+    NotHeld,
 }
 
 impl SpoolError {
@@ -67,7 +70,7 @@ impl SpoolError {
                 redb::Error::Io(e) => Some(e),
                 _ => None,
             },
-            SpoolError::InUse { .. } | SpoolError::Format { .. } | SpoolError::Closed => None,
+            SpoolError::InUse { .. } | SpoolError::Format { .. } | SpoolError::Closed | SpoolError::NotHeld => None,
         }
     }
 
@@ -99,6 +102,7 @@ impl SpoolError {
             SpoolError::Database { .. } | SpoolError::Closed => {
                 "keep the directory as it is, and give another --spool DIR meanwhile"
             }
+            SpoolError::NotHeld => "leave --no-spool out",
         }
     }
 }

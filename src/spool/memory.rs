@@ -313,6 +313,28 @@ mod tests {
         }
     }
 
+    /// It would be offered by itself, outside of its group.
+    #[test]
+    fn what_is_to_be_held_back_is_not_accepted() {
+        let mut spool = Spool::without().unwrap();
+        let target = spool.target("kafka://a:1", "orders").unwrap();
+        let message = NewMessage {
+            line: 1,
+            place: Place::Later(None),
+            key: None,
+            value: Some(b"v"),
+            headers: &[],
+            tag: None,
+        };
+        let change = Change {
+            accept: &[message],
+            hold: Some(1),
+            ..Change::default()
+        };
+        assert!(spool.commit(&target, &change).is_err());
+        assert!(spool.pending(&target, 0, usize::MAX, usize::MAX).unwrap().is_empty());
+    }
+
     #[test]
     fn what_has_ended_takes_no_room() {
         let mut spool = Spool::without().unwrap();

@@ -296,13 +296,6 @@ fn a_transaction_that_cannot_be_kept_is_refused_before_anything_is_done() {
         ("amqp://guest@127.0.0.1:1", "orders", &[][..], "on RabbitMQ", "--tx"),
         ("rocketmq://127.0.0.1:1", "orders", &[], "on RocketMQ", "--exec"),
         (NOBODY, "orders", &["--acks", "1"], "--acks all", "leave --acks out"),
-        (
-            NOBODY,
-            "orders",
-            &["--acks", "0", "--no-spool"],
-            "--acks all",
-            "leave --acks out",
-        ),
     ] {
         let mut send = user.mqsafe();
         send.args(["send", "-b", broker, "-t", place, "--transaction"])
@@ -320,6 +313,20 @@ fn a_transaction_that_cannot_be_kept_is_refused_before_anything_is_done() {
             err(&refused)
         );
     }
+}
+
+#[test]
+fn without_a_spool_there_is_no_transaction() {
+    let user = User::new();
+    let mut send = user.mqsafe();
+    send.args(["send", "-b", NOBODY, "-t", "orders", "--transaction", "--no-spool"]);
+    let refused = send.write_stdin("a\n").output().unwrap();
+    assert_eq!(code(&refused), 2, "{}", err(&refused));
+    assert!(
+        err(&refused).contains("--transaction") && err(&refused).contains("--no-spool"),
+        "{}",
+        err(&refused)
+    );
 }
 
 #[test]
@@ -347,6 +354,25 @@ fn a_transaction_without_a_broker_waits_whole_and_is_not_offered_by_itself() {
         "{}",
         err(&flushed)
     );
+}
+
+#[test]
+fn a_transaction_that_cannot_be_published_can_be_given_up() {
+    let user = User::new();
+    let mut send = user.send();
+    send.arg("--transaction");
+    assert_eq!(code(&send.write_stdin("a\nb\n").output().unwrap()), 4);
+    let mut drop = user.mqsafe();
+    let alone = drop.args(["spool", "drop", "0001/1", "--force", "--yes", "--spool", "spool"]);
+    let alone = alone.output().unwrap();
+    assert_eq!(code(&alone), 2, "{}", err(&alone));
+    assert!(err(&alone).contains("rollback` gives all of it up"), "{}", err(&alone));
+    // It is decided, so there is nothing to commit; its name is that of the group.
+    assert_eq!(code(&decide(&user, &["0", "commit"])), 2);
+    let given_up = decide(&user, &["0", "rollback"]);
+    assert_eq!(code(&given_up), 0, "{}", err(&given_up));
+    assert_eq!(user.spool("spool"), [0, 2, 0]);
+    assert_eq!(code(&flush(&user)), 0);
 }
 
 #[test]

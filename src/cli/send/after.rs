@@ -14,7 +14,7 @@ pub struct AfterArgs {
     pub exec: bool,
     /// Publish the whole input in one Kafka transaction, once all of it is in the spool: readers of committed messages get all of it
     /// or nothing
-    #[arg(long, conflicts_with_all = ["exec", "resume"])]
+    #[arg(long, conflicts_with_all = ["exec", "resume", "no_spool"])]
     pub transaction: bool,
     /// Where a copy of each message goes that failed for good, with the reason in its headers: a topic, a queue, or EXCHANGE|KEY
     #[arg(long, value_name = "TARGET", conflicts_with = "no_spool")]

@@ -162,7 +162,9 @@ impl Pump<'_> {
             own: self.own,
             earlier: self.earlier,
             held: self.held,
-            whole: whole && self.troubles.is_empty(),
+            // What is wrong with what earlier runs have left is not wrong with this input.
+            whole: whole && spool_is_there,
+            released: 0,
             lines: self.lines,
             read_to: self.read_to,
             latency: self.times.latency(),

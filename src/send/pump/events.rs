@@ -65,6 +65,8 @@ impl Pump<'_> {
         let InputEnd { lines, error, strict } = end;
         self.input_open = false;
         self.progress_at = Instant::now();
+        // Whatever stands behind it was not read.
+        self.cut_short |= error.is_some() || strict.is_some();
         if let Some(error) = error {
             let problem = Problem::unknown(format!("cannot read the input after line {lines}")).because(error);
             let next = format!("what was read until there was accepted; {}", self.how_to_go_on());
