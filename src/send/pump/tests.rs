@@ -1,0 +1,150 @@
+//! Single moves of the pump, against a broker that does what each test says.
+
+use super::*;
+use crate::model::{Deliver, Lanes, Offer, Outgoing, Position, Topology};
+use crate::send::{Receipt, State};
+use crate::spool::{NewMessage, Place};
+use std::sync::Mutex;
+
+/// Answers every message in one way, or nobody is there.
+struct Broker {
+    lanes: Option<Lanes>,
+    answer: fn() -> Delivery,
+    /// The key and lane of what was offered.
+    offered: Arc<Mutex<Vec<(String, i32)>>>,
+}
+
+impl Broker {
+    fn new(lanes: Option<Lanes>, answer: fn() -> Delivery) -> Broker {
+        Broker {
+            lanes,
+            answer,
+            offered: Arc::default(),
+        }
+    }
+}
+
+fn stored() -> Delivery {
+    Delivery::Stored(Position {
+        partition: 0,
+        offset: Some(1),
+    })
+}
+
+fn refused() -> Delivery {
+    Delivery::Refused("too large".to_owned())
+}
+
+struct Client {
+    answer: fn() -> Delivery,
+    offered: Arc<Mutex<Vec<(String, i32)>>>,
+}
+
+impl Endpoint for Broker {
+    fn topology(&self, _: Duration) -> std::result::Result<Topology, Unreached> {
+        let lanes = self.lanes.clone().ok_or_else(|| Unreached::new("nobody answers"))?;
+        Ok(Topology::Known(lanes))
+    }
+
+    fn publisher(&self, _: Deliver) -> Result<Box<dyn Publish>> {
+        Ok(Box::new(Client {
+            answer: self.answer,
+            offered: Arc::clone(&self.offered),
+        }))
+    }
+
+    fn last_error(&self) -> Option<String> {
+        None
+    }
+}
+
+impl Publish for Client {
+    fn offer(&mut self, message: &Outgoing<'_>) -> Offer {
+        let key = String::from_utf8_lossy(message.key.unwrap_or_default()).into_owned();
+        self.offered.lock().unwrap().push((key, message.partition));
+        Offer::Settled((self.answer)())
+    }
+
+    fn must_renew(&self) -> bool {
+        false
+    }
+
+    fn recall(&mut self) {}
+
+    fn renew(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Ear(Vec<(u64, crate::model::Fate)>);
+
+impl Observer for Ear {
+    fn receipt(&mut self, receipt: &Receipt<'_>) {
+        self.0.push((receipt.line, receipt.fate));
+    }
+
+    fn state(&mut self, _: &State) {}
+}
+
+fn options() -> Options {
+    let time = Duration::from_millis(300);
+    Options::to_deliver(time, time, time)
+}
+
+fn store() -> (Spool, Target) {
+    let mut spool = Spool::in_memory().unwrap();
+    let target = spool.target("kafka://a:1", "orders").unwrap();
+    (spool, target)
+}
+
+fn accept(spool: &mut Spool, target: &Target, places: &[Place]) {
+    let message = |(line, place): (usize, &Place)| NewMessage {
+        line: line as u64 + 1,
+        place: *place,
+        key: Some(b"key"),
+        value: Some(b"value"),
+        headers: &[],
+        tag: None,
+    };
+    let new: Vec<NewMessage<'_>> = places.iter().enumerate().map(message).collect();
+    let change = crate::spool::Change {
+        accept: &new,
+        ..crate::spool::Change::default()
+    };
+    spool.commit(target, &change).unwrap();
+}
+
+fn run(spool: &mut Spool, target: &Target, broker: Broker, options: Options) -> Report {
+    let mut ear = Ear::default();
+    let pump = Pump::new(
+        spool,
+        target.clone(),
+        Arc::new(broker),
+        options,
+        None,
+        &mut ear,
+        Events::default(),
+    );
+    pump.unwrap().run().unwrap()
+}
+
+fn partitions(count: i32) -> Option<Lanes> {
+    Some(Lanes::Partitions(count))
+}
+
+#[test]
+fn what_a_killed_run_may_have_sent_is_in_doubt_also_where_it_counts_as_own() {
+    let (mut spool, target) = store();
+    // A lane and no word of it: a run that was killed may have handed them over.
+    accept(&mut spool, &target, &[Place::Now(0), Place::Now(0)]);
+    let counted = Options {
+        own: Some((0, 2)),
+        ..options()
+    };
+    run(&mut spool, &target, Broker::new(partitions(1), refused), counted);
+    accept(&mut spool, &target, &[Place::Now(0)]);
+    let next = spool.pending(&target, 0, 9, 999).unwrap();
+    assert_eq!(next[0].voids, "", "a number that may be in the log is called void");
+    assert_eq!(spool.stats().unwrap().failed, 2);
+}
