@@ -17,6 +17,10 @@ pub(super) struct Followers<'a> {
     connection: &'a Connection,
     dead_letter: Option<Target>,
     check: Option<(Target, Duration)>,
+    /// The first local number of this run: dead letters below it were left by earlier runs.
+    first_own: u64,
+    /// How many such wait.
+    earlier: u64,
 }
 
 impl<'a> Followers<'a> {
@@ -42,8 +46,13 @@ impl<'a> Followers<'a> {
         let after = &args.after;
         let dead_letter = after.dead_letter.as_deref().map(&mut target).transpose()?;
         let check = after.check_topic.as_deref().map(target).transpose()?;
+        let earlier = dead_letter
+            .as_ref()
+            .map_or(Ok(0), |to| spool.waiting(to).map(|w| w.count))?;
         Ok(Followers {
             connection,
+            first_own: spool.next_id(),
+            earlier,
             dead_letter,
             check: check.map(|target| (target, after.check_after)),
         })
@@ -100,14 +109,14 @@ impl<'a> Followers<'a> {
 
     fn dead_letters(&self, target: &Target, spool: &mut Spool, args: &SendArgs, ui: &Ui) -> Result<Outcome> {
         let waiting = spool.waiting(target)?;
-        let Some(first) = waiting.first else {
+        if waiting.count == 0 {
             return Ok(Outcome::Good);
-        };
+        }
         let endpoint = broker::endpoint(self.connection, &target.topic, How::default())?;
         let waits = &args.wait;
         let mut options = Options::to_deliver(waits.connect_timeout, waits.delivery_timeout, waits.grace);
         options.max_attempts = waits.max_attempts;
-        options.own = Some((first, waiting.count));
+        options.own = Some((self.first_own, waiting.count.saturating_sub(self.earlier)));
         let at = spool.path().map(|p| p.display().to_string());
         let mut teller = Teller::new(ui, None);
         let run = pump(spool, target, endpoint, options, None, &mut teller);

@@ -7,6 +7,8 @@ mod durable;
 mod end;
 mod events;
 mod hand_over;
+#[cfg(test)]
+mod tests;
 
 use super::event::{Deliveries, Event, Events};
 use super::flight::{ByNumber, Flight, Flights};
@@ -176,6 +178,8 @@ pub struct Pump<'a> {
     placed_from: u64,
     /// The first local number of this run; smaller ones were left by earlier runs.
     first_own: u64,
+    /// What was accepted before this pump has a smaller local number, also where it counts as this run's own.
+    first_new: u64,
     /// Where to go back to once nothing is in flight: the smallest number that came back without a verdict.
     rewind: Option<u64>,
     /// Partitions that the client takes nothing for just now, and the first message that waits for each. The others go on.
@@ -206,6 +210,8 @@ pub struct Pump<'a> {
     recall_why: Option<String>,
     /// Lanes that the broker does not offer, and how many messages wait for each.
     gone: BTreeMap<i32, u64>,
+    /// Messages without a lane that want one which the broker does not offer, with what they want.
+    homeless: BTreeMap<u64, Option<i32>>,
     /// How many messages have which lane at the start.
     lanes: BTreeMap<i32, u64>,
     settled: Vec<Settled>,
@@ -297,6 +303,7 @@ impl<'a> Pump<'a> {
             cursor: waiting.first.unwrap_or(next_id),
             placed_from: waiting.last_without_lane.map_or(0, |id| id + 1),
             first_own,
+            first_new: next_id,
             rewind: None,
             parked: HashMap::new(),
             resume_at: None,
@@ -313,6 +320,7 @@ impl<'a> Pump<'a> {
             recalling: false,
             recall_why: None,
             gone: BTreeMap::new(),
+            homeless: BTreeMap::new(),
             lanes: waiting.lanes,
             settled: Vec::new(),
             landed: Vec::new(),
@@ -421,14 +429,16 @@ impl<'a> Pump<'a> {
         self.tries.get(&id).or_else(|| self.before.get(&id))
     }
 
-    /// Whether an earlier run that could not write it down may have handed over a message.
+    /// Whether an earlier run that could not write it down may have handed over a message. To count as this run's own says
+    /// nothing of that.
     fn perhaps_sent(&self, id: u64, has_lane: bool) -> bool {
-        has_lane && id < self.first_own.min(self.untried_from) && self.tried(id).is_none()
+        has_lane && id < self.first_new.min(self.untried_from) && self.tried(id).is_none()
     }
 
     /// Messages that have no verdict and can get one in this run.
     fn deliverable(&self) -> u64 {
-        self.open().saturating_sub(self.gone.values().sum())
+        self.open()
+            .saturating_sub(self.gone.values().sum::<u64>() + self.homeless.len() as u64)
     }
 
     /// Whether lines that were read can still become messages.
