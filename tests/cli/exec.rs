@@ -357,6 +357,25 @@ fn a_transaction_without_a_broker_waits_whole_and_is_not_offered_by_itself() {
 }
 
 #[test]
+fn a_transaction_that_cannot_be_published_can_be_given_up() {
+    let user = User::new();
+    let mut send = user.send();
+    send.arg("--transaction");
+    assert_eq!(code(&send.write_stdin("a\nb\n").output().unwrap()), 4);
+    let mut drop = user.mqsafe();
+    let alone = drop.args(["spool", "drop", "spool/1", "--force", "--yes", "--spool", "spool"]);
+    let alone = alone.output().unwrap();
+    assert_eq!(code(&alone), 2, "{}", err(&alone));
+    assert!(err(&alone).contains("rollback` gives all of it up"), "{}", err(&alone));
+    // It is decided, so there is nothing to commit; its name is that of the group.
+    assert_eq!(code(&decide(&user, &["0", "commit"])), 2);
+    let given_up = decide(&user, &["0", "rollback"]);
+    assert_eq!(code(&given_up), 0, "{}", err(&given_up));
+    assert_eq!(user.spool("spool"), [0, 2, 0]);
+    assert_eq!(code(&flush(&user)), 0);
+}
+
+#[test]
 fn a_second_interrupt_leaves_the_action_undecided_and_tells_the_counts() {
     let user = User::new();
     let mut send = Command::new(BINARY);

@@ -5,7 +5,7 @@ use super::{now_ms, paths};
 use crate::cli::{Decision, SpoolDecideArgs};
 use crate::command::exec::{self, Action, Ended};
 use crate::model::{Outcome, Problem, Result};
-use crate::spool::{Group, Phase, Target};
+use crate::spool::{Group, Phase, Target, Way};
 use crate::ui::{Table, Ui};
 
 pub(super) fn run(args: &SpoolDecideArgs, ui: &Ui) -> Result<Outcome> {
@@ -15,7 +15,9 @@ pub(super) fn run(args: &SpoolDecideArgs, ui: &Ui) -> Result<Outcome> {
         all.extend(store.spool.undecided()?.into_iter().map(|(t, g)| (at, t, g)));
     }
     // One that never began is settled by the next run, and one that is only to be published by the broker: neither is a question.
-    all.retain(|(_, _, group)| is_a_question(group));
+    // But whoever names a transaction may give it up.
+    let gives_up = args.decision == Some(Decision::Rollback);
+    all.retain(|(_, _, group)| is_a_question(group) || (gives_up && can_be_given_up(group)));
     let Some(id) = &args.id else {
         return list(&stores, &all, ui);
     };
@@ -73,6 +75,13 @@ fn is_a_question(group: &Group) -> bool {
         Some(Phase::Decided) => false,
         Some(Phase::Committing) => true,
     }
+}
+
+/// Whether a group that is decided can still be rolled back: no commit of its transaction was asked for, so no reader gets to see
+/// it. Its lane or its topic may be gone for good.
+fn can_be_given_up(group: &Group) -> bool {
+    let together = group.together.as_ref();
+    together.is_some_and(|t| t.way == Way::Transaction && t.phase == Phase::Decided)
 }
 
 fn named(store: &str, no: u64, id: &str) -> bool {

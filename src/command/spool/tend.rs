@@ -129,12 +129,28 @@ fn may_be_stored(message: &Chosen) -> bool {
 
 /// What belongs together is decided together.
 fn not_undecided(stores: &Stores, choices: &[Choice]) -> Result<()> {
-    match names(stores, choices, |m| matches!(m.held, Held::Undecided { .. })) {
-        Some(undecided) => Err(Problem::usage("some belong to a local action or a transaction")
-            .because(undecided)
-            .next("`mqsafe spool decide` ends all of it")),
-        None => Ok(()),
-    }
+    let Some(undecided) = names(stores, choices, |m| matches!(m.held, Held::Undecided { .. })) else {
+        return Ok(());
+    };
+    // What only waits to be published is no question that a list of them would show.
+    let only_waits = choices.iter().find_map(|choice| {
+        choice.messages.iter().find_map(|m| match m.held {
+            Held::Undecided {
+                group,
+                decided: true,
+                in_doubt: false,
+                ..
+            } => Some(stores.id(choice.store, group)),
+            _ => None,
+        })
+    });
+    let next = match only_waits {
+        Some(group) => format!("`mqsafe spool decide {group} rollback` gives all of it up"),
+        None => "`mqsafe spool decide` ends all of it".to_owned(),
+    };
+    Err(Problem::usage("some belong to a local action or a transaction")
+        .because(undecided)
+        .next(next))
 }
 
 fn check_retry(stores: &Stores, choices: &[Choice], args: &SpoolRetryArgs) -> Result<()> {
