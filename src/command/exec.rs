@@ -153,11 +153,11 @@ pub(super) fn deliver(
     }
     let mut held = match together::hold((&mut *spool, target, no), endpoint, &options, input, observer)? {
         Held::Whole(held) => held,
-        Held::Cut(mut held) => {
-            let why = "its input was not read to the end, so the action was not begun";
-            let messages = spool.decide(target, no, Some(why), now_ms())?;
-            settled(&mut held, observer, &messages, Fate::Refused, why);
-            held.why.get_or_insert_with(|| why.to_owned());
+        Held::Cut(mut held, why) => {
+            let why = format!("{why}, so the action was not begun");
+            let messages = spool.decide(target, no, Some(&why), now_ms())?;
+            settled(&mut held, observer, &messages, Fate::Refused, &why);
+            held.why.get_or_insert(why);
             held.outcome = held.outcome.and(Outcome::Negative);
             return Ok(held);
         }

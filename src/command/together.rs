@@ -59,8 +59,9 @@ pub(super) fn name(way: Way, target: &Target) -> String {
 pub(super) enum Held {
     /// All of it is stored.
     Whole(Report),
-    /// It is not all there, or not all of it was readable.
-    Cut(Report),
+    /// It cannot be published as a whole, and this is why: it is not all there, not all of it was readable, or one of them has no
+    /// lane to go to.
+    Cut(Report, String),
 }
 
 /// Stores the input as a group that nobody is offered yet. When nothing of it was accepted the group is gone.
@@ -76,8 +77,19 @@ pub(super) fn hold(
         ..options.clone()
     };
     match pump(spool, target, Arc::clone(endpoint), hold, Some(input), observer) {
-        Ok(held) if held.whole => Ok(Held::Whole(held)),
-        Ok(held) => Ok(Held::Cut(held)),
+        Ok(held) if held.whole => {
+            let group = spool.undecided()?.into_iter().map(|(_, group)| group);
+            let in_one = |group: &Group| group.together.as_ref().is_some_and(|t| t.way == Way::Transaction);
+            // What is prepared gets its lanes before anything is decided.
+            Ok(match group.into_iter().find(|g| g.no == no && in_one(g)) {
+                Some(group) => match of((spool, target, group), endpoint, options, observer)?.misplaced()? {
+                    Some(why) => Held::Cut(held, why),
+                    None => Held::Whole(held),
+                },
+                None => Held::Whole(held),
+            })
+        }
+        Ok(held) => Ok(Held::Cut(held, "its input was not read to the end".to_owned())),
         Err(problem) => {
             spool.decide(target, no, Some("nothing was accepted"), now_ms())?;
             Err(problem)
@@ -97,11 +109,11 @@ pub(super) fn transaction(
     spool.publish_together(target, no, Way::Transaction, &name(Way::Transaction, target))?;
     let held = match hold((&mut *spool, target, no), endpoint, options, input, observer)? {
         Held::Whole(held) => held,
-        Held::Cut(mut held) => {
-            let why = "its input was not read to the end, and it is all or nothing";
-            let messages = spool.decide(target, no, Some(why), now_ms())?;
-            settled(&mut held, observer, &messages, Fate::Refused, why);
-            held.why.get_or_insert_with(|| why.to_owned());
+        Held::Cut(mut held, why) => {
+            let why = format!("{why}, and it is all or nothing");
+            let messages = spool.decide(target, no, Some(&why), now_ms())?;
+            settled(&mut held, observer, &messages, Fate::Refused, &why);
+            held.why.get_or_insert(why);
             held.outcome = held.outcome.and(Outcome::Negative);
             return Ok(held);
         }
@@ -147,7 +159,7 @@ pub(super) fn publish(
         Some(waiting) => together.hand_out_prepared(waiting.0),
         None => together.publish(),
     };
-    let loose = (ids.len() as u64).saturating_sub(report.own.accepted());
+    let loose = report.released;
     if loose > 0 && report.spool_is_there {
         let own = ids.first().map(|(first, _)| (*first, loose));
         let after = Options { own, ..options.clone() };

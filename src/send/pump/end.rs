@@ -164,6 +164,7 @@ impl Pump<'_> {
             held: self.held,
             // What is wrong with what earlier runs have left is not wrong with this input.
             whole: whole && spool_is_there,
+            released: 0,
             lines: self.lines,
             read_to: self.read_to,
             latency: self.times.latency(),

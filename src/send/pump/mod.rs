@@ -103,6 +103,8 @@ pub struct Report {
     pub held: u64,
     /// Whether the whole input was read and stored.
     pub whole: bool,
+    /// Messages of a group that wait like all others from now on; they are in no count of this report.
+    pub released: u64,
     /// The last line of the input that was accepted or rejected.
     pub lines: u64,
     /// The beginning of the input that was accepted or rejected; `None` when it is no sequence of bytes, or nothing was.

@@ -14,6 +14,7 @@ use super::places::{self, Places};
 use super::pump::{Options, Report};
 use crate::model::{Endpoint, Fate, Lanes, Outcome, Outgoing, Problem, Result, Signal, Stamp, Tally, Topology};
 use crate::spool::{Change, Group, Pending, Phase, Settled, Spool, SpoolError, Target, Verdict, Way};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -39,6 +40,10 @@ pub struct Together<'a> {
     stopping: Option<(Signal, Instant)>,
     abandoned: bool,
     tally: Tally,
+    /// Messages that were told and that the store still has in the group: nothing more is done with them in this run.
+    told: HashSet<u64>,
+    /// Messages that wait like all others now.
+    released: u64,
     times: Times,
     lines: u64,
     why: Option<String>,
@@ -95,6 +100,8 @@ impl<'a> Together<'a> {
             stopping: None,
             abandoned: false,
             tally: Tally::default(),
+            told: HashSet::new(),
+            released: 0,
             times: Times::default(),
             lines: 0,
             why: None,
@@ -113,20 +120,88 @@ impl<'a> Together<'a> {
             // Nothing of it is here; whoever asked looks at what the spool holds.
             None => Ok(()),
         };
-        if let Err(problem) = done {
-            self.why.get_or_insert_with(|| problem.to_string());
-            self.troubles.push(problem.with_outcome(Outcome::Spooled));
-        }
-        self.report()
+        self.ended(done)
     }
 
     /// The same for messages that were prepared by this process.
     pub fn hand_out_prepared(mut self, preparing: Preparing) -> Report {
-        if let Err(problem) = self.hand_out(preparing) {
+        let done = self.hand_out(preparing);
+        self.ended(done)
+    }
+
+    /// Also where it broke on the way, what has no verdict is told.
+    fn ended(mut self, done: Result<()>) -> Report {
+        if let Err(problem) = done {
             self.why.get_or_insert_with(|| problem.to_string());
             self.troubles.push(problem.with_outcome(Outcome::Spooled));
+            let fate = self.fate();
+            // It may be the store that broke.
+            if self.stays(fate).is_err()
+                && let Err(problem) = self.reopen().and_then(|()| self.stays(fate))
+            {
+                self.troubles.push(problem.with_outcome(Outcome::Spooled));
+            }
         }
         self.report()
+    }
+
+    fn reopen(&mut self) -> Result<()> {
+        Ok(self.spool.reopen()?)
+    }
+
+    /// What a message without a verdict is: in doubt when a commit was asked for, or when the broker may have been told to hand it
+    /// out.
+    fn fate(&self) -> Fate {
+        if is_committing(&self.group) || self.is(Way::Prepared) {
+            Fate::InDoubt
+        } else {
+            Fate::Spooled
+        }
+    }
+
+    fn is(&self, way: Way) -> bool {
+        self.group.together.as_ref().is_some_and(|t| t.way == way)
+    }
+
+    /// The first message that asks for a lane which is not there, in words. `None` when there is none, or when nobody says which
+    /// lanes there are.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn misplaced(mut self) -> Result<Option<String>> {
+        let Ok(Topology::Known(lanes)) = self.endpoint.topology(SLICE) else {
+            return Ok(None);
+        };
+        let (places, mut from) = (self.number(lanes)?, 0);
+        loop {
+            let page = self.page(from)?;
+            let Some(last) = page.last() else { return Ok(None) };
+            from = last.id + 1;
+            let asks = |message: &Pending| message.wish.filter(|wish| !places.has(*wish));
+            if let Some((line, wish)) = page.iter().find_map(|m| Some((m.line, asks(m)?))) {
+                return Ok(Some(format!(
+                    "line {line} asks for partition {wish}, and {} has {}",
+                    self.target.words(),
+                    places.words()
+                )));
+            }
+        }
+    }
+
+    /// Where a transaction cannot be published until somebody else does something, it can be given up instead.
+    fn or_given_up(&self, problem: Problem) -> Problem {
+        if !self.is(Way::Transaction) {
+            return problem;
+        }
+        let instead = format!(
+            "`mqsafe spool decide {} rollback` gives all of its messages up",
+            self.group.no
+        );
+        let next = match &problem.next {
+            Some(next) => format!("{next}; {instead}"),
+            None => instead,
+        };
+        problem.next(next)
     }
 
     fn hear(&mut self) {
@@ -175,7 +250,7 @@ impl<'a> Together<'a> {
                     self.progress_at = Instant::now();
                     return Ok(Some(self.number(lanes)?));
                 }
-                Ok(other) => return Err(places::problem(&self.target, other)),
+                Ok(other) => return Err(self.or_given_up(places::problem(&self.target, other))),
                 Err(unreached) => {
                     last = unreached.to_string();
                     if unreached.is_refusal() {
@@ -226,11 +301,10 @@ impl<'a> Together<'a> {
                 };
                 if !places.offers(lane) {
                     let lane = self.target.lane(lane);
-                    return Err(
-                        Problem::unknown(format!("{lane} is not there, where line {} goes", message.line))
-                            .because(format!("{} has {}", self.target.words(), places.count()))
-                            .next("all of its messages wait for that"),
-                    );
+                    let problem = Problem::unknown(format!("{lane} is not there, where line {} goes", message.line))
+                        .because(format!("{} has {}", self.target.words(), places.count()))
+                        .next("all of its messages wait for that");
+                    return Err(self.or_given_up(problem));
                 }
             }
             if !wanted.is_empty() {
@@ -266,6 +340,10 @@ impl<'a> Together<'a> {
         };
         let written = self.spool.settle_group(&self.target, self.group.no, &change, loose);
         for (item, settled) in items.iter().zip(&settle) {
+            // The group may still hold what could not be written down.
+            if written.is_err() && !self.told.insert(item.id) {
+                continue;
+            }
             let (fate, reason) = match &settled.verdict {
                 Verdict::Confirmed(_) => (Fate::Stored, None),
                 Verdict::Failed(why) | Verdict::GivenUp(why) => (Fate::Refused, Some(why.as_str())),
@@ -316,13 +394,20 @@ impl<'a> Together<'a> {
             let Some(last) = page.last() else { return Ok(()) };
             from = last.id + 1;
             for message in &page {
+                if !self.told.insert(message.id) {
+                    continue;
+                }
                 let latency_ms = u64::try_from(now_ms() - message.accepted_ms).unwrap_or(0);
                 self.tell(&Item::of(message), fate, 0, latency_ms, why.as_deref());
             }
         }
     }
 
-    fn report(self) -> Report {
+    fn report(mut self) -> Report {
+        // What cannot be found any more is not gone: nothing is known about it.
+        let known = self.tally.accepted() + self.released;
+        self.tally
+            .count(Fate::InDoubt, self.group.messages.saturating_sub(known));
         let waits = self.tally.in_doubt + self.tally.spooled > 0;
         let there = self.spool.is_there();
         let kept = self.spool.is_durable() && there;
@@ -346,6 +431,7 @@ impl<'a> Together<'a> {
             earlier: Tally::default(),
             held: 0,
             whole: true,
+            released: self.released,
             lines: self.lines,
             read_to: None,
             latency: self.times.latency(),

@@ -6,6 +6,9 @@ use crate::model::{
     Committed, Decide, Deliver, Delivery, Ended, Found, Hindered, Offer, Position, Prepare, Prepared, Probe, Publish,
     Transact, Unreached,
 };
+use crate::send::input::InputEnd;
+use crate::send::{Input, InputOptions, Pump, Source};
+use crate::spool::disk::{Disk, Failing, Fault};
 use crate::spool::{NewMessage, Place};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -66,6 +69,25 @@ impl Broker {
 
 struct Client(Broker, Deliver);
 
+/// Sends nothing by itself.
+struct Idle;
+
+impl Publish for Idle {
+    fn offer(&mut self, _: &Outgoing<'_>) -> Offer {
+        Offer::Settled(Delivery::NotSent("only together".to_owned()))
+    }
+
+    fn must_renew(&self) -> bool {
+        false
+    }
+
+    fn recall(&mut self) {}
+
+    fn renew(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
 impl Endpoint for Broker {
     fn topology(&self, _: Duration) -> std::result::Result<Topology, Unreached> {
         match self.truth().fails() {
@@ -75,7 +97,7 @@ impl Endpoint for Broker {
     }
 
     fn publisher(&self, _: Deliver) -> Result<Box<dyn Publish>> {
-        Err(Problem::usage("only together"))
+        Ok(Box::new(Idle))
     }
 
     fn last_error(&self) -> Option<String> {
@@ -382,4 +404,177 @@ fn what_is_prepared_is_handed_out_once_or_sent_like_others() {
     for seed in (0..300).map(|n| seed.wrapping_add(n)) {
         assert_eq!(prepared(seed), None, "MQSAFE_TEST_SEED={seed}");
     }
+}
+
+/// Remembers what was told.
+#[derive(Default)]
+struct Ear(Vec<Fate>);
+
+impl Observer for Ear {
+    fn receipt(&mut self, receipt: &Receipt<'_>) {
+        self.0.push(receipt.fate);
+    }
+
+    fn state(&mut self, _: &crate::send::State) {}
+}
+
+/// A group of five that is prepared and decided, on a disk that can fail.
+fn five_on(disk: &Disk, broker: &Broker) -> (Spool, Target, Group, Preparing) {
+    let mut spool = Spool::on(disk).unwrap();
+    let target = spool.target("rocketmq://a:1", "t").unwrap();
+    let its = held(&mut spool, &target, Way::Prepared, 5);
+    let mut preparing = Preparing::connect(&spool, &target, broker).unwrap();
+    let done = together(&mut spool, &target, its.clone(), broker, &mut Deaf).prepare(&mut preparing);
+    assert_eq!(done.unwrap(), Preparation::Ready(None));
+    spool.advance(&target, its.no, Phase::Decided, &[]).unwrap();
+    let its = group(&spool, its.no).unwrap();
+    (spool, target, its, preparing)
+}
+
+/// The next change of the disk fails, and then it works again.
+fn fail_once(disk: &Disk) {
+    let (fault, from) = (Fault::Broken, disk.changes());
+    disk.fail(Failing {
+        fault,
+        from,
+        to: from + 1,
+    });
+}
+
+#[test]
+fn what_was_handed_out_is_counted_once_when_the_store_fails() {
+    let (disk, broker, mut ear) = (Disk::default(), Broker::new(1, false), Ear::default());
+    let (mut spool, target, its, preparing) = five_on(&disk, &broker);
+    fail_once(&disk);
+    let (endpoint, events) = (Arc::new(broker.clone()), Events::default());
+    let run = Together::new(&mut spool, target, its, endpoint, options(), &mut ear, events);
+    let report = run.hand_out_prepared(preparing);
+    assert!(disk.failed() > 0);
+    assert_eq!((report.own.stored, report.own.accepted()), (5, 5), "{}", report.own);
+    assert_eq!(report.released, 0);
+    assert_eq!(ear.0, [Fate::Stored; 5]);
+    assert_eq!(
+        report.outcome,
+        Outcome::Spooled.and(Outcome::combine(report.troubles.iter().map(|t| t.outcome)))
+    );
+}
+
+#[test]
+fn what_could_not_be_let_go_is_told_and_is_not_waited_for() {
+    let (disk, broker, mut ear) = (Disk::default(), Broker::new(1, false), Ear::default());
+    let (mut spool, target, its, preparing) = five_on(&disk, &broker);
+    broker.truth().half.clear();
+    fail_once(&disk);
+    let (endpoint, events) = (Arc::new(broker.clone()), Events::default());
+    let run = Together::new(&mut spool, target.clone(), its, endpoint, options(), &mut ear, events);
+    let report = run.hand_out_prepared(preparing);
+    assert!(disk.failed() > 0);
+    assert_eq!((report.own.in_doubt, report.own.accepted()), (5, 5), "{}", report.own);
+    assert_eq!((report.released, spool.waiting(&target).unwrap().count), (0, 0));
+    assert_eq!(ear.0, [Fate::InDoubt; 5]);
+    // The same with a disk that works lets go of all of them.
+    let (disk, broker) = (Disk::default(), Broker::new(1, false));
+    let (mut spool, target, its, preparing) = five_on(&disk, &broker);
+    broker.truth().half.clear();
+    let report = together(&mut spool, &target, its, &broker, &mut Deaf).hand_out_prepared(preparing);
+    assert_eq!((report.released, report.own.accepted()), (5, 0));
+    assert_eq!(spool.waiting(&target).unwrap().count, 5);
+}
+
+#[test]
+fn a_transaction_whose_lane_is_not_there_is_told_and_can_be_given_up() {
+    let (broker, mut ear) = (Broker::new(1, false), Ear::default());
+    let mut spool = Spool::in_memory().unwrap();
+    let target = spool.target("kafka://a:1", "t").unwrap();
+    let its = held(&mut spool, &target, Way::Transaction, 2);
+    let why = together(&mut spool, &target, its.clone(), &broker, &mut Deaf).misplaced();
+    assert_eq!(why.unwrap(), None);
+    let message = NewMessage {
+        line: 3,
+        place: Place::Later(Some(3)),
+        key: None,
+        value: Some(b"v"),
+        headers: &[],
+        tag: None,
+    };
+    let change = Change {
+        accept: &[message],
+        hold: Some(its.no),
+        now_ms: 1,
+        ..Change::default()
+    };
+    spool.commit(&target, &change).unwrap();
+    let why = together(&mut spool, &target, its.clone(), &broker, &mut Deaf).misplaced();
+    let why = why.unwrap().unwrap_or_default();
+    assert!(why.contains("line 3 asks for partition 3"), "{why}");
+    // One that was decided all the same, or whose lane has gone since.
+    spool.advance(&target, its.no, Phase::Decided, &[]).unwrap();
+    let its = group(&spool, its.no).unwrap();
+    let (endpoint, events, no) = (Arc::new(broker.clone()), Events::default(), its.no);
+    let run = Together::new(&mut spool, target, its, endpoint, options(), &mut ear, events);
+    let report = run.publish();
+    assert_eq!((report.own.spooled, report.own.accepted()), (3, 3), "{}", report.own);
+    assert_eq!(ear.0, [Fate::Spooled; 3]);
+    let next = report.troubles.iter().find_map(|t| t.next.clone()).unwrap_or_default();
+    assert!(next.contains(&format!("mqsafe spool decide {no} rollback")), "{next}");
+}
+
+/// Reads `input` into a group of a store where a message of an earlier run waits for a lane that is not there.
+fn read_whole(strict: bool, breaks: bool) -> Report {
+    let mut spool = Spool::on(&Disk::default()).unwrap();
+    let target = spool.target("kafka://a:1", "t").unwrap();
+    let old = NewMessage {
+        line: 1,
+        place: Place::Now(7),
+        key: None,
+        value: Some(b"old"),
+        headers: &[],
+        tag: None,
+    };
+    let change = Change {
+        accept: &[old],
+        now_ms: 1,
+        ..Change::default()
+    };
+    spool.commit(&target, &change).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("input");
+    // Too long for the second case.
+    std::fs::write(&file, "a\nb\nlonger\n").unwrap();
+    let how = InputOptions {
+        max_line_bytes: if strict { 3 } else { 100 },
+        strict,
+        ..InputOptions::default()
+    };
+    let input = Input::new(Source::file(&file, &how.form, None).unwrap(), how).unwrap();
+    let no = spool.begin_group(&target, "test", 1).unwrap();
+    let second = Duration::from_secs(1);
+    let options = Options {
+        hold: Some(no),
+        ..Options::to_deliver(5 * second, second, second)
+    };
+    let events = Events::default();
+    if breaks {
+        let error = Some(std::io::Error::other("the disk broke"));
+        let end = InputEnd {
+            lines: 0,
+            error,
+            strict: None,
+        };
+        events.sender.send(Event::InputEnd(end)).unwrap();
+    }
+    let endpoint = Arc::new(Broker::new(1, false));
+    let mut deaf = Deaf;
+    let pump = Pump::new(&mut spool, target, endpoint, options, Some(input), &mut deaf, events);
+    pump.and_then(Pump::run).unwrap()
+}
+
+#[test]
+fn only_what_is_wrong_with_the_input_makes_it_less_than_whole() {
+    let report = read_whole(false, false);
+    let told: Vec<String> = report.troubles.iter().map(ToString::to_string).collect();
+    assert!(told.iter().any(|t| t.contains("lanes that")), "{told:?}");
+    assert!(report.whole && report.held == 3, "{report:?}");
+    assert!(!read_whole(true, false).whole);
+    assert!(!read_whole(false, true).whole);
 }

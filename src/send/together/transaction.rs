@@ -2,9 +2,7 @@
 
 use super::{Item, SLICE, TICK, Together, is_committing, stamp, with_outgoing};
 use crate::hooks::{self, Phase as Mark};
-use crate::model::{
-    Committed, Deliver, Delivery, Fate, Found, Hindered, Offer, Outcome, Probe, Problem, Result, Transact,
-};
+use crate::model::{Committed, Deliver, Delivery, Found, Hindered, Offer, Outcome, Probe, Problem, Result, Transact};
 use crate::send::pump;
 use crate::spool::{Pending, Phase, Verdict};
 use std::collections::HashMap;
@@ -69,10 +67,7 @@ impl Together<'_> {
         if self.stopping.is_some() {
             self.why = Some("it was interrupted".to_owned());
         }
-        self.stays(match is_committing(&self.group) {
-            true => Fate::InDoubt,
-            false => Fate::Spooled,
-        })
+        self.stays(self.fate())
     }
 
     fn attempt(&mut self, farthest: &mut u64) -> Result<Attempt> {
