@@ -6,7 +6,7 @@
 
 use super::send::pump;
 use super::stop::Asked;
-use super::together::{self, Held, Prepare, Waiting};
+use super::together::{self, Held, Prepare, Published, Waiting};
 use crate::connect;
 use crate::hooks;
 use crate::model::{Endpoint, Fate, Outcome, Problem, Result};
@@ -223,7 +223,10 @@ pub(super) fn deliver(
                 (None, _) => {
                     let own = ids.first().map(|(first, _)| (*first, ids.len() as u64));
                     let after = Options { own, ..options };
-                    pump(spool, target, Arc::clone(endpoint), after, None, observer)?
+                    Published {
+                        report: pump(spool, target, Arc::clone(endpoint), after, None, observer)?,
+                        earlier_again: true,
+                    }
                 }
             };
             Ok(together::joined(held, published))

@@ -129,16 +129,39 @@ pub(super) fn transaction(
     Ok(joined(held, published))
 }
 
-/// One report of the run that stored messages and the one that published them.
-pub(super) fn joined(held: Report, published: Report) -> Report {
+/// What publishing came to.
+pub(super) struct Published {
+    /// All of it.
+    pub(super) report: Report,
+    /// Whether what earlier runs have left was delivered and counted with it.
+    pub(super) earlier_again: bool,
+}
+
+/// One report of the run that stored messages and the one that published them. Both may have delivered what earlier runs had left.
+pub(super) fn joined(mut held: Report, published: Published) -> Report {
+    let Published {
+        mut report,
+        earlier_again,
+    } = published;
+    if earlier_again {
+        // What had no verdict then was counted again; what was refused was not.
+        (held.earlier.in_doubt, held.earlier.spooled) = (0, 0);
+        if held.earlier.refused + held.own.rejected > 0 {
+            report.outcome = report.outcome.and(Outcome::Negative);
+        }
+    } else {
+        report.outcome = report.outcome.and(held.outcome);
+        report.troubles.splice(0..0, held.troubles);
+        report.why = report.why.or(held.why);
+    }
     Report {
-        own: held.own.plus(published.own),
-        earlier: held.earlier.plus(published.earlier),
+        own: held.own.plus(report.own),
+        earlier: held.earlier.plus(report.earlier),
         // They are published, or their verdict is known.
         held: 0,
         lines: held.lines,
         read_to: held.read_to,
-        ..published
+        ..report
     }
 }
 
@@ -150,7 +173,7 @@ pub(super) fn publish(
     observer: &mut dyn Observer,
     waiting: Option<Waiting>,
     ids: &[(u64, u64)],
-) -> Result<Report> {
+) -> Result<Published> {
     let Some(group) = spool.to_publish(target)?.into_iter().find(|group| group.no == no) else {
         return Err(Problem::unknown(format!("the spool holds no decided action {no}")));
     };
@@ -160,13 +183,14 @@ pub(super) fn publish(
         None => together.publish(),
     };
     let loose = report.released;
-    if loose > 0 && report.spool_is_there {
+    let earlier_again = loose > 0 && report.spool_is_there;
+    if earlier_again {
         let own = ids.first().map(|(first, _)| (*first, loose));
         let after = Options { own, ..options.clone() };
         let ordinary = pump(spool, target, Arc::clone(endpoint), after, None, observer)?;
         report = added(report, ordinary);
     }
-    Ok(report)
+    Ok(Published { report, earlier_again })
 }
 
 /// The counts and troubles of both.
@@ -291,5 +315,79 @@ impl Waiting {
     /// the broker gives the messages up.
     pub(super) fn give_up(mut self, handles: &[(u64, String)]) {
         self.0.drop_all(handles);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Tally;
+
+    fn report(own: Tally, earlier: Tally, outcome: Outcome) -> Report {
+        Report {
+            own,
+            earlier,
+            held: 0,
+            whole: true,
+            released: 0,
+            lines: 0,
+            read_to: None,
+            latency: None,
+            why: None,
+            troubles: Vec::new(),
+            note: None,
+            spool_is_there: true,
+            outcome,
+        }
+    }
+
+    const STORED: Tally = Tally { stored: 3, ..NONE };
+    const NONE: Tally = Tally {
+        stored: 0,
+        refused: 0,
+        in_doubt: 0,
+        spooled: 0,
+        rejected: 0,
+        repeated: 0,
+    };
+
+    #[test]
+    fn what_became_of_earlier_messages_is_in_the_exit() {
+        for (earlier, outcome) in [
+            (Tally { refused: 2, ..NONE }, Outcome::Negative),
+            (Tally { spooled: 2, ..NONE }, Outcome::Spooled),
+        ] {
+            let published = Published {
+                report: report(STORED, NONE, Outcome::Good),
+                earlier_again: false,
+            };
+            let all = joined(report(NONE, earlier, outcome), published);
+            assert_eq!((all.own, all.earlier, all.outcome), (STORED, earlier, outcome));
+        }
+    }
+
+    #[test]
+    fn what_was_delivered_at_the_second_try_is_counted_once() {
+        let before = Tally {
+            stored: 1,
+            refused: 1,
+            in_doubt: 2,
+            spooled: 4,
+            ..NONE
+        };
+        let after = Tally { stored: 6, ..NONE };
+        let both = |before: Tally, outcome| {
+            let published = Published {
+                report: report(STORED, after, Outcome::Good),
+                earlier_again: true,
+            };
+            joined(report(NONE, before, outcome), published)
+        };
+        let all = both(before, Outcome::Negative);
+        assert_eq!((all.earlier.accepted(), all.earlier.stored), (8, 7));
+        assert_eq!(all.outcome, Outcome::Negative);
+        // Nothing waits any more.
+        let all = both(Tally { refused: 0, ..before }, Outcome::Spooled);
+        assert_eq!((all.earlier.accepted(), all.outcome), (7, Outcome::Good));
     }
 }
