@@ -363,7 +363,7 @@ fn a_transaction_that_cannot_be_published_can_be_given_up() {
     send.arg("--transaction");
     assert_eq!(code(&send.write_stdin("a\nb\n").output().unwrap()), 4);
     let mut drop = user.mqsafe();
-    let alone = drop.args(["spool", "drop", "0001/1", "--force", "--yes", "--spool", "spool"]);
+    let alone = drop.args(["spool", "drop", "spool/1", "--force", "--yes", "--spool", "spool"]);
     let alone = alone.output().unwrap();
     assert_eq!(code(&alone), 2, "{}", err(&alone));
     assert!(err(&alone).contains("rollback` gives all of it up"), "{}", err(&alone));

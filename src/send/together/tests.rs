@@ -460,6 +460,30 @@ fn what_was_handed_out_is_counted_once_when_the_store_fails() {
 }
 
 #[test]
+fn what_was_told_is_not_asked_about_again_while_others_wait() {
+    for seed in 0..6 {
+        let (disk, broker, mut ear) = (Disk::default(), Broker::new(seed, false), Ear::default());
+        let (mut spool, target, its, preparing) = five_on(&disk, &broker);
+        broker.truth().bad = 50;
+        fail_once(&disk);
+        let some_rounds = Options {
+            delivery_timeout: Duration::from_millis(400),
+            ..options()
+        };
+        let (endpoint, events) = (Arc::new(broker.clone()), Events::default());
+        let run = Together::new(&mut spool, target, its, endpoint, some_rounds, &mut ear, events);
+        let report = run.hand_out_prepared(preparing);
+        let accepted = report.own.accepted();
+        assert_eq!(
+            (accepted + report.released, ear.0.len() as u64),
+            (5, accepted),
+            "{}",
+            report.own
+        );
+    }
+}
+
+#[test]
 fn what_could_not_be_let_go_is_told_and_is_not_waited_for() {
     let (disk, broker, mut ear) = (Disk::default(), Broker::new(1, false), Ear::default());
     let (mut spool, target, its, preparing) = five_on(&disk, &broker);
