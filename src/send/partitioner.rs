@@ -1,5 +1,6 @@
 //! Which partition a message goes to. Chosen here and not by the client, so that lane and number are fixed before the first attempt.
 
+use super::places::Wish;
 use crate::model::KeyHash;
 use rand::Rng;
 
@@ -54,24 +55,42 @@ impl Partitioner {
         }
     }
 
+    /// What it asks for, of a message that asks for nothing itself.
+    pub(super) fn wish(&self) -> Wish {
+        match self {
+            Partitioner::Fixed(partition) => Wish::Lane(*partition),
+            Partitioner::Key { hash, .. } => Wish::ByKey(*hash),
+        }
+    }
+
     /// The partition of a message with this key in a topic of `partitions` partitions.
-    pub fn choose(&mut self, key: Option<&[u8]>, partitions: i32) -> i32 {
+    #[cfg(test)]
+    pub(super) fn choose(&mut self, key: Option<&[u8]>, partitions: i32) -> i32 {
+        match self.wish() {
+            Wish::ByKey(hash) => self.by_hash(hash, key, partitions),
+            other => panic!("{other:?} is no hash"),
+        }
+    }
+
+    /// The partition of a message with this key in a topic of `partitions` partitions, by the hash that its own run chose, which
+    /// need not be this one's. Turns are taken as ever.
+    pub(super) fn by_hash(&mut self, hash: KeyHash, key: Option<&[u8]>, partitions: i32) -> i32 {
         let count = partitions.max(1).unsigned_abs();
-        let place = match self {
-            Partitioner::Fixed(partition) => return *partition,
-            Partitioner::Key { hash, turn, left } => key.and_then(|key| hash.place(key)).unwrap_or_else(|| {
+        let place = key.and_then(|key| hash.place(key)).unwrap_or_else(|| match self {
+            Partitioner::Fixed(_) => rand::rng().random(),
+            Partitioner::Key { turn, left, .. } => {
                 if *left == 0 {
                     let next = match hash {
                         // Java and librdkafka draw one too; taking turns fills partitions evenly with fewer messages.
                         KeyHash::Murmur2 | KeyHash::Crc32 => turn.wrapping_add(1),
                         KeyHash::Fnv1a => rand::rng().random(),
                     };
-                    (*turn, *left) = (next, sticky(*hash));
+                    (*turn, *left) = (next, sticky(hash));
                 }
                 *left -= 1;
                 *turn
-            }),
-        };
+            }
+        });
         (place % count).cast_signed()
     }
 }

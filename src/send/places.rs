@@ -1,7 +1,7 @@
 //! The lanes that a run can write to, as the spool numbers them.
 
 use super::partitioner::Partitioner;
-use crate::model::{NamedLane, Problem, Topology};
+use crate::model::{KeyHash, NamedLane, Problem, Topology};
 use crate::spool::Target;
 
 /// Lanes that can be written to now.
@@ -56,21 +56,70 @@ impl Places {
         }
     }
 
-    /// The lane of a message: the one that is wished for, else one by its key.
+    /// The lane of a message, as the run that accepted it wanted it: its wish as the spool keeps it. What this run wants of its own
+    /// messages is no concern here; of `partitioner` only the turns are taken. [`NOWHERE`] when the wish cannot be met.
     pub(super) fn choose(&self, partitioner: &mut Partitioner, key: Option<&[u8]>, wish: Option<i32>) -> i32 {
-        let wish = wish.or(partitioner.fixed());
-        match (self, wish) {
-            (Places::Partitions(_), Some(partition)) => partition,
-            (Places::Partitions(count), None) => partitioner.choose(key, *count),
-            (Places::Named(lanes), wish) => {
-                let of_wish: Vec<i32> = lanes
-                    .iter()
-                    .filter(|lane| wish.map_or(is_common(lane), |w| w == lane.1))
-                    .map(|(no, _)| *no)
-                    .collect();
-                let among = if of_wish.is_empty() { vec![lanes[0].0] } else { of_wish };
-                among[partitioner.choose(key, among.len() as i32) as usize % among.len()]
+        match (self, Wish::kept(wish)) {
+            (_, Wish::Unknown) => NOWHERE,
+            // One that is not there may be back some day: it waits for it under its number.
+            (Places::Partitions(_), Wish::Lane(partition)) => partition,
+            (Places::Partitions(count), Wish::ByKey(hash)) => partitioner.by_hash(hash, key, *count),
+            // Several brokers may have a queue of that number: among those it is always by the same hash.
+            (Places::Named(lanes), Wish::Lane(queue)) => {
+                let those = lanes.iter().filter(|lane| lane.1 == queue);
+                among(those, partitioner, KeyHash::default(), key)
             }
+            (Places::Named(lanes), Wish::ByKey(hash)) => among(lanes.iter().filter(is_common), partitioner, hash, key),
+        }
+    }
+}
+
+fn among<'l>(
+    lanes: impl Iterator<Item = &'l (i32, i32)>,
+    partitioner: &mut Partitioner,
+    hash: KeyHash,
+    key: Option<&[u8]>,
+) -> i32 {
+    let lanes: Vec<i32> = lanes.map(|(no, _)| *no).collect();
+    if lanes.is_empty() {
+        return NOWHERE;
+    }
+    lanes[partitioner.by_hash(hash, key, lanes.len() as i32) as usize % lanes.len()]
+}
+
+/// The number of no lane.
+pub(super) const NOWHERE: i32 = -1;
+
+/// Where a message is to go. What was accepted without a lane keeps it, so that no later run puts it elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// To this partition, or queue.
+    Lane(i32),
+    /// By key, as this client does it.
+    ByKey(KeyHash),
+    /// Nobody here knows what it means.
+    Unknown,
+}
+
+impl Wish {
+    /// As the spool gives it back.
+    pub(super) fn kept(kept: Option<i32>) -> Wish {
+        match kept {
+            None => Wish::ByKey(KeyHash::Murmur2),
+            Some(-2) => Wish::ByKey(KeyHash::Crc32),
+            Some(-3) => Wish::ByKey(KeyHash::Fnv1a),
+            Some(lane) if lane >= 0 => Wish::Lane(lane),
+            Some(_) => Wish::Unknown,
+        }
+    }
+
+    /// As the spool is to keep it: nothing, a partition, or the number of a way.
+    pub(super) fn keep(self) -> Option<i32> {
+        match self {
+            Wish::Lane(lane) => Some(lane),
+            Wish::ByKey(KeyHash::Murmur2) | Wish::Unknown => None,
+            Wish::ByKey(KeyHash::Crc32) => Some(-2),
+            Wish::ByKey(KeyHash::Fnv1a) => Some(-3),
         }
     }
 }
@@ -104,7 +153,7 @@ mod tests {
         for _ in 0..10 {
             assert_eq!(named.choose(&mut by_key, Some(b"order-1"), None), first);
             assert!([7, 9].contains(&named.choose(&mut by_key, Some(b"order-2"), Some(1))));
-            assert!([4, 5].contains(&named.choose(&mut Partitioner::Fixed(0), None, None)));
+            assert!([4, 5].contains(&named.choose(&mut Partitioner::Fixed(1), None, Some(0))));
         }
         let all: std::collections::BTreeSet<i32> = (0..200)
             .map(|n| named.choose(&mut by_key, Some(format!("{n}").as_bytes()), None))
@@ -115,13 +164,37 @@ mod tests {
         for n in 0..50 {
             assert_eq!(exchange.choose(&mut by_key, Some(format!("{n}").as_bytes()), None), 0);
         }
-        let mut asked = Partitioner::Fixed(NamedLane::ON_REQUEST);
-        assert_eq!(exchange.choose(&mut asked, None, None), 1);
+        let asked = Partitioner::Fixed(NamedLane::ON_REQUEST).wish().keep();
+        assert_eq!(exchange.choose(&mut by_key, None, asked), 1);
         assert!(exchange.offers(1) && exchange.has(NamedLane::ON_REQUEST));
         assert_eq!(
             (exchange.count(), exchange.words()),
             ("1 queue".to_owned(), "queues 0 to 0".to_owned())
         );
         assert_eq!(Places::Partitions(3).choose(&mut by_key, None, Some(2)), 2);
+    }
+
+    #[test]
+    fn a_wish_that_cannot_be_met_is_no_other_lane() {
+        let named = Places::Named(vec![(4, 0), (7, 1)]);
+        let mut by_key = Partitioner::by_key(0);
+        assert_eq!(named.choose(&mut by_key, Some(b"a"), Some(2)), NOWHERE);
+        assert_eq!(named.choose(&mut by_key, Some(b"a"), Some(-9)), NOWHERE);
+        assert!(!named.offers(NOWHERE));
+    }
+
+    #[test]
+    fn every_wish_is_kept_as_one_number_that_the_spool_takes() {
+        let ways = KeyHash::ALL.map(Wish::ByKey);
+        for wish in ways
+            .into_iter()
+            .chain([Wish::Lane(0), Wish::Lane(NamedLane::ON_REQUEST)])
+        {
+            assert_eq!(Wish::kept(wish.keep()), wish);
+            assert!(
+                wish.keep().is_none_or(|no| no != -1 && no >= crate::spool::LAST_WAY),
+                "{wish:?}"
+            );
+        }
     }
 }

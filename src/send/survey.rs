@@ -4,7 +4,7 @@ use super::event::{Event, Events};
 use super::input::{Credit, Input};
 use super::observe::{Observer, Receipt};
 use super::partitioner::Partitioner;
-use super::places::Places;
+use super::places::{Places, Wish};
 use crate::model::{Fate, Lanes, Problem, Result};
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -133,6 +133,7 @@ pub fn survey(
             found.messages += 1;
             found.bytes += size;
             if let Some(places) = &places {
+                let wish = wish.map_or_else(|| partitioner.wish(), Wish::Lane).keep();
                 let place = by_place.entry(places.choose(&mut partitioner, key, wish)).or_default();
                 place.0 += 1;
                 place.1 += size;

@@ -19,7 +19,8 @@ pub(super) const VOID_BYTES: usize = 200;
 pub enum Place {
     /// To this partition; its number is given in the same transaction.
     Now(i32),
-    /// The topic is not known yet: lane and number follow. A partition that the user asked for is kept until then.
+    /// The topic is not known yet: lane and number follow. What was asked for is kept until then: a partition, or as a number from
+    /// -2 down to [`LAST_WAY`](super::LAST_WAY) a way to choose one, which is the caller's own affair.
     Later(Option<i32>),
 }
 

@@ -278,6 +278,12 @@ impl<'a> Examination<'a> {
             );
         }
         if *seq == 0 {
+            if *partition < schema::LAST_WAY {
+                self.checked.fault(
+                    format!("{name} asks for its lane in way {partition}, which there is not"),
+                    "it waits for ever: export it and send it again",
+                );
+            }
             return None;
         }
         if *partition < 0 || producer.is_empty() || producer.contains(' ') {

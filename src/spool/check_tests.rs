@@ -157,7 +157,7 @@ fn a_store_of_a_killed_process_is_read_without_touching_it() {
 #[test]
 fn each_planted_fault_is_named() {
     type Plant = (&'static str, fn(&WriteTransaction));
-    let plants: [Plant; 21] = [
+    let plants: [Plant; 22] = [
         ("belongs to action", |txn| {
             txn.open_table(schema::GROUPS).unwrap().retain(|_, _| false).unwrap();
         }),
@@ -188,6 +188,13 @@ fn each_planted_fault_is_named() {
             txn.open_table(schema::SCHEDULED)
                 .unwrap()
                 .insert((1, 9, 3), body)
+                .unwrap();
+        }),
+        ("asks for its lane in way -4", |txn| {
+            let body: schema::Body<'_> = (-4, 0, 0, 0, "p", "", None, None, Vec::new(), None, 0);
+            txn.open_table(schema::SCHEDULED)
+                .unwrap()
+                .insert((1, 0, 3), body)
                 .unwrap();
         }),
         ("the sheet of messages 0 to 11 is missing or damaged", |txn| {

@@ -35,6 +35,7 @@ pub use error::SpoolError;
 pub use follow::{Follow, Scheduled};
 pub use kept::{Held, Kept, Run, Which};
 pub use read::{Pending, Stats, Target, Waiting};
+pub use schema::LAST_WAY;
 pub use seen::Remember;
 pub use tend::{Again, Dropped, Retried};
 pub use together::{Phase, Together, Way};

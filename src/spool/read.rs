@@ -48,7 +48,7 @@ pub struct Pending {
     pub id: u64,
     /// The partition of its lane, once it has one.
     pub partition: Option<i32>,
-    /// The partition that the user asked for, while it has no lane.
+    /// What was asked for while it has no lane: a partition, or as a number below -1 a way to choose one.
     pub wish: Option<i32>,
     /// The number in its lane; 0 without a lane.
     pub seq: u64,
@@ -78,7 +78,7 @@ impl Pending {
         Pending {
             id,
             partition: (seq > 0).then_some(partition),
-            wish: (seq == 0 && partition >= 0).then_some(partition),
+            wish: (seq == 0 && partition != -1).then_some(partition),
             seq,
             accepted_ms,
             line,
@@ -110,6 +110,11 @@ impl Pending {
             self.tag.as_deref(),
             self.await_ms,
         )
+    }
+
+    /// The partition that was asked for, while it has no lane.
+    pub fn asked(&self) -> Option<i32> {
+        self.wish.filter(|wish| *wish >= 0)
     }
 
     /// Bytes of key, value and headers.

@@ -10,7 +10,13 @@ pub(super) const FORMAT: &str = "4";
 /// A key-value header list as it is stored.
 pub(super) type Headers<'a> = Vec<(&'a str, Option<&'a [u8]>)>;
 
-/// `(partition or -1, number or 0 while it has no lane, accepted at in ms since the epoch, input line or 0, producer, voids, key, value, headers, tag,
+/// The smallest number that may stand in the place of a partition.
+pub const LAST_WAY: i32 = -3;
+
+/// What stands first is the partition of a message that has a number. Without one it is the partition that was asked for, -1 when
+/// none was, or from -2 down to [`LAST_WAY`] a way to choose one that was asked for: the store keeps it and does not know what it is.
+///
+/// `(partition or the like, number or 0 while it has no lane, accepted at in ms since the epoch, input line or 0, producer, voids, key, value, headers, tag,
 /// how long its consumption is awaited in ms or 0)`.
 pub(super) type Body<'a> = (
     i32,

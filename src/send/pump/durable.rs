@@ -7,6 +7,7 @@ use crate::model::{Fate, Outcome, Problem};
 use crate::send::flight::Flight;
 use crate::send::input::{Chunk, Line, Rejected};
 use crate::send::observe::Receipt;
+use crate::send::places::{NOWHERE, Wish};
 use crate::spool::{Accepted, Change, InputProgress, NewMessage, Place, Remember, Retry, SpoolError, Verdict};
 use std::collections::HashSet;
 use std::ops::Range;
@@ -232,11 +233,15 @@ impl Pump<'_> {
     /// Where a new message goes: to its lane, unless the topic is unknown or older messages still wait for theirs.
     fn place_of(&mut self, key: Option<&[u8]>, wish: Option<i32>) -> Place {
         let partitioner = &mut self.options.partitioner;
+        let wish = wish.map_or_else(|| partitioner.wish(), Wish::Lane).keep();
         match &self.places {
             Some(places) if self.cursor >= self.placed_from && self.options.hold.is_none() => {
-                Place::Now(places.choose(partitioner, key, wish))
+                match places.choose(partitioner, key, wish) {
+                    NOWHERE => Place::Later(wish),
+                    lane => Place::Now(lane),
+                }
             }
-            Some(_) | None => Place::Later(wish.or(partitioner.fixed())),
+            Some(_) | None => Place::Later(wish),
         }
     }
 

@@ -1,8 +1,9 @@
 //! Single moves of the pump, against a broker that does what each test says.
 
 use super::*;
-use crate::model::{Deliver, Lanes, Offer, Outgoing, Position, Topology};
-use crate::send::{Receipt, State};
+use crate::model::{Deliver, Fate, KeyHash, Lanes, NamedLane, Offer, Outgoing, Position, Topology};
+use crate::send::{Form, IdFrom, InputOptions, Receipt, Source, State};
+use crate::spool::disk::{Disk, Failing, Fault};
 use crate::spool::{NewMessage, Place};
 use std::sync::Mutex;
 
@@ -77,7 +78,7 @@ impl Publish for Client {
 }
 
 #[derive(Default)]
-struct Ear(Vec<(u64, crate::model::Fate)>);
+struct Ear(Vec<(u64, Fate)>);
 
 impl Observer for Ear {
     fn receipt(&mut self, receipt: &Receipt<'_>) {
@@ -93,7 +94,7 @@ fn options() -> Options {
 }
 
 fn store() -> (Spool, Target) {
-    let mut spool = Spool::in_memory().unwrap();
+    let mut spool = Spool::on(&Disk::default()).unwrap();
     let target = spool.target("kafka://a:1", "orders").unwrap();
     (spool, target)
 }
@@ -147,4 +148,73 @@ fn what_a_killed_run_may_have_sent_is_in_doubt_also_where_it_counts_as_own() {
     let next = spool.pending(&target, 0, 9, 999).unwrap();
     assert_eq!(next[0].voids, "", "a number that may be in the log is called void");
     assert_eq!(spool.stats().unwrap().failed, 2);
+}
+
+/// What `send` accepts while nobody answers.
+fn spooled(spool: &mut Spool, target: &Target, partitioner: Partitioner) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("input");
+    let lines: String = (0..20).map(|n| format!("key-{n}:value\n")).collect();
+    std::fs::write(&file, lines).unwrap();
+    let form = Form::Text {
+        end: b"\n".to_vec(),
+        key_delimiter: Some(b":".to_vec()),
+    };
+    let source = Source::file(&file, &form, None).unwrap();
+    let how = InputOptions {
+        form,
+        max_line_bytes: 1 << 20,
+        ..InputOptions::default()
+    };
+    let (mut ear, input) = (Ear::default(), Input::new(source, how).unwrap());
+    let options = Options {
+        partitioner,
+        ..options()
+    };
+    let nobody = Arc::new(Broker::new(None, stored));
+    let pump = Pump::new(
+        spool,
+        target.clone(),
+        nobody,
+        options,
+        Some(input),
+        &mut ear,
+        Events::default(),
+    );
+    assert_eq!(pump.unwrap().run().unwrap().own.spooled, 20);
+}
+
+#[test]
+fn what_was_spooled_goes_where_its_own_run_wanted_it_whatever_later_runs_want() {
+    for hash in KeyHash::ALL {
+        let (mut spool, target) = store();
+        spooled(&mut spool, &target, Partitioner::by(hash, 1));
+        let broker = Broker::new(partitions(7), stored);
+        let offered = Arc::clone(&broker.offered);
+        // As `spool flush` does, and as a run that wants all of its own elsewhere.
+        let partitioner = match hash {
+            KeyHash::Crc32 => Partitioner::by_key(1),
+            KeyHash::Murmur2 | KeyHash::Fnv1a => Partitioner::Fixed(6),
+        };
+        run(
+            &mut spool,
+            &target,
+            broker,
+            Options {
+                partitioner,
+                ..options()
+            },
+        );
+        let offered = offered.lock().unwrap();
+        assert_eq!(offered.len(), 20);
+        for (key, lane) in offered.iter() {
+            assert_eq!(Some(*lane), hash.partition(Some(key.as_bytes()), 7), "{hash:?} {key}");
+        }
+    }
+    let (mut spool, target) = store();
+    spooled(&mut spool, &target, Partitioner::Fixed(3));
+    let broker = Broker::new(partitions(7), stored);
+    let offered = Arc::clone(&broker.offered);
+    run(&mut spool, &target, broker, options());
+    assert!(offered.lock().unwrap().iter().all(|(_, lane)| *lane == 3));
 }

@@ -80,7 +80,7 @@ pub fn record(target: &Target, kept: &Kept) -> Value {
         "topic": topic,
         "exchange": exchange,
         "routing_key": routing_key,
-        "partition": partition.or(message.wish.filter(|_| exchange.is_none())),
+        "partition": partition.or(message.asked().filter(|_| exchange.is_none())),
         "offset": offset,
         "timestamp": time(message.accepted_ms),
         "key": message.key.as_deref().map(bytes),
