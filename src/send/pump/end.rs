@@ -2,8 +2,9 @@
 
 use super::hand_over::name_of;
 use super::{Pump, REFILL_BYTES, REFILL_MESSAGES, Report, STALLED, now_ms};
-use crate::model::{Fate, Outcome, Problem};
+use crate::model::{Fate, NamedLane, Outcome, Problem};
 use crate::send::observe::{Receipt, State};
+use crate::send::places::Wish;
 use crate::spool::{Change, Pending};
 use std::time::Duration;
 
@@ -11,6 +12,16 @@ use std::time::Duration;
 const SILENT: Duration = Duration::from_millis(1500);
 /// So many lanes are named one by one.
 const LANES_NAMED: usize = 10;
+
+/// What a message asks for, for a person.
+fn in_words(wish: Option<i32>) -> String {
+    match Wish::kept(wish) {
+        Wish::Lane(NamedLane::ON_REQUEST) => "the lane of the whole exchange".to_owned(),
+        Wish::Lane(no) => format!("number {no}"),
+        Wish::ByKey(_) => "one by its key".to_owned(),
+        Wish::Unknown => "one that is chosen in a way unknown here".to_owned(),
+    }
+}
 
 impl Pump<'_> {
     pub(super) fn is_over(&mut self) -> bool {
@@ -194,6 +205,7 @@ impl Pump<'_> {
         if let Err(e) = left.and_then(|()| self.remember_gone()) {
             self.store_failed(e);
         }
+        self.tell_homeless();
         let Some(places) = self.places.as_ref().filter(|_| !self.gone.is_empty()) else {
             return;
         };
@@ -209,6 +221,22 @@ impl Pump<'_> {
             .next(
                 "if it was made again with fewer, `mqsafe spool retry --relane` gives them a new lane and number; if a broker is                  down, they go out when it is back",
             );
+        self.troubles.push(problem.with_outcome(Outcome::Spooled));
+    }
+
+    fn tell_homeless(&mut self) {
+        let (Some(places), Some(wish)) = (&self.places, self.homeless.values().next()) else {
+            return;
+        };
+        let (topic, count) = (self.target.words(), self.homeless.len());
+        let wish = in_words(*wish);
+        let problem = Problem::unknown(format!(
+            "{count} messages of {topic} wait for a lane that was asked for and is not there, the first for {wish}"
+        ))
+        .because(format!("it has {}", places.words()))
+        .next(
+            "they go out when it is there; to send them elsewhere, `mqsafe spool export` them, send that, and `mqsafe spool drop` them",
+        );
         self.troubles.push(problem.with_outcome(Outcome::Spooled));
     }
 
@@ -247,6 +275,8 @@ impl Pump<'_> {
                 }
                 self.own.count(fate, 1);
                 let lane = message.partition.map(|p| name_of(&mut self.names, &self.target, p));
+                let homeless = self.homeless.get(&message.id);
+                let homeless = homeless.map(|wish| format!("{} is not there", in_words(*wish)));
                 let (attempts, reason) = self
                     .tries
                     .get(&message.id)
@@ -261,7 +291,7 @@ impl Pump<'_> {
                     offset: None,
                     attempts,
                     latency_ms: u64::try_from(now - message.accepted_ms).unwrap_or(0),
-                    reason: reason.or(self.why.as_deref()),
+                    reason: reason.or(homeless.as_deref()).or(self.why.as_deref()),
                 });
             }
         }

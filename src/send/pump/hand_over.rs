@@ -5,6 +5,7 @@ use crate::hooks::{self, Phase};
 use crate::model::{Delivery, Offer, Outgoing, Result, Stamp};
 use crate::send::event::Event;
 use crate::send::flight::{ByNumber, Flight};
+use crate::send::places::NOWHERE;
 use crate::spool::{Change, Pending, SpoolError, Target};
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -71,8 +72,8 @@ impl Pump<'_> {
             }
             for message in &waiting {
                 self.cursor = message.id;
-                // Its verdict is known; only the store could not write that down.
-                if self.unwritten.contains(&message.id) {
+                // Its verdict is known, only the store could not write that down; or its lane is not there.
+                if self.unwritten.contains(&message.id) || message.partition.is_none() {
                     self.cursor += 1;
                     continue;
                 }
@@ -93,14 +94,19 @@ impl Pump<'_> {
         let mut wanted = Vec::new();
         let partitioner = &mut self.options.partitioner;
         for message in waiting.iter().filter(|m| m.partition.is_none()) {
-            wanted.push((
-                message.id,
-                places.choose(partitioner, message.key.as_deref(), message.wish),
-            ));
+            match places.choose(partitioner, message.key.as_deref(), message.wish) {
+                // Any other lane would be one that nobody asked for.
+                NOWHERE => drop(self.homeless.insert(message.id, message.wish)),
+                lane => wanted.push((message.id, lane)),
+            }
         }
         let ahead: HashSet<i32> = self.parked.keys().chain(self.gone.keys()).copied().collect();
-        let goes = |m: &&Pending| m.partition.is_none_or(|p| !ahead.contains(&p));
-        let again = self.no_longer_certain(waiting.iter().filter(goes).map(|m| m.id));
+        let goes = |m: &&Pending| match m.partition {
+            Some(partition) => !ahead.contains(&partition),
+            None => !self.homeless.contains_key(&m.id),
+        };
+        let going: Vec<u64> = waiting.iter().filter(goes).map(|m| m.id).collect();
+        let again = self.no_longer_certain(going.into_iter());
         if wanted.is_empty() && again.is_empty() {
             return Ok(waiting);
         }
@@ -123,7 +129,9 @@ impl Pump<'_> {
             }
         }
         let mut placed = placed.into_iter().zip(wanted);
-        for message in waiting.iter_mut().filter(|m| m.partition.is_none()) {
+        let homeless = &self.homeless;
+        let is_placed = |m: &&mut Pending| m.partition.is_none() && !homeless.contains_key(&m.id);
+        for message in waiting.iter_mut().filter(is_placed) {
             if let Some((got, (_, partition))) = placed.next() {
                 (message.partition, message.seq, message.voids) = (Some(partition), got.seq, got.voids);
                 message.producer.clone_from(&self.target.producer);

@@ -208,6 +208,8 @@ pub struct Pump<'a> {
     recall_why: Option<String>,
     /// Lanes that the broker does not offer, and how many messages wait for each.
     gone: BTreeMap<i32, u64>,
+    /// Messages without a lane that want one which the broker does not offer, with what they want.
+    homeless: BTreeMap<u64, Option<i32>>,
     /// How many messages have which lane at the start.
     lanes: BTreeMap<i32, u64>,
     settled: Vec<Settled>,
@@ -316,6 +318,7 @@ impl<'a> Pump<'a> {
             recalling: false,
             recall_why: None,
             gone: BTreeMap::new(),
+            homeless: BTreeMap::new(),
             lanes: waiting.lanes,
             settled: Vec::new(),
             landed: Vec::new(),
@@ -432,7 +435,8 @@ impl<'a> Pump<'a> {
 
     /// Messages that have no verdict and can get one in this run.
     fn deliverable(&self) -> u64 {
-        self.open().saturating_sub(self.gone.values().sum())
+        self.open()
+            .saturating_sub(self.gone.values().sum::<u64>() + self.homeless.len() as u64)
     }
 
     /// Whether lines that were read can still become messages.

@@ -218,3 +218,31 @@ fn what_was_spooled_goes_where_its_own_run_wanted_it_whatever_later_runs_want() 
     run(&mut spool, &target, broker, options());
     assert!(offered.lock().unwrap().iter().all(|(_, lane)| *lane == 3));
 }
+
+#[test]
+fn a_message_whose_lane_is_not_there_waits_and_goes_nowhere_else() {
+    let (mut spool, target) = store();
+    accept(
+        &mut spool,
+        &target,
+        &[Place::Later(Some(5)), Place::Later(None), Place::Later(Some(1))],
+    );
+    let queues = |count: i32| {
+        let lane = |queue| NamedLane {
+            name: format!("orders/b-a/{queue}"),
+            queue,
+        };
+        Some(Lanes::Named((0..count).map(lane).collect()))
+    };
+    let report = run(&mut spool, &target, Broker::new(queues(2), stored), options());
+    assert_eq!((report.earlier.stored, report.earlier.spooled), (2, 1));
+    assert_eq!(report.outcome, Outcome::Spooled);
+    assert_eq!(report.why, None, "nothing else is to blame");
+    let said: Vec<String> = report.troubles.iter().map(ToString::to_string).collect();
+    assert!(said.len() == 1 && said[0].contains("number 5"), "{said:?}");
+    let left = spool.pending(&target, 0, 9, 999).unwrap();
+    assert_eq!((left.len(), left[0].partition, left[0].wish), (1, None, Some(5)));
+    // It goes out when the queue is there.
+    let report = run(&mut spool, &target, Broker::new(queues(6), stored), options());
+    assert_eq!((report.earlier.stored, report.outcome), (1, Outcome::Good));
+}
