@@ -147,11 +147,15 @@ impl Pump<'_> {
     /// Takes back what the client has, and hears of every message of it. What it had not sent counts as tried only when it had all
     /// the time that there was: otherwise it came back for no fault of its own.
     pub(super) fn recall(&mut self, had_its_time: bool) {
+        if self.publisher.is_none() {
+            return;
+        }
+        // What was reported until now was reported because of what happened to it. What that means the client must say, so it is
+        // still in its place.
+        self.take_events();
         let Some(mut publisher) = self.publisher.take() else {
             return;
         };
-        // What was reported until now was reported because of what happened to it.
-        self.take_events();
         publisher.recall();
         self.publisher = Some(publisher);
         self.recalling = !had_its_time;

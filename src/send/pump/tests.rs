@@ -246,3 +246,43 @@ fn a_message_whose_lane_is_not_there_waits_and_goes_nowhere_else() {
     let report = run(&mut spool, &target, Broker::new(queues(6), stored), options());
     assert_eq!((report.earlier.stored, report.outcome), (1, Outcome::Good));
 }
+
+/// A client that asks for no acknowledgement, and has nothing to give back.
+struct Unacknowledged;
+
+impl Publish for Unacknowledged {
+    fn offer(&mut self, _: &Outgoing<'_>) -> Offer {
+        Offer::Taken
+    }
+
+    fn must_renew(&self) -> bool {
+        false
+    }
+
+    fn is_acknowledged(&self) -> bool {
+        false
+    }
+
+    fn recall(&mut self) {}
+
+    fn renew(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_nobody_acknowledges_is_over_also_when_it_is_heard_of_at_the_end() {
+    let mut spool = Spool::without().unwrap();
+    let target = spool.target("kafka://a:1", "orders").unwrap();
+    accept(&mut spool, &target, &[Place::Now(0)]);
+    let broker = Arc::new(Broker::new(None, stored));
+    let mut ear = Ear::default();
+    let events = Events::default();
+    let mut pump = Pump::new(&mut spool, target, broker, options(), None, &mut ear, events).unwrap();
+    pump.publisher = Some(Box::new(Unacknowledged));
+    let message = pump.spool.pending(&pump.target, 0, 1, 1).unwrap().remove(0);
+    assert!(pump.offer_pending(&message));
+    pump.deliveries.add(0, Delivery::InDoubt("nobody was asked".to_owned()));
+    pump.recall(true);
+    assert_eq!((pump.settled.len(), pump.doubtful.len()), (1, 0));
+}
