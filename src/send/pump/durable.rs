@@ -21,6 +21,15 @@ const GROUP_BYTES: usize = 4 << 20;
 /// So many verdicts wait for no company.
 const SETTLE_MESSAGES: usize = 4000;
 
+/// Lines that were read as messages, and are not accepted.
+#[derive(Debug, Default)]
+struct Unfit {
+    /// They go where nothing is.
+    away: Vec<Rejected>,
+    /// They were accepted before, at this moment in milliseconds since the Unix epoch.
+    repeated: Vec<(u64, i64)>,
+}
+
 impl Pump<'_> {
     /// Whether a chunk may be accepted now: with its lane when the topic is known, without one when patience is over.
     pub(super) fn may_accept(&self) -> bool {
@@ -49,14 +58,15 @@ impl Pump<'_> {
                 break;
             }
             let before = self.spool.next_id();
-            let accepted = self.accept(&group);
+            let mut unfit = Unfit::default();
+            let accepted = self.accept(&group, &mut unfit);
             for _ in &group {
                 self.credit.give();
             }
             if let Err(e) = accepted {
                 self.store_failed(e);
                 if self.landed(&group, before) {
-                    self.was_read(&group);
+                    self.was_read(&group, &unfit);
                 }
             }
         }
@@ -88,8 +98,8 @@ impl Pump<'_> {
         }
     }
 
-    /// What was read and is no message is told, and the input is that far.
-    fn was_read(&mut self, group: &[Chunk]) {
+    /// What was read and became no message is told, and the input is that far.
+    fn was_read(&mut self, group: &[Chunk], unfit: &Unfit) {
         for chunk in group {
             let last = [
                 chunk.lines.last().map(|l| l.number),
@@ -101,10 +111,20 @@ impl Pump<'_> {
                 self.not_accepted(rejected.line, Fate::Rejected, &rejected.reason);
             }
         }
+        for rejected in &unfit.away {
+            self.not_accepted(rejected.line, Fate::Rejected, &rejected.reason);
+        }
+        for (line, at) in &unfit.repeated {
+            let when =
+                jiff::Timestamp::from_millisecond(*at).map_or_else(|_| "before".to_owned(), |t| format!("at {t:.3}"));
+            let reason = format!("a message of the same idempotency key was accepted {when}");
+            self.not_accepted(*line, Fate::Repeated, &reason);
+        }
     }
 
-    /// Makes what was read durable, with everything that was settled meanwhile.
-    fn accept(&mut self, group: &[Chunk]) -> std::result::Result<(), SpoolError> {
+    /// Makes what was read durable, with everything that was settled meanwhile. Fills `unfit`, also where the commit fails: it may
+    /// have landed all the same.
+    fn accept(&mut self, group: &[Chunk], unfit: &mut Unfit) -> std::result::Result<(), SpoolError> {
         let (own_headers, own_key) = (Arc::clone(&self.options.headers), self.options.key.clone());
         let own_tag = self.options.tag.clone();
         let common: Vec<(&str, Option<&[u8]>)> = own_headers
@@ -115,13 +135,13 @@ impl Pump<'_> {
         let now_ms = now_ms();
         let repeated = self.repeated(group, now_ms)?;
         let mut new = Vec::with_capacity(group.iter().map(|chunk| chunk.lines.len()).sum());
-        let (mut ids, mut away, mut repeated_lines) = (Vec::new(), Vec::new(), Vec::new());
+        let mut ids = Vec::new();
         let mut here = HashSet::new();
         let lines = group.iter().zip(&headers);
         let lines = lines.flat_map(|(chunk, headers)| chunk.lines.iter().map(move |line| (chunk, headers, line)));
         for (i, (chunk, headers, line)) in lines.enumerate() {
             if let Some(at) = repeated.get(i).copied().flatten() {
-                repeated_lines.push((line.number, at));
+                unfit.repeated.push((line.number, at));
                 continue;
             }
             let key = line
@@ -134,7 +154,7 @@ impl Pump<'_> {
             if let (Some(places), Some(wish)) = (&self.places, wish)
                 && !places.has(wish)
             {
-                away.push(Rejected {
+                unfit.away.push(Rejected {
                     line: line.number,
                     reason: format!(
                         "there is no partition {wish}, where the record was (--keep-partition); there are {}",
@@ -146,7 +166,7 @@ impl Pump<'_> {
             if let Some(id) = extra.and_then(|extra| extra.id.as_ref()) {
                 // One group may hold the same id twice; the first that is accepted is the one that counts.
                 if self.options.dedupe_window.is_some() && !here.insert(chunk.bytes(id)) {
-                    repeated_lines.push((line.number, now_ms));
+                    unfit.repeated.push((line.number, now_ms));
                     continue;
                 }
                 ids.push((new.len(), chunk.bytes(id)));
@@ -186,16 +206,7 @@ impl Pump<'_> {
             Some(_) => self.held += new.len() as u64,
         }
         self.was_settled();
-        self.was_read(group);
-        for rejected in &away {
-            self.not_accepted(rejected.line, Fate::Rejected, &rejected.reason);
-        }
-        for (line, at) in repeated_lines {
-            let when =
-                jiff::Timestamp::from_millisecond(at).map_or_else(|_| "before".to_owned(), |t| format!("at {t:.3}"));
-            let reason = format!("a message of the same idempotency key was accepted {when}");
-            self.not_accepted(line, Fate::Repeated, &reason);
-        }
+        self.was_read(group, unfit);
         if self.options.hold.is_none() {
             self.send_directly(&new, &got, now_ms);
         }

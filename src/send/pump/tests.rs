@@ -286,3 +286,46 @@ fn what_nobody_acknowledges_is_over_also_when_it_is_heard_of_at_the_end() {
     pump.recall(true);
     assert_eq!((pump.settled.len(), pump.doubtful.len()), (1, 0));
 }
+
+#[test]
+fn a_line_that_is_no_message_is_told_also_when_the_commit_failed_and_nobody_knows_whether_it_landed() {
+    let disk = Disk::default();
+    let mut spool = Spool::on(&disk).unwrap();
+    let target = spool.target("kafka://a:1", "orders").unwrap();
+    let form = Form::Text {
+        end: b"\n".to_vec(),
+        key_delimiter: Some(b":".to_vec()),
+    };
+    let lines: &[u8] = b"a:1\nno key\na:2\n";
+    let how = InputOptions {
+        form,
+        id: Some(IdFrom::Key),
+        ..InputOptions::default()
+    };
+    let input = Input::new(Source::stream("stdin", Box::new(lines)), how).unwrap();
+    let again = Options {
+        dedupe_window: Some(Duration::from_secs(60)),
+        ..options()
+    };
+    // From now on nothing can be written, and so the store cannot be opened again.
+    let from = disk.changes();
+    disk.fail(Failing {
+        fault: Fault::Broken,
+        from,
+        to: u64::MAX,
+    });
+    let (mut ear, broker) = (Ear::default(), Arc::new(Broker::new(None, stored)));
+    let pump = Pump::new(
+        &mut spool,
+        target,
+        broker,
+        again,
+        Some(input),
+        &mut ear,
+        Events::default(),
+    );
+    let ran = pump.unwrap().run();
+    assert!(disk.failed() > 0, "{ran:?}");
+    ear.0.sort_by_key(|(line, _)| *line);
+    assert_eq!(ear.0, [(2, Fate::Rejected), (3, Fate::Repeated)]);
+}
