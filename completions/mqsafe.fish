@@ -112,6 +112,7 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l key-column -d 'CS
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l value-column -d 'CSV: the column that is the payload; by default the whole row is, as a JSON object' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l header-columns -d 'CSV: columns that become headers' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l key-from -d 'Files: what the key of each is' -r -f -a "name\t'Its name, without the directory'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l max-redrives -d 'JSONL: reject a record that went from a broker to a broker so often already, as in a loop of dead letters and redrives' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l template -d 'Make messages for a test instead of reading any: {seq}, {uuid}, {now}, {rand:N} and {key} are filled in' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l count -d 'How many messages are made of --template' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l key-template -d 'The keys of the messages made of --template' -r
@@ -129,6 +130,8 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l acks -d 'Who must
 1\t'The leader\'s page cache'
 0\t'Nobody'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l create-topic -d 'Make the topic (or queue) when it is not there, with so many partitions and replicas or the broker\'s own default' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l lane -d 'What a lane is, in which messages are numbered and `verify` finds gaps: key for each routing key, exchange for all of an exchange, where each message has a routing key of its own' -r -f -a "key\t'An exchange and a routing key'
+exchange\t'An exchange'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l connect-timeout -d 'How long the broker may take to answer for the first time' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l delivery-timeout -d 'How long to go on without any message being confirmed' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l grace -d 'How long the first Ctrl-C waits for what is in flight' -r
@@ -154,6 +157,7 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l allow-transient -
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l ordered -d 'Send one message after the other, so that no resend overtakes. Each costs a round trip and the broker\'s write to its disk: some hundred messages a second instead of some ten thousand. The other brokers\' lanes keep their order anyway'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l tx -d 'Publish in AMQP transactions, up to 500 messages each, instead of with confirms. Slow: nothing is sent while a commit is awaited, and a commit that is lost leaves all its messages in doubt'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l exec -d 'Run the program after -- once everything is in the spool, and publish only when it ends with exit 0'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l transaction -d 'Publish the whole input in one Kafka transaction, once all of it is in the spool: readers of committed messages get all of it or nothing'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l ensure -d 'Read back each acknowledged message and compare it (Kafka, RocketMQ, RabbitMQ streams)'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l no-spool -d 'Send without a spool: what is not confirmed when this ends is not kept'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand send" -l no-progress -d 'Show no progress bar and no progress lines'
@@ -166,18 +170,47 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s F -l config 
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s C -l context -d 'A context of ~/.config/mqsafe/config.yaml, also from MQSAFE_CONTEXT' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l management -d 'RabbitMQ\'s management API' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s t -l topic -d 'The topic (Kafka, RocketMQ) or queue (RabbitMQ)' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l keys-file -d 'Keys from a file, one a line; - is standard input' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l glob -d 'Keys that match this shell pattern (can be repeated)' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l regex -d 'Keys in which this regular expression is found (can be repeated)' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l key-from -d 'Where the key is: header:NAME, json:/POINTER or property:NAME' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l id -d 'The message id (RabbitMQ), or the unique key or offset id (RocketMQ)' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s H -l header -d 'A header with this value (can be repeated; all must hold)' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l json -d 'A field of a JSON payload with this value (can be repeated; all must hold)' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l value-contains -d 'Payloads that hold this text (can be repeated; all must hold)' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s p -l partitions -d 'Only these partitions: 0,2,5-7' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l since -d 'Only messages of this time and later' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l until -d 'Only messages before this time' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l limit -d 'Stop after so many' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l partitioner -d 'Read only the partition where this client would have put the key' -r -f -a "murmur2\t'Kafka\'s Java client'
+crc32\t'librdkafka (consistent_random), kcat'
+fnv1a\t'Sarama (Go)'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l partition-counts -d 'How many partitions the topic had before: 4,8' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l isolation -d 'Whether messages of open or aborted transactions count' -r -f -a "read_committed\t'Only those of committed transactions'
 read_uncommitted\t'All that are in the log'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l for -d 'How long --tap watches; until Ctrl-C or --limit otherwise' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l also -d 'With --journey: look there too (can be repeated); @CONTEXT/TOPIC is a topic of another broker' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l format -d 'How messages are written' -r -f -a "human\t'For people'
-jsonl\t'One JSON object a line: the records, then the summary (mqsafe.query/1)'
+jsonl\t'One JSON object a line: the records, then the summary with a hash of the lines before it (mqsafe.query/1)'
 json\t'One JSON object (mqsafe.query/1)'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
 json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s 0 -l null -d 'The keys of --keys-file end with a NUL, and so do the payloads of --raw'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l base64 -d 'KEY and the lines of --keys-file are base64'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l no-key -d 'Messages without a key'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l all -d 'Every message of the window'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l newest-first -d 'Read each partition from its end backwards, which finds a recent message at once'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l pruned -d 'Read only partitions where a known client would have put the key (murmur2, crc32 or fnv1a)'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l index-only -d 'RocketMQ: believe the brokers\' index of keys when it finds nothing, instead of reading the queues'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l exhaustive -d 'RocketMQ: read the queues also when the brokers\' index of keys found the key'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l peek -d 'Fetch the messages of a RabbitMQ queue that keeps no history, and put them back: they are marked as redelivered, their order may change, and quorum queues count it as a delivery'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l yes -d 'Agree to --peek where messages can be dropped for it: a queue with a delivery limit'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l tap -d 'RabbitMQ: watch what is routed to the queue from now on, by a private queue with the same bindings'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l journey -d 'Follow each hit: who consumed it, its copies in dead-letter and retry topics, the messages before and after it'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l raw -d 'Write the payloads alone, as they are, each with an end of line; with -0 each with a NUL'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -l no-progress -d 'Show no progress bar and no progress lines'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand query-key" -s v -l verbose -d 'More about what is done; up to three times'
@@ -230,6 +263,8 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_sub
 failed\t'Refused for good, or given up'
 confirmed\t'Confirmed: runs of numbers for each lane'
 awaiting\t'Confirmed, and not yet reported as consumed'
+scheduled\t'Waits for its time, as the check of a confirmed message does'
+undecided\t'Belongs to a local action or a transaction whose end is not known'
 all\t'All of them'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ls" -s t -l topic -d 'Only messages to this topic, queue or exchange' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ls" -s k -l key -d 'Only messages with this key' -r
@@ -251,6 +286,8 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_sub
 failed\t'Refused for good, or given up'
 confirmed\t'Confirmed: runs of numbers for each lane'
 awaiting\t'Confirmed, and not yet reported as consumed'
+scheduled\t'Waits for its time, as the check of a confirmed message does'
+undecided\t'Belongs to a local action or a transaction whose end is not known'
 all\t'All of them'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from list" -s t -l topic -d 'Only messages to this topic, queue or exchange' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from list" -s k -l key -d 'Only messages with this key' -r
@@ -288,6 +325,9 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_sub
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l delivery-timeout -d 'How long to go on without any message being confirmed' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l grace -d 'How long the first Ctrl-C waits for what is in flight' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l max-attempts -d 'Give a message up, as failed, after so many attempts at a broker that was there; by default it is never given up' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l dead-letter -d 'Where a copy of each message goes that fails for good, as `send --dead-letter`: the spool does not remember that it was asked for' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l check-topic -d 'Where a check of each stored message goes, as `send --check-topic`: the spool does not remember that it was asked for' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l check-after -d 'How long after a message was stored its check is sent, by a later `spool flush`' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l every -d 'How long --watch rests between two rounds' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l on-failed -d 'Run PROGRAM, with what stands after --, for each message that fails, with its JSON record on standard input' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -295,6 +335,8 @@ always\t'Always'
 never\t'Never'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
 json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l allow-transient -d 'Publish also to a queue or exchange that does not survive a restart of the broker (RabbitMQ), as `send --allow-transient`'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l ordered -d 'Send one message after the other, so that no resend overtakes (RabbitMQ), as `send --ordered`'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l watch -d 'Go on, and deliver what waits every now and then, until stopped by Ctrl-C or TERM'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l no-progress -d 'Show no progress bar and no progress lines'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
@@ -343,13 +385,19 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_sub
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from export" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from export" -s v -l verbose -d 'More about what is done; up to three times'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -l from -d 'The reports, one a line; - is standard input' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -l from -d 'The reports, one a line: a file, or - for standard input; with -b the topic or queue that holds them, each message one or more' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -s b -l broker -d 'The broker of that topic or queue. It is read to its end, and nothing is changed there' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -s X -d 'A client property (can be repeated); secrets as KEY=@FILE or KEY=env:NAME' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -s F -l config -d 'Client properties from a file of a Java client, librdkafka or kcat' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -s C -l context -d 'A context of ~/.config/mqsafe/config.yaml, also from MQSAFE_CONTEXT' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -l management -d 'RabbitMQ\'s management API' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -l spool -d 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user\'s state directory that no other process uses' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
 json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -l peek -d 'Fetch from a queue that keeps no history and put everything back, which its consumers can notice (RabbitMQ)'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -l no-progress -d 'Show no progress bar and no progress lines'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from ack" -s v -l verbose -d 'More about what is done; up to three times'

@@ -173,10 +173,10 @@ fn processes_without_a_named_spool_do_not_collide() {
 #[test]
 fn the_next_step_repeats_what_the_spool_does_not_remember() {
     let user = User::new();
-    let flags = ["--dead-letter", "the dead", "--check-topic", "checks", "--ordered"];
+    let flags = ["--dead-letter", "dead", "--check-topic", "checks", "--ordered"];
     let sent = send(&user, "a\n", &flags);
     assert_eq!(code(&sent), 4, "{}", err(&sent));
-    let again = " --dead-letter 'the dead' --check-topic checks --check-after 60000ms --ordered\n";
+    let again = " --dead-letter dead --check-topic checks --check-after 60000ms --ordered\n";
     let next = format!("spool flush --spool {}{again}", user.path("spool").display());
     assert!(err(&sent).contains(&next), "{}", err(&sent));
     let flush = user
