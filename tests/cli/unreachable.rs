@@ -186,6 +186,6 @@ fn the_next_step_repeats_what_the_spool_does_not_remember() {
         .output()
         .unwrap();
     assert_eq!(code(&flush), 4, "{}", err(&flush));
-    assert!(err(&flush).contains(&next), "{}", err(&flush));
+    assert!(err(&flush).contains(again), "{}", err(&flush));
     assert_eq!(user.spool("spool"), [1, 0, 0]);
 }
