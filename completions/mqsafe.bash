@@ -1015,7 +1015,7 @@ _mqsafe() {
             return 0
             ;;
         mqsafe__subcmd__spool__subcmd__flush)
-            opts="-X -F -C -q -v -h --spool --config --context --management --connect-timeout --delivery-timeout --grace --max-attempts --watch --every --on-failed --color --no-progress --quiet --verbose --log-format --help"
+            opts="-X -F -C -q -v -h --spool --config --context --management --connect-timeout --delivery-timeout --grace --max-attempts --dead-letter --check-topic --check-after --allow-transient --ordered --watch --every --on-failed --color --no-progress --quiet --verbose --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1062,6 +1062,18 @@ _mqsafe() {
                     return 0
                     ;;
                 --max-attempts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dead-letter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --check-topic)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --check-after)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

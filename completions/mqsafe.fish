@@ -383,6 +383,9 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_sub
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l delivery-timeout -d 'How long to go on without any message being confirmed' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l grace -d 'How long the first Ctrl-C waits for what is in flight' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l max-attempts -d 'Give a message up, as failed, after so many attempts at a broker that was there; by default it is never given up' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l dead-letter -d 'Where a copy of each message goes that fails for good, as `send --dead-letter`: the spool does not remember that it was asked for' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l check-topic -d 'Where a check of each stored message goes, as `send --check-topic`: the spool does not remember that it was asked for' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l check-after -d 'How long after a message was stored its check is sent, by a later `spool flush`' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l every -d 'How long --watch rests between two rounds' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l on-failed -d 'Run PROGRAM, with what stands after --, for each message that fails, with its JSON record on standard input' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -390,6 +393,8 @@ always\t'Always'
 never\t'Never'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
 json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l allow-transient -d 'Publish also to a queue or exchange that does not survive a restart of the broker (RabbitMQ), as `send --allow-transient`'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l ordered -d 'Send one message after the other, so that no resend overtakes (RabbitMQ), as `send --ordered`'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l watch -d 'Go on, and deliver what waits every now and then, until stopped by Ctrl-C or TERM'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -l no-progress -d 'Show no progress bar and no progress lines'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'

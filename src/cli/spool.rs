@@ -128,6 +128,22 @@ pub struct SpoolFlushArgs {
     /// Give a message up, as failed, after so many attempts at a broker that was there; by default it is never given up
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_attempts: Option<u32>,
+    /// Where a copy of each message goes that fails for good, as `send --dead-letter`: the spool does not remember that it was asked
+    /// for
+    #[arg(long, value_name = "TARGET")]
+    pub dead_letter: Option<String>,
+    /// Where a check of each stored message goes, as `send --check-topic`: the spool does not remember that it was asked for
+    #[arg(long, value_name = "TARGET")]
+    pub check_topic: Option<String>,
+    /// How long after a message was stored its check is sent, by a later `spool flush`
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration, requires = "check_topic")]
+    pub check_after: Duration,
+    /// Publish also to a queue or exchange that does not survive a restart of the broker (RabbitMQ), as `send --allow-transient`
+    #[arg(long)]
+    pub allow_transient: bool,
+    /// Send one message after the other, so that no resend overtakes (RabbitMQ), as `send --ordered`
+    #[arg(long)]
+    pub ordered: bool,
     /// Go on, and deliver what waits every now and then, until stopped by Ctrl-C or TERM
     #[arg(long)]
     pub watch: bool,

@@ -3,7 +3,7 @@
 use super::resolve;
 use super::send::{Teller, pump, tell};
 use crate::broker;
-use crate::cli::SendArgs;
+use crate::cli::{SendArgs, SpoolFlushArgs};
 use crate::connect::Connection;
 use crate::model::{How, Outcome, Problem, Result};
 use crate::send::Options;
@@ -11,6 +11,67 @@ use crate::spool::{Spool, Target};
 use crate::ui::emit::time;
 use crate::ui::{Ui, count};
 use std::time::Duration;
+
+/// What is asked for, as it was typed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) dead_letter: Option<&'a str>,
+    pub(super) check_topic: Option<&'a str>,
+    pub(super) check_after: Duration,
+    /// Publishing to what does not survive a restart, and one message after the other: the spool remembers neither.
+    pub(super) how: How,
+}
+
+impl<'a> Wanted<'a> {
+    pub(super) fn of_send(args: &'a SendArgs, how: How) -> Wanted<'a> {
+        Wanted {
+            dead_letter: args.after.dead_letter.as_deref(),
+            check_topic: args.after.check_topic.as_deref(),
+            check_after: args.after.check_after,
+            how,
+        }
+    }
+
+    pub(super) fn of_flush(args: &'a SpoolFlushArgs) -> Wanted<'a> {
+        Wanted {
+            dead_letter: args.dead_letter.as_deref(),
+            check_topic: args.check_topic.as_deref(),
+            check_after: args.check_after,
+            how: How {
+                allow_transient: args.allow_transient,
+                ordered: args.ordered,
+                ..How::default()
+            },
+        }
+    }
+
+    /// The flags that a `spool flush` needs to go on as this run did; each with a space before it.
+    pub(super) fn again(&self) -> String {
+        let mut words = Vec::new();
+        for (flag, target) in [("--dead-letter", self.dead_letter), ("--check-topic", self.check_topic)] {
+            words.extend(target.map(|target| format!(" {flag} {}", quoted(target))));
+        }
+        if self.check_topic.is_some() {
+            words.push(format!(" --check-after {}ms", self.check_after.as_millis()));
+        }
+        for (flag, is_asked) in [
+            (" --allow-transient", self.how.allow_transient),
+            (" --ordered", self.how.ordered),
+        ] {
+            words.extend(is_asked.then(|| flag.to_owned()));
+        }
+        words.concat()
+    }
+}
+
+/// One word for a shell.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
 
 /// Where they go.
 pub(super) struct Followers<'a> {
@@ -27,7 +88,7 @@ impl<'a> Followers<'a> {
     /// # Errors
     /// When a target cannot be one of this broker.
     pub(super) fn new(
-        args: &SendArgs,
+        wanted: Wanted<'_>,
         connection: &'a Connection,
         topic: &str,
         spool: &mut Spool,
@@ -43,9 +104,8 @@ impl<'a> Followers<'a> {
             broker::endpoint(connection, &place, How::default())?;
             Ok(spool.target(&broker, &place)?)
         };
-        let after = &args.after;
-        let dead_letter = after.dead_letter.as_deref().map(&mut target).transpose()?;
-        let check = after.check_topic.as_deref().map(target).transpose()?;
+        let dead_letter = wanted.dead_letter.map(&mut target).transpose()?;
+        let check = wanted.check_topic.map(target).transpose()?;
         let earlier = dead_letter
             .as_ref()
             .map_or(Ok(0), |to| spool.waiting(to).map(|w| w.count))?;
@@ -54,7 +114,7 @@ impl<'a> Followers<'a> {
             first_own: spool.next_id(),
             earlier,
             dead_letter,
-            check: check.map(|target| (target, after.check_after)),
+            check: check.map(|target| (target, wanted.check_after)),
         })
     }
 
@@ -123,7 +183,13 @@ impl<'a> Followers<'a> {
         teller.finish(None)?;
         match run {
             Ok(report) => {
-                tell(ui, &report, target, at.as_deref(), teller.started.elapsed());
+                tell(
+                    ui,
+                    &report,
+                    target,
+                    at.as_deref().map(|at| (at, "")),
+                    teller.started.elapsed(),
+                );
                 Ok(report.outcome)
             }
             Err(problem) => {
@@ -131,5 +197,35 @@ impl<'a> Followers<'a> {
                 Ok(Outcome::Spooled)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_spool_does_not_remember_is_told_as_flags() {
+        let nothing = Wanted {
+            dead_letter: None,
+            check_topic: None,
+            check_after: Duration::from_secs(60),
+            how: How::default(),
+        };
+        assert_eq!(nothing.again(), "");
+        let all = Wanted {
+            dead_letter: Some("ex|it's dead"),
+            check_topic: Some("checks"),
+            how: How {
+                allow_transient: true,
+                ordered: true,
+                ..How::default()
+            },
+            ..nothing
+        };
+        assert_eq!(
+            all.again(),
+            r" --dead-letter 'ex|it'\''s dead' --check-topic checks --check-after 60000ms --allow-transient --ordered"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! `mqsafe send`: lines to confirmed messages.
 
 use super::exec::{self, Action};
-use super::followers::Followers;
+use super::followers::{Followers, Wanted};
 use super::input::{self, From, Plan};
 use super::receipts::Receipts;
 use super::{dry_run, ensure, how, only_failed, resolve, resume, stdin, stop, together};
@@ -141,7 +141,9 @@ pub(super) fn run(args: &SendArgs, ui: &Ui) -> Result<Outcome> {
         }
     };
     let undecided = exec::look_after(&mut spool, ui)?;
-    let followers = Followers::new(args, &connection, &topic, &mut spool)?;
+    let wanted = Wanted::of_send(args, how);
+    let flags = wanted.again();
+    let followers = Followers::new(wanted, &connection, &topic, &mut spool)?;
     followers.join(&mut options);
     // Receipts that are read as well as written go on, as those of a file that is resumed do.
     let goes_on = args.input.resume || (again.is_some() && same_file(&args.receipts, &args.input.only_failed));
@@ -158,7 +160,13 @@ pub(super) fn run(args: &SendArgs, ui: &Ui) -> Result<Outcome> {
         // Nothing of the input was read.
         teller.finish(None)?;
         let at = spool.path().map(|p| p.display().to_string());
-        tell(ui, report, &target, at.as_deref(), teller.started.elapsed());
+        tell(
+            ui,
+            report,
+            &target,
+            at.as_deref().map(|at| (at, &*flags)),
+            teller.started.elapsed(),
+        );
         return Ok(report.outcome);
     }
     let place = (&mut spool, &target);
@@ -219,7 +227,7 @@ pub(super) fn run(args: &SendArgs, ui: &Ui) -> Result<Outcome> {
         followed.unwrap_or_else(|problem| told(ui, problem.with_outcome(Outcome::Spooled)))
     };
     followers.tell_others(&spool, &target, ui)?;
-    tell(ui, &report, &target, at.as_deref(), took);
+    tell(ui, &report, &target, at.as_deref().map(|at| (at, &*flags)), took);
     Ok(report
         .outcome
         .and(ensured)
@@ -475,7 +483,8 @@ impl Observer for Teller<'_> {
 }
 
 /// The words after a run: what broke, what to do, and last the counts.
-pub(super) fn tell(ui: &Ui, report: &Report, target: &Target, spool: Option<&str>, took: Duration) {
+/// Says what a run came to; `spool` is where it is, with the flags that a flush needs to go on in the same way.
+pub(super) fn tell(ui: &Ui, report: &Report, target: &Target, spool: Option<(&str, &str)>, took: Duration) {
     for trouble in &report.troubles {
         ui.problem(trouble);
     }
@@ -486,10 +495,10 @@ pub(super) fn tell(ui: &Ui, report: &Report, target: &Target, spool: Option<&str
     if left > 0 {
         match spool {
             Some(_) if !report.spool_is_there => {}
-            Some(at) => {
+            Some((at, again)) => {
                 let are = if left == 1 { "is" } else { "are" };
                 ui.say(&format!("{} {are} safe in {at}", count(left, "message")));
-                ui.say(&format!("  next: mqsafe spool flush --spool {at}"));
+                ui.say(&format!("  next: mqsafe spool flush --spool {at}{again}"));
             }
             None => {
                 let (were, are) = if left == 1 { ("was", "is") } else { ("were", "are") };

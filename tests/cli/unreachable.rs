@@ -168,3 +168,24 @@ fn processes_without_a_named_spool_do_not_collide() {
     first.signal("KILL");
     first.end();
 }
+
+/// The spool keeps messages and not what is to follow from them: whoever flushes is told what to repeat.
+#[test]
+fn the_next_step_repeats_what_the_spool_does_not_remember() {
+    let user = User::new();
+    let flags = ["--dead-letter", "dead", "--check-topic", "checks", "--ordered"];
+    let sent = send(&user, "a\n", &flags);
+    assert_eq!(code(&sent), 4, "{}", err(&sent));
+    let again = " --dead-letter dead --check-topic checks --check-after 60000ms --ordered\n";
+    let next = format!("spool flush --spool {}{again}", user.path("spool").display());
+    assert!(err(&sent).contains(&next), "{}", err(&sent));
+    let flush = user
+        .mqsafe()
+        .args(["spool", "flush", "--spool", "spool", "--connect-timeout", "1s"])
+        .args(flags)
+        .output()
+        .unwrap();
+    assert_eq!(code(&flush), 4, "{}", err(&flush));
+    assert!(err(&flush).contains(again), "{}", err(&flush));
+    assert_eq!(user.spool("spool"), [1, 0, 0]);
+}

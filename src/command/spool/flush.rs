@@ -5,11 +5,13 @@ use super::{now_ms, paths, stores};
 use crate::broker;
 use crate::cli::SpoolFlushArgs;
 use crate::command::exec;
+use crate::command::followers::{Followers, Wanted};
 use crate::command::resolve;
 use crate::command::send::{self, Newly, Teller};
 use crate::command::stop::Rounds;
 use crate::command::together;
-use crate::model::{Endpoint, How, Outcome, Problem, Result};
+use crate::connect::{BrokerKind, BrokerUrl};
+use crate::model::{Endpoint, Outcome, Problem, Result};
 use crate::send::{Events, Options, Pump, Report, Together};
 use crate::spool::{Spool, StoreDir, Target};
 use crate::ui::Ui;
@@ -114,22 +116,25 @@ impl Flush<'_> {
             outcomes.push(undecided);
         }
         spool.release_due(now_ms())?;
-        for target in spool.targets()? {
-            if spool.waiting(&target)?.count == 0 && spool.to_publish(&target)?.is_empty() {
-                continue;
-            }
-            flushed += 1;
-            match self.target(path, &mut spool, &target, &mut failed) {
-                Ok(outcome) => outcomes.push(outcome),
-                Err(problem) => {
-                    self.ui.problem(&problem);
-                    // What is wrong with the connection is not wrong with the messages: they are still safe.
-                    let mistake = problem.outcome == Outcome::Usage;
-                    outcomes.push(if mistake { Outcome::Usage } else { Outcome::Spooled });
+        // Dead letters of this flush are delivered by it, so their places come last.
+        for followers in [false, true] {
+            for target in spool.targets()? {
+                if self.is_follower(&target) != followers || self.rounds.heard().is_some() {
+                    continue;
                 }
-            }
-            if self.rounds.heard().is_some() {
-                break;
+                if spool.waiting(&target)?.count == 0 && spool.to_publish(&target)?.is_empty() {
+                    continue;
+                }
+                flushed += 1;
+                match self.target(path, &mut spool, &target, &mut failed) {
+                    Ok(outcome) => outcomes.push(outcome),
+                    Err(problem) => {
+                        self.ui.problem(&problem);
+                        // What is wrong with the connection is not wrong with the messages: they are still safe.
+                        let mistake = problem.outcome == Outcome::Usage;
+                        outcomes.push(if mistake { Outcome::Usage } else { Outcome::Spooled });
+                    }
+                }
             }
         }
         self.tell_failed(path, &spool, &failed)?;
@@ -148,13 +153,33 @@ impl Flush<'_> {
         Ok(flushed)
     }
 
+    /// Whether dead letters or checks go there.
+    fn is_follower(&self, target: &Target) -> bool {
+        let Ok(url) = BrokerUrl::parse(&target.broker) else {
+            return false;
+        };
+        let places = [&self.args.dead_letter, &self.args.check_topic];
+        places
+            .into_iter()
+            .flatten()
+            .any(|text| resolve::place_of(url.kind(), text) == target.topic)
+    }
+
     fn target(&self, path: &Path, spool: &mut Spool, target: &Target, failed: &mut Vec<Newly>) -> Result<Outcome> {
         // A copied store signs with a name of its own from now on.
         let target = spool.target(&target.broker, &target.topic)?;
         let connection = resolve::connection_to(&target.broker, &self.args.settings, self.ui)?;
-        let endpoint = broker::endpoint(&connection, &target.topic, How::default())?;
         let args = self.args;
+        let mut wanted = Wanted::of_flush(args);
+        // One flush may have several brokers; what only one kind has is for that one.
+        wanted.how.allow_transient &= connection.url.kind() == BrokerKind::RabbitMq;
+        let endpoint = broker::endpoint(&connection, &target.topic, wanted.how)?;
+        let again = wanted.again();
         let mut options = Options::to_deliver(args.connect_timeout, args.delivery_timeout, args.grace);
+        // What follows from a message has nothing that follows from it.
+        if !self.is_follower(&target) {
+            Followers::new(wanted, &connection, &target.topic, spool)?.join(&mut options);
+        }
         options.max_attempts = args.max_attempts;
         options.retry_every = args.watch.then_some(args.every);
         let mut teller = Teller::new(self.ui, None).naming_failed();
@@ -166,7 +191,7 @@ impl Flush<'_> {
                 self.ui,
                 report,
                 &target,
-                Some(&path.display().to_string()),
+                Some((&path.display().to_string(), &again)),
                 teller.started.elapsed(),
             );
             return Ok(report.outcome);
@@ -181,7 +206,7 @@ impl Flush<'_> {
         // The topic is not there, or may not be written: what waits for it is safe all the same.
         let report = run.map_err(|problem| problem.with_outcome(Outcome::Spooled))?;
         let at = path.display().to_string();
-        send::tell(self.ui, &report, &target, Some(&at), teller.started.elapsed());
+        send::tell(self.ui, &report, &target, Some((&at, &again)), teller.started.elapsed());
         Ok(report.outcome)
     }
 
