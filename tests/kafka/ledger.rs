@@ -208,19 +208,12 @@ fn as_many_says_kafkas_own_consumer(cluster: &Cluster, topic: &str, seen: &[Seen
 
 /// Either all was read from the new leader, or `verify` says that it was not. Nothing else.
 fn a_leader_killed_under_verify(cluster: &Cluster, case: &Case<'_>, stamped: u64) {
-    // Small fetches with pauses: the reading outlasts the kill.
-    let slow = [
-        "-X",
-        "fetch.message.max.bytes=100000",
-        "-X",
-        "queued.min.messages=1",
-        "-X",
-        "fetch.queue.backoff.ms=100",
-    ];
-    let mut running = tool::start(case.verify_command(&slow));
+    // A leader that falls silent first: the reading outlasts the kill.
+    let node = cluster.leader(&case.topic, 0).to_string();
+    cluster.script("stop", &["kafka", &node]);
+    let mut running = tool::start(case.verify_command(&[]));
     thread::sleep(Duration::from_millis(1500));
     assert!(!running.is_over(), "verify was done before the kill");
-    let node = cluster.leader(&case.topic, 0).to_string();
     cluster.script("kill", &["kafka", &node]);
     assert!(!running.is_over(), "verify was done before the kill");
     let verified = Verified::from(running.wait());

@@ -246,7 +246,12 @@ fn a_number_in_an_aborted_transaction_is_explained() {
             false => producer.abort_transaction(PATIENCE).unwrap(),
         }
     }
-    let verified = case.verify(&[]);
+    // Until the followers have the marker of the last transaction it counts as open, and that is said.
+    let verified = || case.verify(&[]);
+    let verified = (0..50)
+        .map(|_| verified())
+        .find(|v| v.code != 3)
+        .unwrap_or_else(verified);
     assert_eq!(
         (verified.code, verified.totals()),
         (0, vec![("read", 4), ("stamped", 4), ("aborted", 2)]),

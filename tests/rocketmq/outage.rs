@@ -98,6 +98,8 @@ fn a_master_that_falls_silent_is_found_within_two_heartbeats() {
                 "heartbeat.interval.ms=1000",
                 "--delivery-timeout",
                 "3s",
+                "--rate",
+                "4000/s",
                 "--receipts",
             ],
         );

@@ -177,7 +177,7 @@ impl<'a> Together<'a> {
             let page = self.page(from)?;
             let Some(last) = page.last() else { return Ok(None) };
             from = last.id + 1;
-            let asks = |message: &Pending| message.wish.filter(|wish| !places.has(*wish));
+            let asks = |message: &Pending| message.asked().filter(|wish| !places.has(*wish));
             if let Some((line, wish)) = page.iter().find_map(|m| Some((m.line, asks(m)?))) {
                 return Ok(Some(format!(
                     "line {line} asks for partition {wish}, and {} has {}",
@@ -300,7 +300,10 @@ impl<'a> Together<'a> {
                     }
                 };
                 if !places.offers(lane) {
-                    let lane = self.target.lane(lane);
+                    let lane = match message.asked() {
+                        Some(wish) if lane == places::NOWHERE => format!("lane {wish}"),
+                        Some(_) | None => self.target.lane(lane),
+                    };
                     let problem = Problem::unknown(format!("{lane} is not there, where line {} goes", message.line))
                         .because(format!("{} has {}", self.target.words(), places.count()))
                         .next("all of its messages wait for that");

@@ -132,7 +132,10 @@ impl Fake {
             let version = header.request_api_version;
             let mut out = BytesMut::new();
             let id = header.correlation_id;
-            #[expect(clippy::wildcard_enum_match_arm, reason = "this broker stands for none of the other requests")]
+            #[expect(
+                clippy::wildcard_enum_match_arm,
+                reason = "this broker stands for none of the other requests"
+            )]
             match ApiKey::try_from(header.request_api_key).unwrap() {
                 ApiKey::ApiVersions => self.put(&mut out, id, version, &self.versions()),
                 ApiKey::Metadata => self.put(&mut out, id, version, &self.metadata()),
