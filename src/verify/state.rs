@@ -404,7 +404,9 @@ impl State {
             let covered = self.tracker.covered(read.node.as_deref(), read.partition);
             let next = first_uncovered(&covered, read.from);
             read.read_to = next.min(read.to);
-            if next >= read.to {
+            // Of a partition whose offsets nobody could ask for nothing is known, least of all that it is empty.
+            let is_known = read.to > read.from || read.error.is_none();
+            if next >= read.to && is_known {
                 // What one reader left out another has read.
                 read.error = None;
                 continue;
@@ -495,4 +497,39 @@ fn lane_of(line: &LaneLine) -> Option<Lane> {
         unread: set(&line.unread)?,
     };
     Some(Lane::restored(set(&line.seen)?, line.home, rare))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Coverage;
+
+    /// A partition whose leader does not answer is not an empty one, also not when another was read to its end.
+    #[test]
+    fn what_could_not_be_asked_for_is_never_complete() {
+        let read = |partition, to, error: Option<&str>| PartitionRead {
+            partition,
+            to,
+            read_to: to,
+            error: error.map(str::to_owned),
+            ..PartitionRead::default()
+        };
+        let report = |partitions| ScanReport {
+            partitions,
+            ..ScanReport::default()
+        };
+        let mut state = State::default();
+        state.scanned(report(vec![
+            read(0, 0, Some("its offsets cannot be asked: no answer")),
+            read(1, 5, None),
+            read(2, 0, None),
+        ]));
+        assert_eq!(
+            state.report.coverage(),
+            Coverage::Partial("partition 0: its offsets cannot be asked: no answer".to_owned())
+        );
+        // Another look, or another reader, may have better luck.
+        state.scanned(report(vec![read(0, 3, None)]));
+        assert_eq!(state.report.coverage(), Coverage::Complete);
+    }
 }

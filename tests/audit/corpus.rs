@@ -20,7 +20,7 @@ fn files_below(dir: &Path, found: &mut Vec<PathBuf>) {
 
 /// The table of path, dialects with their numbers of facts, or the reason why a file is not judged.
 #[test]
-#[ignore = "optional: needs the directory of real files that MQSAFE_CORPUS names"]
+#[ignore = "needs files outside the repository: the directory of real files that MQSAFE_CORPUS names"]
 fn real_files_are_recognised_or_named() {
     let root = PathBuf::from(std::env::var("MQSAFE_CORPUS").unwrap());
     let profile = Profile::built_in("orders", &registry::profile_names())
