@@ -380,7 +380,13 @@ impl State {
             mine.stopped |= report.stopped;
         } else {
             (mine.unread, mine.stopped) = (report.unread, report.stopped);
-            mine.partitions.iter_mut().for_each(|read| read.error = None);
+            // Only of what was asked for again; the others are as they were.
+            let again = |read: &PartitionRead| {
+                let mut theirs = report.partitions.iter();
+                theirs.any(|p| p.partition == read.partition && p.node == read.node)
+            };
+            let again = mine.partitions.iter_mut().filter(|read| again(read));
+            again.for_each(|read| read.error = None);
         }
         for theirs in report.partitions {
             let known = mine
@@ -528,7 +534,10 @@ mod tests {
             state.report.coverage(),
             Coverage::Partial("partition 0: its offsets cannot be asked: no answer".to_owned())
         );
-        // Another look, or another reader, may have better luck.
+        // A look at another partition says nothing of it.
+        state.scanned(report(vec![read(1, 6, None)]));
+        assert!(!state.report.coverage().is_complete());
+        // Another look at it, or another reader, may have better luck.
         state.scanned(report(vec![read(0, 3, None)]));
         assert_eq!(state.report.coverage(), Coverage::Complete);
     }
