@@ -278,28 +278,35 @@ fn against(
         },
     };
     let connection = other.as_ref().unwrap_or(connection);
+    let isolation = args.isolation == Isolation::ReadUncommitted;
+    let (mut theirs, unread) = elsewhere(connection, topic, isolation, (args, how, asked, ui))?;
+    let whole = unread.map(|word| format!("{copy}: {word}"));
+    Ok((verify::compare(&mut state.tracker, &mut theirs.tracker), whole))
+}
+
+/// Reads another topic, where messages keep the stamps of the place that they were first sent to. Also says how much of it was not
+/// read, if anything.
+fn elsewhere(
+    connection: &Connection,
+    topic: &str,
+    read_uncommitted: bool,
+    (args, how, asked, ui): (&VerifyArgs, &How, &Asked, &Ui),
+) -> Result<(State, Option<String>)> {
     let mut scan = broker::scan(connection, topic)?;
-    let theirs = kept::fresh(connection, topic, how);
-    let mut reader = Reader::new(
-        connection.url.to_string(),
-        theirs,
-        how,
-        asked,
-        ui,
-        Limits::new(args.memory),
-    );
+    let fresh = kept::fresh(connection, topic, how);
+    let broker = connection.url.to_string();
+    let mut reader = Reader::new(broker, fresh, how, asked, ui, Limits::new(args.memory));
     reader.state.tracker.by_origin = true;
     let plan = ScanPlan {
-        read_uncommitted: args.isolation == Isolation::ReadUncommitted,
+        read_uncommitted,
         ..ScanPlan::default()
     };
     if let Some(problem) = reader.scan(scan.as_mut(), &plan)? {
         ui.problem(&problem);
     }
-    let (mut theirs, _) = reader.finish();
+    let (theirs, _) = reader.finish();
     let coverage = theirs.report.coverage();
-    let whole = (!coverage.is_complete()).then(|| format!("{copy}: {}", coverage.word()));
-    Ok((verify::compare(&mut state.tracker, &mut theirs.tracker), whole))
+    Ok((theirs, (!coverage.is_complete()).then(|| coverage.word())))
 }
 
 /// Asks where groups stand, and looks for messages that were set aside in dead-letter and retry topics.
@@ -331,22 +338,8 @@ fn groups(
     );
     answer.unknown.extend(following.unknown);
     for copy in &following.copies {
-        let mut scan = broker::scan(connection, copy)?;
-        let theirs = kept::fresh(connection, copy, how);
-        let mut reader = Reader::new(
-            connection.url.to_string(),
-            theirs,
-            how,
-            asked,
-            ui,
-            Limits::new(args.memory),
-        );
-        reader.state.tracker.by_origin = true;
-        if let Some(problem) = reader.scan(scan.as_mut(), &ScanPlan::default())? {
-            answer.unknown.push(problem.to_string());
-            continue;
-        }
-        let (mut theirs, _) = reader.finish();
+        let (mut theirs, unread) = elsewhere(connection, copy, false, (args, how, asked, ui))?;
+        answer.unknown.extend(unread.map(|word| format!("{copy}: {word}")));
         answer.set_aside.push((
             copy.clone(),
             verify::compare(&mut state.tracker, &mut theirs.tracker).both,
