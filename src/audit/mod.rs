@@ -11,6 +11,7 @@ mod fingerprint;
 mod ignore;
 mod input;
 mod judge;
+pub mod live;
 mod locks;
 mod read;
 mod recognise;

@@ -69,6 +69,9 @@ fn what_only_a_dead_leader_had_is_lost_and_named() {
     let others: Vec<&str> = others.iter().map(String::as_str).collect();
     // For less than replica.lag.time.max.ms (30 s), so that they stay in sync by name.
     cluster.script("stop", &[&["kafka"], others.as_slice()].concat());
+    // Fetches that were waiting at the leader (replica.fetch.wait.max.ms, 500 ms) must be answered empty before anything is written: a
+    // stopped follower still finds in its socket what came as an answer.
+    std::thread::sleep(Duration::from_millis(1500));
     let weak = send(&case, "1", 100, 50);
     assert_eq!(weak.code, 0, "{}", weak.stderr);
     cluster.script("kill", &["kafka", &leader.to_string()]);

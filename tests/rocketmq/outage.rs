@@ -64,7 +64,9 @@ fn a_master_that_is_killed_costs_nothing() {
     let lines: String = (0..12_000).map(|n| format!("line {n}\n")).collect();
     {
         let receipts = case.path("receipts");
-        let mut send = case.send_command(&case.topic, &["--delivery-timeout", "5s", "--receipts"]);
+        // Slowly enough that the kill comes in between.
+        let paced = ["--delivery-timeout", "5s", "--rate", "4000/s", "--receipts"];
+        let mut send = case.send_command(&case.topic, &paced);
         send.arg(&receipts);
         let sending = std::thread::spawn(move || run_with(send, &lines));
         eventually("the first lines are stored", || {
