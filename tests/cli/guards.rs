@@ -180,3 +180,24 @@ fn machine_output_is_whole_also_when_nothing_could_be_read() {
         );
     }
 }
+
+#[test]
+fn where_few_files_may_be_open_it_is_said_and_nothing_panics() {
+    let user = User::new();
+    let line = user.file("line", "x\n");
+    for broker in ["kafka://127.0.0.1:1", "amqp://127.0.0.1:1", "rocketmq://127.0.0.1:1"] {
+        for limit in [5, 6, 7, 8, 10, 12, 14, 16, 20] {
+            let send = format!(
+                "ulimit -n {limit}; exec {} send -b {broker} -t t --no-spool --connect-timeout 1s --delivery-timeout 1s",
+                super::BINARY
+            );
+            let mut limited = std::process::Command::new("bash");
+            limited.args(["-c", &send]).current_dir(user.path(""));
+            let done = limited.stdin(std::fs::File::open(&line).unwrap()).output().unwrap();
+            let told = String::from_utf8_lossy(&done.stderr);
+            assert_eq!(done.status.code(), Some(3), "{broker} {limit}: {told}");
+            assert!(!told.contains("panicked"), "{broker} {limit}: {told}");
+            assert!(limit >= 12 || told.contains("ulimit -n"), "{broker} {limit}: {told}");
+        }
+    }
+}
