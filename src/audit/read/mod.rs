@@ -80,7 +80,12 @@ pub(super) fn is_looked_into(path: &Path) -> bool {
         .file_name()
         .map(|n| n.to_string_lossy().to_lowercase())
         .unwrap_or_default();
-    name.split('.').skip(1).any(|part| LOOKED_INTO.contains(&part))
+    is_environment(&name) || name.split('.').skip(1).any(|part| LOOKED_INTO.contains(&part))
+}
+
+/// Whether a name is that of a file of variables, as containers are given by `env_file`: `.env`, `.env.prod`, `kafka.env`.
+fn is_environment(name: &str) -> bool {
+    name == ".env" || name.starts_with(".env.") || name.ends_with(".env")
 }
 
 /// Reads a file as `declared`, or as what it turns out to be.
@@ -103,6 +108,9 @@ pub(super) fn read(file: &Arc<str>, path: &Path, source: &SourceFile, declared: 
     let name = file_name(path);
     if is_yaml(path) {
         return yaml::read(file, source, &name, None);
+    }
+    if is_environment(&name) {
+        return yaml::read_environment(file, source, &name);
     }
     if extension == "tf" || name.ends_with(".tf.json") {
         return terraform::read(file, source);

@@ -28,7 +28,11 @@ fn chart(reader: &Reader<'_>, values: &Node, head: Option<&Pair>, found: &mut Fo
         || has(&["broker", "overrideConfiguration"])
         || has(&["offsetsTopicReplicationFactor"])
         || named("kafka")
-            && (has(&["controller", "replicaCount"]) || has(&["overrideConfiguration"]) || has(&["extraConfig"]));
+            && (has(&["controller", "replicaCount"])
+                || has(&["overrideConfiguration"])
+                || has(&["extraConfig"])
+                || has(&["controller", "extraConfig"])
+                || has(&["broker", "extraConfig"]));
     let is_rabbitmq = repository.ends_with("/rabbitmq") && repository.contains("bitnami")
         || has(&["clustering", "partitionHandling"])
         || has(&["extraConfiguration"]) && (has(&["auth"]) || has(&["clustering"]) || named("rabbitmq"));

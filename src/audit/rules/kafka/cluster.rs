@@ -4,7 +4,7 @@ use crate::audit::fact::{Component, Fact, Unit};
 use crate::audit::judge::Judge;
 
 /// Settings that only make sense with several brokers when they are larger than 1.
-const COUNTS: [&str; 6] = [
+pub(super) const COUNTS: [&str; 6] = [
     "default.replication.factor",
     "min.insync.replicas",
     "offsets.topic.replication.factor",
