@@ -220,3 +220,63 @@ fn variables_in_a_file_of_their_own() {
     let (code, report) = s.json(&["."]);
     assert_eq!((code, &report["passed"]), (1, &1.into()), "{report:#}");
 }
+
+#[test]
+fn streams_takes_a_clients_settings_without_a_prefix() {
+    let file = "application.id=totals\nbootstrap.servers=a:1\nacks=1\nkey.serializer=s\n";
+    assert!(has(&found("orders", "app.properties", file), "KX002 3"));
+}
+
+#[test]
+fn topics_that_a_connector_creates() {
+    let file = "{\"name\": \"source\", \"config\": {\n\"connector.class\": \"io.debezium.connector.mysql.MySqlConnector\",\n\
+                \"topic.creation.default.replication.factor\": 1,\n\"topic.creation.default.partitions\": 10,\n\
+                \"confluent.topic.replication.factor\": \"1\",\n\"errors.deadletterqueue.topic.replication.factor\": 3\n}}\n";
+    let found = found("orders", "source.json", file);
+    assert!(has(&found, "KX002 3") && has(&found, "KX002 5"), "{found:?}");
+    assert_eq!(found.iter().filter(|f| f.starts_with("KX002")).count(), 2, "{found:?}");
+}
+
+#[test]
+fn a_connector_that_is_no_json_is_an_error() {
+    let s = Setup::with(&[(
+        "sink.json",
+        "{\"name\": \"s\", \"config\": {\n\"connector.class\": \"Sink\",\n\"a\" \"b\"}}\n",
+    )]);
+    let (code, report) = s.json(&["sink.json"]);
+    assert_eq!((code, &report["errors"][0]["line"]), (3, &3.into()), "{report:#}");
+}
+
+#[test]
+fn topics_that_confluents_broker_keeps_for_itself() {
+    let file = "broker.id=1\nlisteners=a\nconfluent.license.topic.replication.factor=1\nconfluent.tier.metadata.replication.factor=3\n";
+    let found = found("orders", "server.properties", file);
+    assert!(has(&found, "KB007 3") && !has(&found, "KB007 4"), "{found:?}");
+}
+
+#[test]
+fn ksqldb_is_streams_with_connect_inside() {
+    let file = "services:\n  ksql:\n    image: confluentinc/cp-ksqldb-server:7.6.0\n    environment:\n      KSQL_KSQL_STREAMS_AUTO_OFFSET_RESET: \
+                latest\n      KSQL_KSQL_INTERNAL_TOPIC_REPLICAS: 1\n      KSQL_CONNECT_OFFSET_STORAGE_REPLICATION_FACTOR: 1\n";
+    assert_eq!(
+        found("orders", "docker-compose.yml", file),
+        ["KC002 5", "KX002 6", "KX002 7"]
+    );
+    let bare = "services:\n  ksql:\n    image: confluentinc/cp-ksqldb-server:7.6.0\n    environment:\n      KSQL_BOOTSTRAP_SERVERS: a\n";
+    let s = Setup::with(&[("docker-compose.yml", bare)]);
+    assert_eq!(s.json(&["docker-compose.yml"]).0, 3);
+}
+
+#[test]
+fn templates_that_are_no_yaml_are_named() {
+    let file = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ template \"x\" . }}-mq\ndata:\n  rabbitmq.conf: |\n    a = {{ .Values.b }}\n";
+    let s = Setup::with(&[("cm.yaml", file)]);
+    let ran = s.run(&["cm.yaml"]);
+    assert!(ran.code == 3 && ran.stderr.contains("template"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_older_chart_of_rabbitmq() {
+    let file = "replicaCount: 3\nrabbitmqClusterPartitionHandling: ignore\nrabbitmqMemoryHighWatermark: 256MB\n";
+    assert!(has(&found("orders", "values.yaml", file), "RQB001 2"));
+}

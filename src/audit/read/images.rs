@@ -234,7 +234,7 @@ fn confluent_release(major: u16, minor: u16) -> Option<(u16, u16, u16)> {
 }
 
 /// `___` for `-`, `__` for `_`, `_` for `.`, in lower case.
-fn three_underscores(name: &str) -> String {
+pub(super) fn three_underscores(name: &str) -> String {
     name.to_lowercase()
         .replace("___", "-")
         .replace("__", "\u{0}")

@@ -138,6 +138,9 @@ pub(super) fn read(file: &Arc<str>, path: &Path, source: &SourceFile, declared: 
                 return other;
             }
         }
+        if let (Reading::NotMessaging(_), Some((spot, what))) = (&json, broken_connector(source)) {
+            return Reading::Malformed { spot, what };
+        }
         if extension == "json" || !matches!(json, Reading::NotMessaging(_)) || matches!(first, Some(b'{')) {
             return json;
         }
@@ -157,6 +160,17 @@ pub(super) fn read(file: &Arc<str>, path: &Path, source: &SourceFile, declared: 
         Reading::NotMessaging(_) if looks_nested() => yaml::read(file, source, &name, None),
         read => read,
     }
+}
+
+/// Where and why a file that names the class of a connector is no JSON.
+fn broken_connector(source: &SourceFile) -> Option<(Spot, String)> {
+    let text = source.utf8().ok()?;
+    if source.bytes().len() >= MAX_OTHER_JSON_BYTES || !text.contains("\"connector.class\"") {
+        return None;
+    }
+    let skip = source.byte_order_mark();
+    let error = json::parse(text.get(skip..)?).err()?;
+    Some((source.spot(skip + error.offset), error.what))
 }
 
 /// How large a JSON file may be that is no RabbitMQ definitions and is yet looked into: the largest real connector has some kilobytes.

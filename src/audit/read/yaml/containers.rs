@@ -262,6 +262,7 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
                     .get_or_insert("its RocketMQ settings stand in the files that the commands name".to_owned());
             }
         }
+        Some(Image::Companion) if ksqldb(reader, &container.variables, found, &finish) => {}
         Some(Image::Companion) => {
             found
                 .not_yet
@@ -392,4 +393,44 @@ fn wurstmeister_topics(reader: &Reader<'_>, image: Option<Image>, variables: &[V
         });
     }
     out
+}
+
+/// ksqlDB: a Streams application, and a worker of Connect inside of it where it has one; true when its variables set any of the two.
+fn ksqldb(
+    reader: &Reader<'_>,
+    variables: &[Variable],
+    found: &mut Found,
+    finish: &dyn Fn(Unit, Vec<(usize, String)>) -> Unit,
+) -> bool {
+    let under = |prefix: &str| -> Vec<Item> {
+        let own = variables.iter().filter_map(|v| {
+            let rest = v.name.strip_prefix(prefix)?;
+            Some((rest, v, v.value.as_deref()?))
+        });
+        own.map(|(rest, v, value)| {
+            let key = match prefix {
+                "KSQL_KSQL_INTERNAL_TOPIC_REPLICAS" => "replication.factor".to_owned(),
+                _ => images::three_underscores(rest),
+            };
+            reader.sheet.item(key, value, v.name_span, v.value_span)
+        })
+        .collect()
+    };
+    let mut streams = under("KSQL_STREAMS_");
+    streams.extend(under("KSQL_KSQL_STREAMS_"));
+    streams.extend(under("KSQL_KSQL_INTERNAL_TOPIC_REPLICAS"));
+    let connect = under("KSQL_CONNECT_");
+    let before = found.units.len();
+    for (dialect, component, items) in [
+        (Dialect::KafkaStreams, Component::KafkaStreams, streams),
+        (Dialect::KafkaConnect, Component::KafkaConnect, connect),
+    ] {
+        let storage = |i: &Item| i.key.contains("storage") || dialect == Dialect::KafkaStreams;
+        if items.iter().any(storage) {
+            found
+                .units
+                .push(finish(reader.sheet.unit(dialect, component, items), Vec::new()));
+        }
+    }
+    found.units.len() > before
 }

@@ -76,7 +76,7 @@ pub(super) fn read(file: &Arc<str>, source: &SourceFile, name: &str, declared: O
     }
     let documents = match yaml::parse(text) {
         Ok(documents) => documents,
-        Err(_) if is_template(text) => return template(&lower),
+        Err(_) if is_template(text) || text.contains("{{") && text.contains("}}") => return template(&lower),
         Err(e) if declared.is_some() || is_meant(&lower, name) => {
             return Reading::Malformed {
                 spot: source.spot(e.offset),
