@@ -16,6 +16,8 @@ mod hostile;
 mod joined;
 #[path = "audit/outputs.rs"]
 mod outputs;
+#[path = "audit/real_shapes.rs"]
+mod real_shapes;
 #[path = "audit/recognition.rs"]
 mod recognition;
 #[path = "audit/secrets.rs"]

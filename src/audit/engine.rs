@@ -2,6 +2,7 @@
 
 use super::excerpt;
 use super::fact::{Dialect, Effect, Place, Unit};
+use super::gather;
 use super::ignore;
 use super::input::{self, Input};
 use super::judge::{Context, Hit, Judge};
@@ -9,7 +10,7 @@ use super::locks::Locks;
 use super::read::{self, Reading};
 use super::registry::RULES;
 use super::report::{Edit, Finding, Judged, Note, Places, ReadError, Report, ShownPlace, Undecided, Unrecognised};
-use super::role;
+use super::role::{self, Role};
 use super::rule::{Evidence, Rule};
 use super::secret::Masks;
 use super::stated::Stated;
@@ -17,7 +18,7 @@ use super::world::World;
 use crate::config::Profile;
 use crate::text::{SourceFile, Span};
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What an audit is asked for.
@@ -74,17 +75,20 @@ pub fn audit(paths: &[PathBuf], options: &Options<'_>, mut progress: impl FnMut(
         ..Read::default()
     };
     let total = inputs.files.len();
-    for (done, file) in inputs.files.iter().enumerate() {
+    let mut done = 0;
+    let read = |file: &Input| input::bytes_of(&file.path).map(|bytes| read_source(file, bytes, options));
+    gather::in_order(&inputs.files, read, |file, outcome| {
         progress(done, total, &file.name);
-        match input::bytes_of(&file.path) {
-            Ok(bytes) => read_input(file, bytes, options, &mut all, &mut report),
+        done += 1;
+        match outcome {
+            Ok((source, reading)) => take(file, source, reading, &mut all, &mut report),
             Err(what) => report.errors.push(ReadError {
                 file: file.name.clone(),
                 spot: None,
                 what,
             }),
         }
-    }
+    });
     judge_all(&all, options, &mut report);
     report
 }
@@ -107,24 +111,30 @@ pub fn audit_texts(files: &[(&str, &[u8])], options: &Options<'_>) -> Report {
             name: Arc::from(*name),
             named: true,
         };
-        read_input(&file, bytes.to_vec(), options, &mut all, &mut report);
+        let (source, reading) = read_source(&file, bytes.to_vec(), options);
+        take(&file, source, reading, &mut all, &mut report);
     }
     judge_all(&all, options, &mut report);
     report
 }
 
-fn read_input(file: &Input, bytes: Vec<u8>, options: &Options<'_>, all: &mut Read, report: &mut Report) {
+fn read_source(file: &Input, bytes: Vec<u8>, options: &Options<'_>) -> (SourceFile, Reading) {
     let source = SourceFile::new(bytes);
-    let path: &Path = &file.path;
+    let reading = read::read(&file.name, &file.path, &source, options.dialect);
+    (source, reading)
+}
+
+/// Keeps what one file came to.
+fn take(file: &Input, source: SourceFile, reading: Reading, all: &mut Read, report: &mut Report) {
     let unrecognised = |reason: String| Unrecognised {
         file: file.name.clone(),
         reason,
         named: file.named,
     };
-    match read::read(&file.name, path, &source, options.dialect) {
+    match reading {
         Reading::Units { mut units, masks } => {
             if let Some(locks) = &mut all.locks {
-                locks.tell(path, &mut units);
+                locks.tell(&file.path, &mut units);
             }
             all.units.extend(units);
             all.sources.insert(file.name.clone(), (source, masks));
@@ -266,9 +276,12 @@ fn is_on(rule: &Rule, profile: &Profile) -> bool {
 
 /// Whether the rule would have judged a client file if it told its role. Rules that join files say nothing of such a one.
 fn applies_to_a_client(rule: &Rule) -> bool {
+    // Connect and Streams hold clients of their own.
+    let holds_clients = |r: &Role| matches!(r, Role::KafkaConnectWorker | Role::KafkaConnector | Role::KafkaStreams);
     !rule.code.starts_with("X-")
         && rule.evidence.contains(&Evidence::File)
-        && rule.applies.iter().all(|r| r.is_kafka_client())
+        && rule.applies.iter().any(|r| r.is_kafka_client())
+        && rule.applies.iter().all(|r| r.is_kafka_client() || holds_clients(r))
 }
 
 /// A setting that comes twice with two values, or that a byte order mark hides, is worth a word whatever it is.

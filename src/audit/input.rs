@@ -27,6 +27,8 @@ pub(super) struct Inputs {
     /// Files that a walk did not open, because no reader knows their kind.
     pub not_opened: usize,
     seen: HashSet<PathBuf>,
+    /// The directory of the last file and what it is really called: files come by directory.
+    directory: Option<(PathBuf, PathBuf)>,
 }
 
 /// A path as it is shown. What is found below `.` is shown without it, as a report is read from where it was made.
@@ -42,7 +44,8 @@ pub(super) fn collect(paths: &[PathBuf]) -> Inputs {
     // Files first: what is named stays named even when a directory given beside it holds it too.
     for path in files {
         match std::fs::metadata(path) {
-            Ok(_) => inputs.add(path.clone(), true),
+            // A name that is given may be a link itself.
+            Ok(_) => inputs.add(path.clone(), true, true),
             Err(e) => inputs.error(path, e),
         }
     }
@@ -53,8 +56,8 @@ pub(super) fn collect(paths: &[PathBuf]) -> Inputs {
 }
 
 impl Inputs {
-    fn add(&mut self, path: PathBuf, named: bool) {
-        let identity = path.canonicalize().unwrap_or_else(|_| path.clone());
+    fn add(&mut self, path: PathBuf, named: bool, is_link: bool) {
+        let identity = self.identity(&path, is_link);
         if self.seen.insert(identity) {
             self.files.push(Input {
                 name: shown(&path),
@@ -62,6 +65,24 @@ impl Inputs {
                 named,
             });
         }
+    }
+
+    /// What a file is really called, whatever way led to it.
+    fn identity(&mut self, path: &Path, is_link: bool) -> PathBuf {
+        let (Some(directory), Some(name), false) = (path.parent(), path.file_name(), is_link) else {
+            return path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        };
+        if self.directory.as_ref().is_none_or(|(known, _)| known != directory) {
+            let here = if directory.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                directory
+            };
+            let real = here.canonicalize().unwrap_or_else(|_| directory.to_owned());
+            self.directory = Some((directory.to_owned(), real));
+        }
+        let real = self.directory.as_ref().map(|(_, real)| real.join(name));
+        real.unwrap_or_else(|| path.to_owned())
     }
 
     fn error(&mut self, path: &Path, why: impl std::fmt::Display) {
@@ -108,7 +129,7 @@ impl Inputs {
                         continue;
                     }
                     if read::is_looked_into(path) {
-                        self.add(path.to_owned(), false);
+                        self.add(path.to_owned(), false, is_link);
                     } else {
                         self.not_opened += 1;
                     }
@@ -132,12 +153,15 @@ fn path_of(error: &ignore::Error) -> Option<PathBuf> {
 /// When it cannot be read, or is larger than [`MAX_FILE_BYTES`].
 pub(super) fn bytes_of(path: &Path) -> Result<Vec<u8>, String> {
     let file = std::fs::File::open(path).map_err(|e| e.to_string())?;
-    let mut bytes = Vec::new();
+    // Not trusted, as a device tells 0 and a file may grow; but what is right is one reading and no byte too many.
+    let told = file.metadata().map_or(0, |m| m.len()).min(MAX_FILE_BYTES);
+    let mut bytes = Vec::with_capacity(usize::try_from(told).map_or(0, |n| n + 1));
     file.take(MAX_FILE_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(|e| e.to_string())?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(format!("larger than {} MiB", MAX_FILE_BYTES / (1024 * 1024)));
     }
+    bytes.shrink_to_fit();
     Ok(bytes)
 }

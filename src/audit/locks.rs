@@ -3,6 +3,7 @@
 use super::fact::{Component, Unit};
 use super::input;
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// How many directories above a file are looked into; a repository's own begin ends the search before.
@@ -71,13 +72,16 @@ const FILES: [(&str, fn(&str) -> Told); 9] = [
 ];
 
 fn look_into(directory: &Path) -> Told {
-    let mut told = Told {
-        begins: directory.join(".git").exists(),
-        ..Told::default()
-    };
+    let mut told = Told::default();
+    // One look at what is there instead of one for every name.
+    let names: Vec<OsString> = std::fs::read_dir(directory)
+        .map(|entries| entries.flatten().map(|e| e.file_name()).collect())
+        .unwrap_or_default();
+    let has = |name: &str| names.iter().any(|n| n == name);
+    told.begins = has(".git");
     for (name, read) in FILES {
         let path = directory.join(name);
-        if !path.is_file() {
+        if !has(name) || !path.is_file() {
             continue;
         }
         let Ok(bytes) = input::bytes_of(&path) else { continue };

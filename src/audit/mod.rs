@@ -8,6 +8,7 @@ mod engine;
 mod excerpt;
 pub mod fact;
 mod fingerprint;
+mod gather;
 mod ignore;
 mod input;
 mod judge;

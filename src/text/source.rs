@@ -70,6 +70,7 @@ impl SourceFile {
                 line_starts.push(i + 1);
             }
         }
+        line_starts.shrink_to_fit();
         let ascii = bytes.is_ascii();
         let mut char_marks = vec![0];
         for chunk in bytes.chunks(MARK_EVERY).filter(|_| !ascii) {

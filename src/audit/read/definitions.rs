@@ -59,7 +59,20 @@ pub(super) fn read(file: &Arc<str>, source: &SourceFile, root: &Object<'_>, skip
     if get(root, "bindings").is_none() {
         unit.fragment = Some("the file has no list of bindings");
     }
+    unit.release = ["rabbit_version", "rabbitmq_version"]
+        .iter()
+        .find_map(|key| release(get_str(root, key)?));
     (unit, Masks::new(reader.masks))
+}
+
+/// The release of the node that exported them: `3.13.7`, or `4.0.0-beta.1`.
+fn release(text: &str) -> Option<(u16, u16, u16)> {
+    let mut parts = text.split(['.', '-', '+']).map(str::parse::<u16>);
+    Some((
+        parts.next()?.ok()?,
+        parts.next()?.ok()?,
+        parts.next().and_then(Result::ok).unwrap_or(0),
+    ))
 }
 
 impl Reader<'_> {

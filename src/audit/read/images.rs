@@ -16,6 +16,8 @@ pub(super) enum Image {
     PlainKafka,
     /// AutoMQ: settings come by command line and file.
     AutoMq,
+    /// Strimzi's, outside of its operator: settings come by command line and file; no variable is one.
+    Strimzi,
     /// Confluent's Connect: `CONNECT_`, as its broker.
     CpConnect,
     /// Debezium's Connect: `CONNECT_`, every `_` for `.`, and a few names of its own.
@@ -63,6 +65,9 @@ pub(super) fn of_name(image: &str) -> Option<Image> {
     {
         return Some(Image::PlainKafka);
     }
+    if path.ends_with("strimzi/kafka") {
+        return Some(Image::Strimzi);
+    }
     if path.contains("automq") && any(&["automq", "automq-kafka", "kafka"]) {
         return Some(Image::AutoMq);
     }
@@ -77,7 +82,7 @@ pub(super) fn of_name(image: &str) -> Option<Image> {
     {
         return Some(Image::Kafka);
     }
-    if last == "rabbitmq" || last.starts_with("rabbitmq-") && !last.contains("exporter") && !last.contains("operator") {
+    if is_rabbitmq(last) {
         return Some(Image::RabbitMq);
     }
     if last == "rocketmq"
@@ -104,6 +109,39 @@ pub(super) fn of_name(image: &str) -> Option<Image> {
         "cmak",
     ];
     companions.iter().any(|c| last.contains(c)).then_some(Image::Companion)
+}
+
+/// Whether the last part of an image's name is that of a node: itself, one with plugins, or a house's own. What only speaks with one is
+/// named after it too.
+fn is_rabbitmq(last: &str) -> bool {
+    const SPEAKS: [&str; 24] = [
+        "api",
+        "app",
+        "backend",
+        "cli",
+        "client",
+        "connector",
+        "consumer",
+        "demo",
+        "exporter",
+        "init",
+        "listener",
+        "operator",
+        "perf",
+        "processor",
+        "producer",
+        "publisher",
+        "receiver",
+        "scaler",
+        "sender",
+        "service",
+        "subscriber",
+        "test",
+        "ui",
+        "worker",
+    ];
+    let named = last == "rabbitmq" || last.starts_with("rabbitmq-") || last.ends_with("-rabbitmq");
+    named && !last.split(['-', '_', '.']).any(|word| SPEAKS.contains(&word))
 }
 
 /// An image's name without its tag and digest.
@@ -160,6 +198,8 @@ pub(super) fn release(image: Image, name: &str) -> Option<(u16, u16, u16)> {
     let tag = match image {
         // `2.13-2.8.1`: Scala first.
         Image::PlainKafka => tag.split_once('-').map_or(tag, |(_, kafka)| kafka),
+        // `0.45.0-kafka-3.9.0`: the operator first.
+        Image::Strimzi => tag.split_once("kafka-")?.1,
         _ => tag,
     };
     let (major, minor, patch) = numbers(tag)?;
@@ -194,7 +234,7 @@ fn confluent_release(major: u16, minor: u16) -> Option<(u16, u16, u16)> {
 }
 
 /// `___` for `-`, `__` for `_`, `_` for `.`, in lower case.
-fn three_underscores(name: &str) -> String {
+pub(super) fn three_underscores(name: &str) -> String {
     name.to_lowercase()
         .replace("___", "-")
         .replace("__", "\u{0}")
@@ -262,7 +302,7 @@ fn setting(sheet: &Sheet<'_>, image: Image, variable: &Variable) -> Option<Item>
             "CONFIG_STORAGE_TOPIC" | "OFFSET_STORAGE_TOPIC" | "STATUS_STORAGE_TOPIC" => (dots(name), None),
             _ => (dots(name.strip_prefix("CONNECT_")?), None),
         },
-        Image::AutoMq | Image::RabbitMq | Image::RocketMq | Image::Companion => return None,
+        Image::AutoMq | Image::Strimzi | Image::RabbitMq | Image::RocketMq | Image::Companion => return None,
     };
     if matches!(key.as_str(), "opts" | "heap.opts" | "create.topics") {
         return None;
@@ -301,6 +341,11 @@ mod tests {
             ("rabbitmq:4-management", Some(Image::RabbitMq)),
             ("apache/rocketmq:5.3.1", Some(Image::RocketMq)),
             ("confluentinc/cp-schema-registry:7.6.0", Some(Image::Companion)),
+            ("quay.io/strimzi/kafka:0.45.0-kafka-3.9.0", Some(Image::Strimzi)),
+            ("house/orders-rabbitmq:1", Some(Image::RabbitMq)),
+            ("house/rabbitmq-delayed-message-exchange:3.13", Some(Image::RabbitMq)),
+            ("house/rabbitmq-quickstart-producer:1", None),
+            ("house/rabbitmq-exporter:1", None),
             ("postgres:16", None),
         ] {
             assert_eq!(of_name(name), image, "{name}");
@@ -317,6 +362,11 @@ mod tests {
             Some((2, 8, 1))
         );
         assert_eq!(release(Image::RabbitMq, "rabbitmq:3.13-management"), Some((3, 13, 0)));
+        assert_eq!(
+            release(Image::Strimzi, "quay.io/strimzi/kafka:0.45.0-kafka-3.9.0"),
+            Some((3, 9, 0))
+        );
+        assert_eq!(release(Image::Strimzi, "quay.io/strimzi/kafka:latest"), None);
         assert_eq!(release(Image::Kafka, "apache/kafka:latest"), None);
         assert_eq!(release(Image::Kafka, "apache/kafka"), None);
     }

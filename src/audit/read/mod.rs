@@ -80,7 +80,12 @@ pub(super) fn is_looked_into(path: &Path) -> bool {
         .file_name()
         .map(|n| n.to_string_lossy().to_lowercase())
         .unwrap_or_default();
-    name.split('.').skip(1).any(|part| LOOKED_INTO.contains(&part))
+    is_environment(&name) || name.split('.').skip(1).any(|part| LOOKED_INTO.contains(&part))
+}
+
+/// Whether a name is that of a file of variables, as containers are given by `env_file`: `.env`, `.env.prod`, `kafka.env`.
+fn is_environment(name: &str) -> bool {
+    name == ".env" || name.starts_with(".env.") || name.ends_with(".env")
 }
 
 /// Reads a file as `declared`, or as what it turns out to be.
@@ -103,6 +108,9 @@ pub(super) fn read(file: &Arc<str>, path: &Path, source: &SourceFile, declared: 
     let name = file_name(path);
     if is_yaml(path) {
         return yaml::read(file, source, &name, None);
+    }
+    if is_environment(&name) {
+        return yaml::read_environment(file, source, &name);
     }
     if extension == "tf" || name.ends_with(".tf.json") {
         return terraform::read(file, source);
@@ -130,6 +138,9 @@ pub(super) fn read(file: &Arc<str>, path: &Path, source: &SourceFile, declared: 
                 return other;
             }
         }
+        if let (Reading::NotMessaging(_), Some((spot, what))) = (&json, broken_connector(source)) {
+            return Reading::Malformed { spot, what };
+        }
         if extension == "json" || !matches!(json, Reading::NotMessaging(_)) || matches!(first, Some(b'{')) {
             return json;
         }
@@ -149,6 +160,17 @@ pub(super) fn read(file: &Arc<str>, path: &Path, source: &SourceFile, declared: 
         Reading::NotMessaging(_) if looks_nested() => yaml::read(file, source, &name, None),
         read => read,
     }
+}
+
+/// Where and why a file that names the class of a connector is no JSON.
+fn broken_connector(source: &SourceFile) -> Option<(Spot, String)> {
+    let text = source.utf8().ok()?;
+    if source.bytes().len() >= MAX_OTHER_JSON_BYTES || !text.contains("\"connector.class\"") {
+        return None;
+    }
+    let skip = source.byte_order_mark();
+    let error = json::parse(text.get(skip..)?).err()?;
+    Some((source.spot(skip + error.offset), error.what))
 }
 
 /// How large a JSON file may be that is no RabbitMQ definitions and is yet looked into: the largest real connector has some kilobytes.

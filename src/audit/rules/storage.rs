@@ -14,13 +14,14 @@ pub(super) enum Held {
 }
 
 /// Directories that images declare as volumes, by a part of the image's name.
-const OWN_VOLUMES: [(&str, &str); 9] = [
+const OWN_VOLUMES: [(&str, &str); 10] = [
     ("apache/kafka", "/var/lib/kafka/data"),
     ("cp-kafka", "/var/lib/kafka/data"),
     ("cp-server", "/var/lib/kafka/data"),
     ("bitnami/kafka", "/bitnami/kafka"),
     ("bitnamilegacy/kafka", "/bitnami/kafka"),
     ("wurstmeister/kafka", "/kafka"),
+    ("debezium/kafka", "/kafka/data"),
     ("rabbitmq", "/var/lib/rabbitmq"),
     ("bitnami/rabbitmq", "/bitnami/rabbitmq"),
     ("redpanda", "/var/lib/redpanda/data"),

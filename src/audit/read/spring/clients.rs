@@ -202,6 +202,7 @@ pub(super) fn stream(sheet: &Sheet<'_>, flats: &[Flat], out: &mut Vec<Unit>) {
         raw(sheet, flats, "spring.kafka.producer.properties."),
     ]
     .concat();
+    transactional(sheet, flats, &boot, &common, out);
     let outputs = of_binding("producer");
     if has(&format!("{BINDER}required-acks")) || has(&format!("{BINDER}producer-properties.")) || !outputs.is_empty() {
         let binder = [
@@ -271,6 +272,27 @@ pub(super) fn stream(sheet: &Sheet<'_>, flats: &[Flat], out: &mut Vec<Unit>) {
             out.push(unit);
         }
     }
+}
+
+/// The producer of the binder's transactions, which has settings of its own.
+fn transactional(sheet: &Sheet<'_>, flats: &[Flat], boot: &[Item], common: &[Item], out: &mut Vec<Unit>) {
+    const TRANSACTION: &str = "spring.cloud.stream.kafka.binder.transaction.";
+    let own = raw(sheet, flats, &format!("{TRANSACTION}producer.configuration."));
+    let prefix = typed(
+        sheet,
+        flats,
+        TRANSACTION,
+        &[("transaction-id-prefix", "transactional.id", Kind::Text)],
+    );
+    if own.is_empty() {
+        return;
+    }
+    let head = own.first().map(|i| sheet.place(i.span));
+    let items = [boot.to_vec(), common.to_vec(), prefix, own].concat();
+    let mut unit = sheet.unit(Dialect::KafkaProducer, Component::KafkaClients, items);
+    unit.name = Some("transactions of the binder".to_owned());
+    unit.head = head;
+    out.push(unit);
 }
 
 /// The Kafka Streams binder of Spring Cloud Stream.
@@ -350,7 +372,14 @@ pub(super) fn smallrye(sheet: &Sheet<'_>, flats: &[Flat], out: &mut Vec<Unit>) {
                 && f.path.ends_with(".connector")
                 && f.value.as_deref().is_some_and(is_kafka)
     });
-    let common = raw(sheet, flats, "mp.messaging.connector.smallrye-kafka.");
+    // Quarkus hands every `kafka.` setting to every channel; those of the connector, and of the channel, stand above them.
+    let mut common = raw(sheet, flats, "kafka.");
+    common.retain(|i| {
+        !["producers.", "consumers.", "streams."]
+            .iter()
+            .any(|p| i.key.starts_with(p))
+    });
+    common.extend(raw(sheet, flats, "mp.messaging.connector.smallrye-kafka."));
     for (side, dialect) in [
         ("outgoing", Dialect::KafkaProducer),
         ("incoming", Dialect::KafkaConsumer),
@@ -383,6 +412,21 @@ pub(super) fn smallrye(sheet: &Sheet<'_>, flats: &[Flat], out: &mut Vec<Unit>) {
             out.push(unit);
         }
     }
+}
+
+/// Kafka Streams in Quarkus: every `kafka-streams.` setting is one of Kafka Streams.
+pub(super) fn quarkus_streams(sheet: &Sheet<'_>, flats: &[Flat], out: &mut Vec<Unit>) {
+    let own = raw(sheet, flats, "kafka-streams.");
+    let has = flats.iter().any(|f| f.path.starts_with("quarkus.kafka-streams."));
+    if own.is_empty() && !has {
+        return;
+    }
+    let table = [
+        ("application-id", "application.id", Kind::Text),
+        ("bootstrap-servers", "bootstrap.servers", Kind::Text),
+    ];
+    let items = [typed(sheet, flats, "quarkus.kafka-streams.", &table), own].concat();
+    out.push(sheet.unit(Dialect::KafkaStreams, Component::KafkaStreams, items));
 }
 
 /// Micronaut's clients, each under a name, and the producer of Debezium Server.

@@ -10,11 +10,11 @@ use super::images::Variable;
 use super::placeholder::{self, Syntax};
 use super::sheet::Sheet;
 use super::yaml::Reader;
-use crate::audit::fact::{Component, Dialect, Unit};
+use crate::audit::fact::{Component, Dialect, Effect, FactValue, Unit};
 use crate::text::Span;
 use crate::text::properties::Entry;
 use crate::text::yaml::{Data, Node};
-use clients::{Kind, boot, item, named_clients, smallrye, stream};
+use clients::{Kind, boot, item, named_clients, quarkus_streams, smallrye, stream};
 use names::{canonical, of_variable};
 use std::collections::BTreeSet;
 
@@ -37,7 +37,7 @@ struct Part {
 }
 
 /// What a framework's name begins with when it is about messaging.
-const PREFIXES: [&str; 12] = [
+const PREFIXES: [&str; 14] = [
     "spring.kafka.",
     "spring.rabbitmq.",
     "spring.amqp.",
@@ -50,11 +50,13 @@ const PREFIXES: [&str; 12] = [
     "debezium.sink.kafka.",
     "kafka.producers.",
     "kafka.consumers.",
+    "kafka-streams.",
+    "quarkus.kafka-streams.",
 ];
 
 /// Whether a name in a file of keys and values is one of a framework's that is about messaging.
 pub(in crate::audit) fn is_framework_key(key: &str) -> bool {
-    let begins = ["%", "spring", "mp.", "rocketmq", "kafka.", "debezium."];
+    let begins = ["%", "spring", "mp.", "rocketmq", "kafka", "quarkus.", "debezium."];
     if !begins.iter().any(|b| key.starts_with(b)) {
         return false;
     }
@@ -287,6 +289,7 @@ fn units(sheet: &Sheet<'_>, name: &str, parts: &[Part], remarks: &[(usize, Strin
     if about(&base) {
         out.extend(emit(sheet, &base));
     }
+    let always = out.len();
     let profiles: BTreeSet<&str> = parts
         .iter()
         .filter_map(|p| Some(p.profile.as_ref()?.0.as_str()))
@@ -305,6 +308,11 @@ fn units(sheet: &Sheet<'_>, name: &str, parts: &[Part], remarks: &[(usize, Strin
         }
         let whole: Vec<Flat> = base.iter().cloned().chain(flats).collect();
         for mut unit in emit(sheet, &whole) {
+            // What a profile leaves as it is, but for where the brokers are, is told of the file once.
+            let known = out.iter().take(always);
+            if unit.dialect != Dialect::Application && known.clone().any(|u| is_same(u, &unit)) {
+                continue;
+            }
             unit.name = Some(format!("profile {profile}"));
             unit.head = head.map(|h| sheet.place(h));
             out.push(unit);
@@ -321,6 +329,26 @@ fn units(sheet: &Sheet<'_>, name: &str, parts: &[Part], remarks: &[(usize, Strin
         }
     }
     out
+}
+
+/// Whether two units differ in nothing but where the brokers are and who speaks with them.
+fn is_same(a: &Unit, b: &Unit) -> bool {
+    let place = [
+        "bootstrap.servers",
+        "client.id",
+        "security.",
+        "ssl.",
+        "sasl.",
+        "schema.registry.",
+    ];
+    let settings = |unit: &Unit| -> Vec<(String, FactValue)> {
+        let live = unit.facts.iter().filter(|f| f.effect == Effect::Live);
+        let told = live.filter(|f| !place.iter().any(|p| f.key.starts_with(p)));
+        let mut out: Vec<_> = told.map(|f| (f.key.clone(), f.value.clone())).collect();
+        out.sort_by(|a, b| a.0.cmp(&b.0));
+        out
+    };
+    a.dialect == b.dialect && a.name == b.name && settings(a) == settings(b)
 }
 
 /// The units of one set of settings.
@@ -358,5 +386,6 @@ fn emit(sheet: &Sheet<'_>, flats: &[Flat]) -> Vec<Unit> {
     stream(sheet, flats, &mut out);
     smallrye(sheet, flats, &mut out);
     named_clients(sheet, flats, &mut out);
+    quarkus_streams(sheet, flats, &mut out);
     out
 }

@@ -155,10 +155,19 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
             sheet.item("image", image_text.as_deref().unwrap_or_default(), node.span, node.span),
         );
     }
-    // A house builds its image on one of these, which declare their data directory as a volume.
-    if let (None, Some(Image::Kafka), Some(node)) = (by_name, told, container.image) {
+    // A house builds its image on one of these, which declare their data directory as a volume. Where it mounts a volume, its data
+    // directory is its own too.
+    let unknown = by_name.is_none() && told == Some(Image::Kafka) && container.image.is_some();
+    let has_volume = surroundings.iter().any(|s| s.key == "volume");
+    if let (true, false, Some(node)) = (unknown, has_volume, container.image) {
         let own = sheet.item("volume.anonymous", "/var/lib/kafka/data", node.span, node.span);
         surroundings.push(own);
+    }
+    // With a host part, as in `rabbit@node1`, the node keeps its name whatever its host is called.
+    let nodename = container.variables.iter().find(|v| v.name == "RABBITMQ_NODENAME");
+    if let Some(v) = nodename.filter(|v| v.value.as_deref().is_none_or(|name| name.contains('@'))) {
+        let value = v.value.as_deref().unwrap_or_default();
+        surroundings.push(sheet.item("nodename", value, v.name_span, v.value_span));
     }
     let release = told
         .zip(image_text.as_deref())
@@ -171,7 +180,7 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
         unit
     };
     match image {
-        Some(image @ (Image::Kafka | Image::BitnamiKafka | Image::PlainKafka)) => {
+        Some(image @ (Image::Kafka | Image::BitnamiKafka | Image::PlainKafka | Image::Strimzi)) => {
             let mut items = images::settings(sheet, image, &container.variables);
             items.extend(words::overrides(sheet, &container.words));
             let other_program = runs_a_tool(&container.words, items.iter().any(|i| is_broker_key(&i.key)))
@@ -192,10 +201,15 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
             let mut unit = sheet.unit(Dialect::KafkaBroker, Component::KafkaBroker, items);
             unit.implied = match image {
                 _ if sample => SAMPLE.to_vec(),
+                Image::PlainKafka if image_text.as_deref().is_some_and(|i| i.contains("debezium")) => DEBEZIUM.to_vec(),
                 Image::PlainKafka => WURSTMEISTER.to_vec(),
+                // The file that its command names is the sample file of Kafka, as long as none is mounted.
+                Image::Strimzi if container.partial => Vec::new(),
+                Image::Strimzi => SAMPLE.to_vec(),
                 Image::BitnamiKafka => vec![implied("log.dirs", "/bitnami/kafka/data")],
                 _ if is_apache(image_text.as_deref()) => Vec::new(),
                 _ if told.is_none() => Vec::new(),
+                _ if unknown && has_volume => vec![implied("log.dirs", "${LOG_DIRS}")],
                 _ => vec![implied("log.dirs", "/var/lib/kafka/data")],
             };
             if told.is_none() {
@@ -248,6 +262,7 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
                     .get_or_insert("its RocketMQ settings stand in the files that the commands name".to_owned());
             }
         }
+        Some(Image::Companion) if ksqldb(reader, &container.variables, found, &finish) => {}
         Some(Image::Companion) => {
             found
                 .not_yet
@@ -304,6 +319,14 @@ const SAMPLE: [Implied; 6] = [
     implied("transaction.state.log.min.isr", "1"),
     implied("share.coordinator.state.topic.replication.factor", "1"),
     implied("share.coordinator.state.topic.min.isr", "1"),
+];
+
+/// What Debezium's image writes into Kafka's sample file.
+const DEBEZIUM: [Implied; 4] = [
+    implied("log.dirs", "/kafka/data/1"),
+    implied("offsets.topic.replication.factor", "1"),
+    implied("transaction.state.log.replication.factor", "1"),
+    implied("transaction.state.log.min.isr", "1"),
 ];
 
 /// What the base file of wurstmeister's image says.
@@ -370,4 +393,44 @@ fn wurstmeister_topics(reader: &Reader<'_>, image: Option<Image>, variables: &[V
         });
     }
     out
+}
+
+/// ksqlDB: a Streams application, and a worker of Connect inside of it where it has one; true when its variables set any of the two.
+fn ksqldb(
+    reader: &Reader<'_>,
+    variables: &[Variable],
+    found: &mut Found,
+    finish: &dyn Fn(Unit, Vec<(usize, String)>) -> Unit,
+) -> bool {
+    let under = |prefix: &str| -> Vec<Item> {
+        let own = variables.iter().filter_map(|v| {
+            let rest = v.name.strip_prefix(prefix)?;
+            Some((rest, v, v.value.as_deref()?))
+        });
+        own.map(|(rest, v, value)| {
+            let key = match prefix {
+                "KSQL_KSQL_INTERNAL_TOPIC_REPLICAS" => "replication.factor".to_owned(),
+                _ => images::three_underscores(rest),
+            };
+            reader.sheet.item(key, value, v.name_span, v.value_span)
+        })
+        .collect()
+    };
+    let mut streams = under("KSQL_STREAMS_");
+    streams.extend(under("KSQL_KSQL_STREAMS_"));
+    streams.extend(under("KSQL_KSQL_INTERNAL_TOPIC_REPLICAS"));
+    let connect = under("KSQL_CONNECT_");
+    let before = found.units.len();
+    for (dialect, component, items) in [
+        (Dialect::KafkaStreams, Component::KafkaStreams, streams),
+        (Dialect::KafkaConnect, Component::KafkaConnect, connect),
+    ] {
+        let storage = |i: &Item| i.key.contains("storage") || dialect == Dialect::KafkaStreams;
+        if items.iter().any(storage) {
+            found
+                .units
+                .push(finish(reader.sheet.unit(dialect, component, items), Vec::new()));
+        }
+    }
+    found.units.len() > before
 }

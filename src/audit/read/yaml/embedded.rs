@@ -1,7 +1,9 @@
 //! Whole files inside YAML: a properties file in a block, a mapping of dotted keys, a connector.
 
 use super::{Found, Reader};
-use crate::audit::fact::{Component, Dialect, Unit};
+use crate::audit::fact::{Component, Dialect, FactValue, Unit};
+use crate::audit::read::placeholder::{self, Syntax};
+use crate::audit::read::sheet::Item;
 use crate::audit::read::{Reading, properties, rabbitmq_conf, read_definitions_at};
 use crate::audit::recognise::{self, Recognition};
 use crate::text::Span;
@@ -135,11 +137,36 @@ fn dotted(reader: &Reader<'_>, node: &Node, head: &Pair, found: &mut Found) -> b
         if matches!(dialect, Dialect::KafkaClient | Dialect::RocketmqBroker) {
             continue;
         }
-        let mut unit: Unit = reader.sheet.unit(dialect, component, reader.settings(node));
+        let mut items = reader.settings(node);
+        let remarks = resolve(reader, &mut items);
+        let mut unit: Unit = reader.sheet.unit(dialect, component, items);
+        unit.remarks = remarks;
         reader.named(&mut unit, &head.key, head.key_span, "values");
         unit.fragment = Some("the values of a chart or program may add it elsewhere");
         found.units.push(unit);
         any = true;
     }
     any
+}
+
+/// Puts the default of every placeholder in its place, as Spring and its like do with values of any name; and says so.
+fn resolve(reader: &Reader<'_>, items: &mut [Item]) -> Vec<(usize, String)> {
+    let mut remarks = Vec::new();
+    for item in items {
+        let default = match &item.value {
+            FactValue::Text(text) => placeholder::defaults(text, Syntax::Spring),
+            _ => None,
+        };
+        if let Some(default) = default {
+            remarks.push((
+                reader.sheet.line(item.span.start),
+                format!(
+                    "`{}` is a placeholder; its default is judged, and the environment may give another value",
+                    item.key
+                ),
+            ));
+            item.value = FactValue::Text(default);
+        }
+    }
+    remarks
 }

@@ -28,9 +28,14 @@ fn chart(reader: &Reader<'_>, values: &Node, head: Option<&Pair>, found: &mut Fo
         || has(&["broker", "overrideConfiguration"])
         || has(&["offsetsTopicReplicationFactor"])
         || named("kafka")
-            && (has(&["controller", "replicaCount"]) || has(&["overrideConfiguration"]) || has(&["extraConfig"]));
+            && (has(&["controller", "replicaCount"])
+                || has(&["overrideConfiguration"])
+                || has(&["extraConfig"])
+                || has(&["controller", "extraConfig"])
+                || has(&["broker", "extraConfig"]));
     let is_rabbitmq = repository.ends_with("/rabbitmq") && repository.contains("bitnami")
         || has(&["clustering", "partitionHandling"])
+        || has(&["rabbitmqClusterPartitionHandling"])
         || has(&["extraConfiguration"]) && (has(&["auth"]) || has(&["clustering"]) || named("rabbitmq"));
     if is_kafka {
         kafka(reader, values, head, found);
@@ -173,6 +178,9 @@ fn disks(reader: &Reader<'_>, values: &Node, around: &mut Vec<Item>) {
 fn rabbitmq(reader: &Reader<'_>, values: &Node, head: Option<&Pair>, found: &mut Found) {
     let mut items = Vec::new();
     if let Some(pair) = values.get("clustering").and_then(|c| c.pair("partitionHandling")) {
+        items.push(reader.item("cluster_partition_handling", pair.key_span, &pair.value));
+    }
+    if let Some(pair) = values.pair("rabbitmqClusterPartitionHandling") {
         items.push(reader.item("cluster_partition_handling", pair.key_span, &pair.value));
     }
     for pair in ["configuration", "extraConfiguration"]

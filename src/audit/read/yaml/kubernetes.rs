@@ -5,6 +5,7 @@ use super::{Found, Reader, embedded, rabbitmq, strimzi, topics};
 use crate::audit::fact::{Component, Dialect};
 use crate::audit::read::images::Variable;
 use crate::audit::read::sheet::Item;
+use crate::text::Span;
 use crate::text::yaml::Node;
 use std::rc::Rc;
 
@@ -98,7 +99,7 @@ pub(super) fn environment_file(reader: &Reader<'_>, document: &Node, found: &mut
     found.units.len() > before
 }
 
-fn environment(reader: &Reader<'_>, data: &Node, name: &str, head: crate::text::Span, found: &mut Found) {
+fn environment(reader: &Reader<'_>, data: &Node, name: &str, head: Span, found: &mut Found) {
     let variables: Vec<Variable> = data
         .map()
         .iter()
@@ -114,6 +115,46 @@ fn environment(reader: &Reader<'_>, data: &Node, name: &str, head: crate::text::
             value_span: p.value.span,
         })
         .collect();
+    given_by_a_file(reader, variables, name, head, found);
+}
+
+/// The variables in lines of `NAME=value`; `export` may stand before a name and quotes around a value.
+pub(super) fn lines_of_variables(reader: &Reader<'_>, found: &mut Found) {
+    let mut variables = Vec::new();
+    let mut at = 0;
+    for line in reader.text.split_inclusive('\n') {
+        let start = at;
+        at += line.len();
+        let bare = line.trim_start().trim_start_matches("export ").trim_start();
+        let Some((name, value)) = bare.split_once('=').filter(|_| !bare.starts_with('#')) else {
+            continue;
+        };
+        let name_at = start + line.len() - bare.len();
+        let value_at = name_at + name.len() + 1;
+        // What follows a blank and `#` is a comment, unless quotes hold it.
+        let value = value.trim_end();
+        let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
+        let end = match quote {
+            Some(quote) => value
+                .get(1..)
+                .and_then(|rest| rest.find(quote))
+                .map_or(value.len(), |i| i + 2),
+            None => value.find(" #").unwrap_or(value.len()),
+        };
+        let raw = value.get(..end).unwrap_or(value).trim_end();
+        variables.push(Variable {
+            name: name.trim().to_owned(),
+            value: Some(raw.trim_matches(['"', '\'']).to_owned()),
+            name_span: Span::new(name_at, name_at + name.trim_end().len()),
+            value_span: Span::new(value_at, value_at + raw.len()),
+        });
+    }
+    let head = Span::new(0, 0);
+    given_by_a_file(reader, variables, reader.name, head, found);
+}
+
+/// Variables that containers take from a file. The container itself may set others.
+fn given_by_a_file(reader: &Reader<'_>, variables: Vec<Variable>, name: &str, head: Span, found: &mut Found) {
     if !variables.is_empty() {
         let container = Container {
             name,
@@ -329,6 +370,10 @@ fn confluent(reader: &Reader<'_>, resource: &Node, kind: &str, found: &mut Found
             topics::confluent(reader, resource, found);
             return;
         }
+        "Connector" => {
+            confluent_connector(reader, resource, found);
+            return;
+        }
         _ => {
             found
                 .not_yet
@@ -358,5 +403,27 @@ fn confluent(reader: &Reader<'_>, resource: &Node, kind: &str, found: &mut Found
         .text_at(&["spec", "replicas"])
         .and_then(|n| n.parse().ok())
         .filter(|_| kind == "Kafka");
+    found.units.push(unit);
+}
+
+/// A connector of Confluent's operator: its class beside its settings.
+fn confluent_connector(reader: &Reader<'_>, resource: &Node, found: &mut Found) {
+    let Some(spec) = resource.get("spec") else { return };
+    let mut items = Vec::new();
+    if let Some(class) = spec.pair("class") {
+        items.push(reader.item("connector.class", class.key_span, &class.value));
+    }
+    items.extend(spec.get("configs").map(|c| reader.settings(c)).unwrap_or_default());
+    let mut unit = reader
+        .sheet
+        .unit(Dialect::KafkaConnector, Component::KafkaConnect, items);
+    if let Some(name) = resource.get("metadata").and_then(|m| m.pair("name")) {
+        reader.named(
+            &mut unit,
+            name.value.text().unwrap_or_default(),
+            name.value.span,
+            "operator",
+        );
+    }
     found.units.push(unit);
 }

@@ -22,7 +22,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 /// One of these words stands in every file that is about messaging, in whatever case.
-const WORDS: [&str; 14] = [
+const WORDS: [&str; 15] = [
     "kafka",
     "rabbit",
     "rocketmq",
@@ -31,6 +31,7 @@ const WORDS: [&str; 14] = [
     "amqp",
     "namesrv",
     "connector.class",
+    "platform.confluent.io",
     "replication",
     "num.partitions",
     "min.insync",
@@ -75,7 +76,7 @@ pub(super) fn read(file: &Arc<str>, source: &SourceFile, name: &str, declared: O
     }
     let documents = match yaml::parse(text) {
         Ok(documents) => documents,
-        Err(_) if is_template(text) => return template(&lower),
+        Err(_) if is_template(text) || text.contains("{{") && text.contains("}}") => return template(&lower),
         Err(e) if declared.is_some() || is_meant(&lower, name) => {
             return Reading::Malformed {
                 spot: source.spot(e.offset),
@@ -126,6 +127,34 @@ pub(super) fn read(file: &Arc<str>, source: &SourceFile, name: &str, declared: O
         },
         (None, true, Some(what)) => Reading::NotYet(what),
         (None, true, None) => OTHER,
+    }
+}
+
+/// Reads a file of variables: lines of `NAME=value`, as containers are given by `env_file`.
+pub(super) fn read_environment(file: &Arc<str>, source: &SourceFile, name: &str) -> Reading {
+    const OTHER: Reading = Reading::NotMessaging("no variable in it is one of Kafka, RabbitMQ or RocketMQ");
+    let Ok(text) = source.utf8() else { return OTHER };
+    let mut spans = pem_regions(source.bytes());
+    mask_lines(text, Span::new(0, text.len()), &mut spans);
+    let masks = Masks::new(spans);
+    let reader = Reader {
+        sheet: Sheet {
+            file,
+            source,
+            masks: &masks,
+        },
+        text,
+        name,
+        documents: &[],
+    };
+    let mut found = Found::default();
+    kubernetes::lines_of_variables(&reader, &mut found);
+    match found.units.is_empty() {
+        true => OTHER,
+        false => Reading::Units {
+            units: found.units,
+            masks,
+        },
     }
 }
 

@@ -4,13 +4,14 @@ use crate::audit::fact::{Component, Fact, Unit};
 use crate::audit::judge::Judge;
 
 /// Settings that only make sense with several brokers when they are larger than 1.
-const COUNTS: [&str; 6] = [
+pub(super) const COUNTS: [&str; 7] = [
     "default.replication.factor",
     "min.insync.replicas",
     "offsets.topic.replication.factor",
     "transaction.state.log.replication.factor",
     "transaction.state.log.min.isr",
     "share.coordinator.state.topic.replication.factor",
+    "share.coordinator.state.topic.min.isr",
 ];
 
 /// What shows that a cluster has one broker, when nothing else in the file speaks of more.

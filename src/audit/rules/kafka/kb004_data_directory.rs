@@ -3,6 +3,7 @@
 use super::super::storage::{Held, holds};
 use crate::audit::fact::{Component, Fact};
 use crate::audit::judge::{Judge, Say};
+use crate::audit::resolve::is_placeholder;
 use crate::audit::role::{self, Role};
 use crate::audit::rule::{Evidence, rule};
 use crate::audit::rules::is_true;
@@ -49,9 +50,11 @@ fn check(judge: &mut Judge<'_>) {
             "set deleteClaim: false",
         );
     }
-    let mut managed = unit.surrounding("storage.type").peekable();
-    if managed.peek().is_some() {
-        if let Some(fact) = managed.find(|f| f.value.text() == Some("ephemeral")) {
+    if unit.surrounding("storage.type").next().is_some() {
+        for fact in unit
+            .surrounding("storage.type")
+            .filter(|f| f.value.text() == Some("ephemeral"))
+        {
             hit(
                 judge,
                 None,
@@ -78,6 +81,8 @@ fn directories(judge: &mut Judge<'_>) {
     settings.extend(Some(judge.setting("metadata.log.dir")).filter(|s| s.given.is_some()));
     for setting in settings {
         let list = match &setting.value {
+            // The image of a house, which keeps it where it mounts one of its volumes.
+            Ok(list) if is_placeholder(list) => continue,
             Ok(list) => list.clone(),
             Err(_) if setting.given.is_none() && unit.fragment.is_none() => "/tmp/kafka-logs".to_owned(),
             Err(_) => continue,

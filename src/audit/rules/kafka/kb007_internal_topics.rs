@@ -1,6 +1,6 @@
 //! KB007: outcomes of transactions, states of share groups and the index of tiered segments on one disk.
 
-use super::cluster::copies_are_elsewhere;
+use super::cluster::{copies_are_elsewhere, is_told_once};
 use super::kb006_offsets_topic::wanted_copies;
 use crate::audit::judge::{Judge, Say};
 use crate::audit::role::Role;
@@ -62,8 +62,44 @@ const KEYS: [(&str, &str, bool); 6] = [
     ),
 ];
 
+/// Topics that Confluent's broker keeps for itself. Without them nothing that was acknowledged is lost, but for the first.
+const CONFLUENT: [(&str, &str); 5] = [
+    (
+        "confluent.tier.metadata.replication.factor",
+        "the index of tiered segments",
+    ),
+    ("confluent.metadata.topic.replication.factor", "who may do what"),
+    ("confluent.license.topic.replication.factor", "the licence"),
+    (
+        "confluent.balancer.topic.replication.factor",
+        "what the balancer measured",
+    ),
+    (
+        "confluent.cluster.link.metadata.topic.replication.factor",
+        "how far linked clusters are",
+    ),
+];
+
 fn check(judge: &mut Judge<'_>) {
     let wanted = wanted_copies(judge);
+    for (key, what) in CONFLUENT {
+        let Some((setting, n)) = judge.written_int(key) else {
+            continue;
+        };
+        if n < 0 || n >= wanted || is_told_once(judge) {
+            continue;
+        }
+        let at = judge.at(&setting).inferred(true);
+        judge.hit(
+            at,
+            Say::new(
+                format!("{what}: {n} of {wanted} copies"),
+                "one node has it all",
+                format!("The node is lost, and with it {what}."),
+                format!("{key}={wanted}; a topic that exists needs a reassignment"),
+            ),
+        );
+    }
     for (key, what, copies) in KEYS {
         let Some((setting, n)) = judge.written_int(key) else {
             continue;

@@ -1,12 +1,15 @@
 //! KC002: a consumer without a position starts at the end.
 
-use super::{CONSUMERS, group_is_set_elsewhere};
+use super::group_is_set_elsewhere;
 use crate::audit::judge::{Judge, Say};
+use crate::audit::resolve::Setting;
+use crate::audit::role::{self, Role};
 use crate::audit::rule::{Evidence, rule};
 
 rule! {
     /// # What it finds
-    /// `auto.offset.reset=latest` (librdkafka also `largest` and `end`), which is also what an absent key means.
+    /// `auto.offset.reset=latest` (librdkafka also `largest` and `end`), which is also what an absent key means. In Connect and Streams,
+    /// which begin at the start by themselves, it is found where it is written.
     ///
     /// # How messages are lost
     /// A group has no position when it is new, when its offsets expired, when retention overtook it, and for every partition that is
@@ -23,20 +26,50 @@ rule! {
         title: "A consumer without a position skips what is already there",
         evidence: &[Evidence::File, Evidence::Code],
         variants: &[],
-        applies: CONSUMERS,
+        applies: &[
+            Role::KafkaConsumer,
+            Role::LibrdkafkaConsumer,
+            Role::KafkaConnectWorker,
+            Role::KafkaConnector,
+            Role::KafkaStreams,
+        ],
         check: check,
     };
 }
 
+/// Names of the same setting inside of a worker, a connector and a Streams application. Absent is safe there: Connect and Streams write
+/// `earliest` themselves.
+const INSIDE: [&str; 5] = [
+    "auto.offset.reset",
+    "consumer.auto.offset.reset",
+    "consumer.override.auto.offset.reset",
+    "main.consumer.auto.offset.reset",
+    "global.consumer.auto.offset.reset",
+];
+
 fn check(judge: &mut Judge<'_>) {
+    let inside = [Role::KafkaConnectWorker, Role::KafkaConnector, Role::KafkaStreams];
+    if inside.iter().any(|r| role::is(judge.unit, *r)) {
+        let is_streams = role::is(judge.unit, Role::KafkaStreams);
+        for key in INSIDE.into_iter().filter(|k| is_streams || k.starts_with("consumer.")) {
+            if let Some((reset, value)) = judge.written(key) {
+                told(judge, &reset, &value);
+            }
+        }
+        return;
+    }
     let reset = judge.setting("auto.offset.reset");
     let Some(value) = judge.text(&reset) else { return };
-    match value.as_str() {
+    told(judge, &reset, &value);
+}
+
+fn told(judge: &mut Judge<'_>, reset: &Setting<'_>, value: &str) {
+    match value {
         "earliest" | "smallest" | "beginning" | "none" | "error" => {}
         by_duration if by_duration.starts_with("by_duration:") => {}
         "latest" | "largest" | "end" => {
             let absent = reset.given.is_none();
-            let at = judge.at(&reset).inferred(absent && group_is_set_elsewhere(judge));
+            let at = judge.at(reset).inferred(absent && group_is_set_elsewhere(judge));
             judge.hit(
                 at,
                 Say {
@@ -82,6 +115,26 @@ mod tests {
         assert_eq!(
             found("KC002", file, "isolation.level=x"),
             ["medium 1:1 auto.offset.reset=(absent)"]
+        );
+    }
+
+    #[test]
+    fn connect_and_streams_begin_at_the_start_by_themselves() {
+        let streams = "application.id=a\nbootstrap.servers=b\n";
+        assert!(found("KC002", "s.properties", streams).is_empty());
+        assert_eq!(
+            found("KC002", "s.properties", &format!("{streams}auto.offset.reset=latest")),
+            ["high 3:1 auto.offset.reset=latest"]
+        );
+        let connector = "name=x\nconnector.class=y\n";
+        assert!(found("KC002", "c.properties", &format!("{connector}auto.offset.reset=latest")).is_empty());
+        assert_eq!(
+            found(
+                "KC002",
+                "c.properties",
+                &format!("{connector}consumer.override.auto.offset.reset=latest")
+            ),
+            ["high 3:1 consumer.override.auto.offset.reset=latest"]
         );
     }
 

@@ -67,8 +67,8 @@ fn check(judge: &mut Judge<'_>) {
             say("no volume of its own: the next container starts as an empty node"),
         ),
         // The name of the node is part of the path.
-        Held::ForGood if around("hostname").is_none() => {
-            // A variable may name the node instead.
+        Held::ForGood if around("hostname").is_none() && around("nodename").is_none() => {
+            // A file of variables that is not at hand may name the node instead.
             judge.hit(
                 at.inferred(true),
                 say("no fixed host name: unless RABBITMQ_NODENAME names the node, the next container starts as an empty one next to the old data"),

@@ -42,6 +42,9 @@ fn check(judge: &mut Judge<'_>) {
     for queue in unit.subjects_of(Layer::Queue) {
         let (kind, told) = topology.kind(unit, queue);
         let transient = !is_durable_queue(unit, queue) || unit.of(queue, "auto_delete").is_some_and(is_true);
+        if kind == Kind::Unknown {
+            judge.undecided("the type of a queue is filled in elsewhere");
+        }
         if kind != Kind::Classic || transient || is_short_lived(unit, queue) {
             continue;
         }

@@ -141,7 +141,7 @@ fn ignored(judge: &mut Judge<'_>, told: &mut HashSet<*const Fact>, policy: &Subj
             "definition.message-ttl",
             "definition.dead-letter-exchange",
         ],
-        Kind::Quorum => &[],
+        Kind::Quorum | Kind::Unknown => &[],
     };
     let what = if kind == Kind::Classic {
         "classic queues"

@@ -25,6 +25,8 @@ pub(in crate::audit::rules) enum Kind {
     Quorum,
     /// Replicated, not flushed.
     Stream,
+    /// Filled in elsewhere.
+    Unknown,
 }
 
 /// A key that a queue has, and from where.
@@ -165,9 +167,11 @@ impl<'a> Topology<'a> {
             .find_map(|k| unit.of(queue, k));
         let of_host = self.default_types.get(queue.vhost.as_deref().unwrap_or("/")).copied();
         let fact = own.or(of_host).or(self.node_default);
-        let kind = match fact.and_then(|f| f.value.text()).map(str::trim) {
-            Some("quorum" | "rabbit_quorum_queue") => Kind::Quorum,
-            Some("stream" | "rabbit_stream_queue") => Kind::Stream,
+        let kind = match (fact.map(|f| &f.value), fact.and_then(|f| f.value.text()).map(str::trim)) {
+            (_, Some("quorum" | "rabbit_quorum_queue")) => Kind::Quorum,
+            (_, Some("stream" | "rabbit_stream_queue")) => Kind::Stream,
+            (Some(FactValue::Composite), _) => Kind::Unknown,
+            (_, Some(text)) if is_placeholder(text) => Kind::Unknown,
             _ => Kind::Classic,
         };
         (kind, fact)

@@ -35,7 +35,7 @@ fn check(judge: &mut Judge<'_>) {
     let unit = judge.unit;
     if let Some(fact) = unit
         .surrounding("storage.type")
-        .find(|f| f.value.text() == Some("EmptyDir"))
+        .find(|f| matches!(f.value.text(), Some("EmptyDir" | "ephemeral")))
     {
         let at = judge.at_fact(fact);
         judge.hit(at, say("the store is gone with its pod".to_owned()));

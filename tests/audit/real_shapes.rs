@@ -1,0 +1,282 @@
+//! Shapes that real files have, with what must and must not be said of them. Each stands for a file that was once judged wrongly.
+
+#![allow(clippy::unwrap_used)]
+
+use crate::common::Setup;
+
+/// What is found under a profile, as `CODE line`.
+fn found(profile: &str, name: &str, text: &str) -> Vec<String> {
+    let s = Setup::with(&[(name, text)]);
+    let (_, report) = s.json(&[name, "--profile", profile]);
+    let findings = report["findings"].as_array().unwrap();
+    findings
+        .iter()
+        .map(|f| format!("{} {}", f["rule"].as_str().unwrap(), f["line"]))
+        .collect()
+}
+
+/// Whether a rule finds something at a line.
+fn has(found: &[String], what: &str) -> bool {
+    found.iter().any(|f| f == what)
+}
+
+/// Whether a rule finds anything at all.
+fn any(found: &[String], code: &str) -> bool {
+    found.iter().any(|f| f.split(' ').next() == Some(code))
+}
+
+#[test]
+fn strimzis_image_outside_of_its_operator_takes_no_variables() {
+    let file = "services:\n  kafka:\n    image: quay.io/strimzi/kafka:0.45.0-kafka-3.9.0\n    command: sh -c \"bin/kafka-server-start.sh \
+                config/kraft/server.properties --override num.partitions=3\"\n    environment:\n      LOG_DIR: /tmp/logs\n      \
+                KAFKA_ADVERTISED_LISTENERS: PLAINTEXT://kafka:9092\n";
+    let s = Setup::with(&[("docker-compose.yml", file)]);
+    let (_, report) = s.json(&["docker-compose.yml"]);
+    let of = |code: &str| {
+        let all = report["findings"].as_array().unwrap();
+        all.iter().find(|f| f["rule"] == code).cloned()
+    };
+    let data = of("KB004").unwrap();
+    assert!(
+        data["message"].as_str().unwrap().contains("/tmp/kraft-combined-logs"),
+        "{data}"
+    );
+    assert_eq!(data["severity"], "critical");
+    // The tag begins with the operator's release, which is not Kafka's.
+    assert!(of("KB009").is_none());
+}
+
+#[test]
+fn images_of_debezium_have_a_volume() {
+    let file = "services:\n  kafka:\n    image: quay.io/debezium/kafka:2.7\n    environment:\n      - BROKER_ID=1\n";
+    let s = Setup::with(&[("docker-compose.yml", file)]);
+    let (_, report) = s.json(&["docker-compose.yml"]);
+    let all = report["findings"].as_array().unwrap();
+    let data = all.iter().find(|f| f["rule"] == "KB004").unwrap();
+    assert_eq!(data["severity"], "medium", "{data}");
+    assert!(data["message"].as_str().unwrap().contains("/kafka/data/1"), "{data}");
+}
+
+#[test]
+fn an_unknown_image_with_a_volume_of_its_own_keeps_its_data_who_knows_where() {
+    let image = "services:\n  kafka:\n    image: house/events:1\n    environment:\n      KAFKA_BROKER_ID: 1\n      KAFKA_ZOOKEEPER_CONNECT: z\n";
+    assert!(any(&found("orders", "docker-compose.yml", image), "KB004"));
+    let mounted = format!("{image}    volumes:\n      - events:/usr/local/events\nvolumes:\n  events:\n");
+    assert!(!any(&found("orders", "docker-compose.yml", &mounted), "KB004"));
+}
+
+#[test]
+fn what_speaks_with_rabbitmq_is_no_node() {
+    let file = "services:\n  producer:\n    image: house/rabbitmq-quickstart-producer:1\n  broker:\n    image: house/orders-rabbitmq:1\n";
+    assert_eq!(found("orders", "docker-compose.yml", file), ["RQB002 5"]);
+}
+
+#[test]
+fn a_node_that_is_named_needs_no_host_name() {
+    let file = |name: &str| {
+        format!(
+            "services:\n  mq:\n    image: rabbitmq:3.13\n    environment:\n      RABBITMQ_NODENAME: {name}\n    volumes:\n      - data:/var/lib/rabbitmq\nvolumes:\n  data:\n"
+        )
+    };
+    assert!(!any(
+        &found("orders", "docker-compose.yml", &file("rabbit@mq")),
+        "RQB002"
+    ));
+    // Without a host part the host is added.
+    assert!(any(&found("orders", "docker-compose.yml", &file("rabbit")), "RQB002"));
+}
+
+#[test]
+fn every_volume_of_a_cluster_is_looked_at() {
+    let pool = |name: &str| {
+        format!(
+            "apiVersion: kafka.strimzi.io/v1\nkind: KafkaNodePool\nmetadata:\n  name: {name}\n  labels:\n    strimzi.io/cluster: c\nspec:\n  replicas: 3\n  roles: [{name}]\n  storage:\n    type: jbod\n    volumes:\n      - id: 0\n        type: ephemeral\n---\n"
+        )
+    };
+    let cluster = "apiVersion: kafka.strimzi.io/v1\nkind: Kafka\nmetadata:\n  name: c\nspec:\n  kafka:\n    config:\n      min.insync.replicas: 2\n";
+    let file = format!("{}{}{cluster}", pool("controller"), pool("broker"));
+    let found = found("orders", "kafka.yaml", &file);
+    assert!(has(&found, "KB004 14") && has(&found, "KB004 29"), "{found:?}");
+}
+
+#[test]
+fn rocketmqs_operator_without_a_disk() {
+    let file = "apiVersion: rocketmq.apache.org/v1alpha1\nkind: Broker\nmetadata:\n  name: b\nspec:\n  size: 1\n  storageMode: EmptyDir\n";
+    assert!(has(&found("orders", "broker.yaml", file), "RMB008 7"));
+    let kept = file.replace("EmptyDir", "StorageClass");
+    assert!(!any(&found("orders", "broker.yaml", &kept), "RMB008"));
+}
+
+#[test]
+fn a_worker_of_connect_has_no_replication_factor() {
+    let file = "services:\n  connect:\n    image: confluentinc/cp-kafka-connect:7.6.0\n    environment:\n      CONNECT_GROUP_ID: g\n      \
+                CONNECT_REPLICATION_FACTOR: 1\n      CONNECT_OFFSET_STORAGE_REPLICATION_FACTOR: 1\n";
+    assert_eq!(found("orders", "docker-compose.yml", file), ["KX002 7"]);
+}
+
+#[test]
+fn connectors_of_confluents_operator() {
+    let file = "apiVersion: platform.confluent.io/v1beta1\nkind: Connector\nmetadata:\n  name: sink\nspec:\n  class: io.example.Sink\n  \
+                configs:\n    topics: orders\n    errors.tolerance: all\n    consumer.override.auto.offset.reset: latest\n";
+    assert_eq!(found("orders", "sink.yaml", file), ["KX001 9", "KC002 10"]);
+}
+
+#[test]
+fn quarkus_hands_kafka_settings_to_every_channel() {
+    let channel = "mp.messaging.incoming.orders.connector=smallrye-kafka\n";
+    assert!(any(&found("orders", "application.properties", channel), "KC002"));
+    let all = format!("kafka.auto.offset.reset=earliest\n{channel}");
+    assert!(!any(&found("orders", "application.properties", &all), "KC002"));
+    let own = format!("{all}mp.messaging.incoming.orders.auto.offset.reset=latest\n");
+    assert!(has(&found("orders", "application.properties", &own), "KC002 3"));
+}
+
+#[test]
+fn streams_in_quarkus() {
+    let file = "quarkus.kafka-streams.application-id=totals\nkafka-streams.auto.offset.reset=latest\nkafka-streams.replication.factor=1\n\
+                kafka-streams.processing.guarantee=exactly_once_v2\n";
+    assert_eq!(found("orders", "application.properties", file), ["KC002 2", "KX002 3"]);
+}
+
+#[test]
+fn the_producer_of_a_binders_transactions() {
+    let file = "spring:\n  cloud:\n    stream:\n      kafka:\n        binder:\n          transaction:\n            \
+                transaction-id-prefix: tx-\n            producer:\n              configuration:\n                retries: 1\n                \
+                acks: all\n";
+    assert!(has(&found("orders", "application.yml", file), "KP003 10"));
+}
+
+#[test]
+fn placeholders_of_programs_with_names_of_their_own() {
+    let file = "queue:\n  kafka:\n    bootstrap.servers: \"${SERVERS:localhost:9092}\"\n    acks: \"${ACKS:all}\"\n    retries: \
+                \"${RETRIES:1}\"\n    batch.size: \"${BATCH:16384}\"\n    buffer.memory: \"${BUFFER:33554432}\"\n";
+    let found = found("orders", "thing.yml", file);
+    assert!(has(&found, "KP003 5") && !any(&found, "KP001"), "{found:?}");
+}
+
+#[test]
+fn what_a_profile_leaves_as_it_is_is_told_once() {
+    let file = "spring.kafka.consumer.group-id=g\n#---\nspring.config.activate.on-profile=dev\nspring.kafka.bootstrap-servers=a:1\n#---\n\
+                spring.config.activate.on-profile=prod\nspring.kafka.bootstrap-servers=b:1\n";
+    assert_eq!(found("orders", "application.properties", file), ["KC002 1"]);
+    let own = format!("{file}spring.kafka.consumer.auto-offset-reset=latest\n");
+    assert_eq!(found("orders", "application.properties", &own), ["KC002 1", "KC002 8"]);
+}
+
+#[test]
+fn the_type_of_a_queue_may_be_filled_in_elsewhere() {
+    let queue = |kind: &str| {
+        format!(
+            "resource \"rabbitmq_queue\" \"q\" {{\n  name = \"q\"\n  settings {{\n    durable = true\n    arguments_json = jsonencode({{\n      \
+             \"x-queue-type\" = {kind}\n    }})\n  }}\n}}\n"
+        )
+    };
+    assert!(any(&found("orders", "q.tf", &queue("\"classic\"")), "RQT002"));
+    assert!(!any(&found("orders", "q.tf", &queue("local.queue_type")), "RQT002"));
+    assert!(!any(&found("orders", "q.tf", &queue("\"quorum\"")), "RQT002"));
+}
+
+#[test]
+fn values_of_a_chart_below_the_name_of_its_parts() {
+    let file = "kafka:\n  controller:\n    extraConfig: |\n      offsets.topic.replication.factor=1\n";
+    let found = found("orders", "values.yaml", file);
+    assert!(has(&found, "KB006 4"), "{found:?}");
+    // The chart gives its pods a claim.
+    assert!(!any(&found, "KB004"), "{found:?}");
+}
+
+#[test]
+fn definitions_tell_the_release_of_their_node() {
+    let file = |release: &str| {
+        format!(
+            "{{\"rabbit_version\":\"{release}\",\"vhosts\":[{{\"name\":\"/\"}}],\"queues\":[],\"exchanges\":[],\"bindings\":[],\"policies\":[\
+             {{\"vhost\":\"/\",\"name\":\"ha\",\"pattern\":\".*\",\"apply-to\":\"queues\",\"definition\":{{\"ha-mode\":\"all\",\
+             \"ha-sync-mode\":\"automatic\",\"ha-promote-on-failure\":\"when-synced\"}},\"priority\":0}}]}}"
+        )
+    };
+    assert!(!any(&found("orders", "definitions.json", &file("3.13.7")), "RQT003"));
+    assert!(any(&found("orders", "definitions.json", &file("4.1.0")), "RQT003"));
+}
+
+#[test]
+fn one_broker_is_told_once_with_what_asks_for_one_copy() {
+    let file = "services:\n  kafka:\n    image: apache/kafka:4.1.0\n    environment:\n      KAFKA_NODE_ID: 1\n      KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR: 1\n";
+    let s = Setup::with(&[("docker-compose.yml", file)]);
+    let (_, report) = s.json(&["docker-compose.yml"]);
+    let all = report["findings"].as_array().unwrap();
+    let single = all.iter().find(|f| f["rule"] == "KB000").unwrap();
+    assert_eq!(single["related"][0]["line"], 6, "{single}");
+}
+
+#[test]
+fn variables_in_a_file_of_their_own() {
+    let file = "# the broker\nKAFKA_NODE_ID=1\nexport KAFKA_PROCESS_ROLES=broker\nKAFKA_MIN_INSYNC_REPLICAS=\"1\" # for now\n\
+                KAFKA_AUTO_CREATE_TOPICS_ENABLE=true # and this\nKAFKA_UNCLEAN_LEADER_ELECTION_ENABLE=\n";
+    let found = found("orders", "kafka.env", file);
+    assert!(has(&found, "KB005 5") && has(&found, "KB002 4"), "{found:?}");
+    // What the container sets itself is not known here.
+    assert!(!any(&found, "KB001") && !any(&found, "KB004"), "{found:?}");
+    let s = Setup::with(&[("deploy/.env", "PORT=80\nTAG=latest\n"), ("deploy/kafka.env", file)]);
+    let (code, report) = s.json(&["."]);
+    assert_eq!((code, &report["passed"]), (1, &1.into()), "{report:#}");
+}
+
+#[test]
+fn streams_takes_a_clients_settings_without_a_prefix() {
+    let file = "application.id=totals\nbootstrap.servers=a:1\nacks=1\nkey.serializer=s\n";
+    assert!(has(&found("orders", "app.properties", file), "KX002 3"));
+}
+
+#[test]
+fn topics_that_a_connector_creates() {
+    let file = "{\"name\": \"source\", \"config\": {\n\"connector.class\": \"io.debezium.connector.mysql.MySqlConnector\",\n\
+                \"topic.creation.default.replication.factor\": 1,\n\"topic.creation.default.partitions\": 10,\n\
+                \"confluent.topic.replication.factor\": \"1\",\n\"errors.deadletterqueue.topic.replication.factor\": 3\n}}\n";
+    let found = found("orders", "source.json", file);
+    assert!(has(&found, "KX002 3") && has(&found, "KX002 5"), "{found:?}");
+    assert_eq!(found.iter().filter(|f| f.starts_with("KX002")).count(), 2, "{found:?}");
+}
+
+#[test]
+fn a_connector_that_is_no_json_is_an_error() {
+    let s = Setup::with(&[(
+        "sink.json",
+        "{\"name\": \"s\", \"config\": {\n\"connector.class\": \"Sink\",\n\"a\" \"b\"}}\n",
+    )]);
+    let (code, report) = s.json(&["sink.json"]);
+    assert_eq!((code, &report["errors"][0]["line"]), (3, &3.into()), "{report:#}");
+}
+
+#[test]
+fn topics_that_confluents_broker_keeps_for_itself() {
+    let file = "broker.id=1\nlisteners=a\nconfluent.license.topic.replication.factor=1\nconfluent.tier.metadata.replication.factor=3\n";
+    let found = found("orders", "server.properties", file);
+    assert!(has(&found, "KB007 3") && !has(&found, "KB007 4"), "{found:?}");
+}
+
+#[test]
+fn ksqldb_is_streams_with_connect_inside() {
+    let file = "services:\n  ksql:\n    image: confluentinc/cp-ksqldb-server:7.6.0\n    environment:\n      KSQL_KSQL_STREAMS_AUTO_OFFSET_RESET: \
+                latest\n      KSQL_KSQL_INTERNAL_TOPIC_REPLICAS: 1\n      KSQL_CONNECT_OFFSET_STORAGE_REPLICATION_FACTOR: 1\n";
+    assert_eq!(
+        found("orders", "docker-compose.yml", file),
+        ["KC002 5", "KX002 6", "KX002 7"]
+    );
+    let bare = "services:\n  ksql:\n    image: confluentinc/cp-ksqldb-server:7.6.0\n    environment:\n      KSQL_BOOTSTRAP_SERVERS: a\n";
+    let s = Setup::with(&[("docker-compose.yml", bare)]);
+    assert_eq!(s.json(&["docker-compose.yml"]).0, 3);
+}
+
+#[test]
+fn templates_that_are_no_yaml_are_named() {
+    let file = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ template \"x\" . }}-mq\ndata:\n  rabbitmq.conf: |\n    a = {{ .Values.b }}\n";
+    let s = Setup::with(&[("cm.yaml", file)]);
+    let ran = s.run(&["cm.yaml"]);
+    assert!(ran.code == 3 && ran.stderr.contains("template"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_older_chart_of_rabbitmq() {
+    let file = "replicaCount: 3\nrabbitmqClusterPartitionHandling: ignore\nrabbitmqMemoryHighWatermark: 256MB\n";
+    assert!(has(&found("orders", "values.yaml", file), "RQB001 2"));
+}
