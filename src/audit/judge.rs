@@ -329,6 +329,9 @@ impl<'a> Judge<'a> {
         if at.inferred {
             severity = severity.lowered();
         }
+        if at.subject.as_ref().is_some_and(|s| self.unit.unasked.contains(s)) {
+            return;
+        }
         if self.hits.len() == MAX_HITS {
             self.unlisted += 1;
             return;

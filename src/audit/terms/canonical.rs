@@ -32,5 +32,29 @@ pub(crate) const WORK_MAX_MS: &str = "@work.max-ms";
 pub(crate) const SLAVES: &str = "@slaves";
 /// Live: how full a broker's disk is, in percent.
 pub(crate) const DISK_USED_PERCENT: &str = "@disk-used-percent";
+/// Live: the number of members of a quorum queue or stream that are there.
+pub(crate) const ONLINE: &str = "@members.online";
+/// Live: the name of the policy that a queue or exchange has; empty for none.
+pub(crate) const POLICY: &str = "@policy";
+/// Live: the name of the operator policy that a queue has; empty for none.
+pub(crate) const OPERATOR_POLICY: &str = "@operator-policy";
+/// Live: which consumers of a queue do not acknowledge, in words.
+pub(crate) const ACK_REQUIRED_WHO: &str = "@ack-required.who";
+/// Live: how many channels of a user publish without confirms, and an example, in words.
+pub(crate) const UNCONFIRMED: &str = "@publishes.unconfirmed";
+/// Live: how many messages of a virtual host the broker has dropped because nothing was bound for them.
+pub(crate) const UNROUTABLE: &str = "@unroutable.dropped";
+/// Live: how many of the messages that wait in a queue are transient, in words.
+pub(crate) const WAITING_TRANSIENT: &str = "@waiting.transient";
+/// Live: the nodes that a RabbitMQ node has lost in a network partition.
+pub(crate) const PARTITIONS: &str = "@node.partitions";
+/// Live: what a RabbitMQ node has raised an alarm for.
+pub(crate) const ALARMS: &str = "@node.alarms";
+/// Live: whether a RabbitMQ node runs.
+pub(crate) const RUNNING: &str = "@node.running";
+/// Live: the group and topic that [`LAG_OLDEST_MS`] is about.
+pub(crate) const LAG_OF: &str = "@lag.of";
+/// Live: which groups lost messages that were deleted before they had read them, in words.
+pub(crate) const SKIPPED: &str = "@lag.deleted-unread";
 /// The carrier of what was read from a live broker.
 pub(crate) const LIVE: &str = "live";
