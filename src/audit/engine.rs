@@ -172,6 +172,8 @@ fn judge_world(world: &World<'_>, sources: &Sources, options: &Options<'_>, repo
                     file: unit.file.clone(),
                     reason: "nothing in the file tells whether a producer or a consumer reads it".to_owned(),
                 });
+            } else if unit.is_live() && !rule.evidence.contains(&Evidence::Live) {
+                // It speaks of how a file is read.
             } else if rule.applies.iter().any(|r| role::is(unit, *r)) {
                 judge(rule, unit, context, sources, report);
             }

@@ -234,6 +234,17 @@ impl FactValue {
         }
     }
 
+    /// The value of a setting of this name, unless it may be a secret.
+    pub fn unless_secret(name: &str, text: &str) -> FactValue {
+        use super::secret::{is_secret_name, is_secret_text};
+        // A switch holds none, whatever it is called.
+        let harmless = matches!(text, "true" | "false" | "") || text.parse::<i64>().is_ok();
+        match !harmless && (is_secret_name(name) || is_secret_text(text)) {
+            true => FactValue::Secret,
+            false => FactValue::Text(text.to_owned()),
+        }
+    }
+
     /// The text, when it is one.
     pub fn text(&self) -> Option<&str> {
         match self {

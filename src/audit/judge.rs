@@ -358,6 +358,13 @@ impl At {
         self
     }
 
+    /// The same, about the node that a unit is.
+    #[must_use]
+    pub fn of_node(mut self, unit: &Unit) -> At {
+        self.subject = self.subject.or_else(|| unit.name.clone());
+        self
+    }
+
     /// The same, where writing this value instead can harm nothing but availability: `--fix` does it.
     #[must_use]
     pub fn safe(mut self, value: &'static str) -> At {
