@@ -34,6 +34,10 @@ pub(crate) const SLAVES: &str = "@slaves";
 pub(crate) const DISK_USED_PERCENT: &str = "@disk-used-percent";
 /// Live: the number of members of a quorum queue or stream that are there.
 pub(crate) const ONLINE: &str = "@members.online";
+/// Live: the nodes that the members are on, with a space between them.
+pub(crate) const MEMBER_NODES: &str = "@members.nodes";
+/// Live, of the surroundings: the nodes of a RabbitMQ cluster that run, with a space between them.
+pub(crate) const NODES: &str = "@nodes";
 /// Live: the name of the policy that a queue or exchange has; empty for none.
 pub(crate) const POLICY: &str = "@policy";
 /// Live: the name of the operator policy that a queue has; empty for none.

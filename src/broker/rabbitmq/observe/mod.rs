@@ -28,7 +28,7 @@ const QUEUE_COLUMNS: &str = "name,vhost,durable,auto_delete,exclusive,type,argum
 const EXCHANGE_COLUMNS: &str = "name,vhost,durable,auto_delete,internal,type,arguments,policy";
 const CHANNEL_COLUMNS: &str = "name,vhost,user,user_who_performed_action,confirm,transactional,message_stats.publish";
 
-/// What a running cluster tells. `progress` hears of entries that were read, and of how many there are.
+/// What a running cluster tells. `heard` hears of entries that were read, and of how many there are.
 ///
 /// # Errors
 /// A usage problem when a property cannot be used, or nobody can say where the management API is. Whatever cannot be read from a running
@@ -36,11 +36,11 @@ const CHANNEL_COLUMNS: &str = "name,vhost,user,user_who_performed_action,confirm
 pub(crate) fn observe(
     connection: &Connection,
     wanted: &Wanted,
-    progress: &(dyn Fn(u64, u64) + Sync),
+    heard: &dyn Fn(u64, u64, &str),
 ) -> Result<Observation> {
     let (target, url) = with_management(connection)?;
     let threads = client::threads().map_err(|why| Problem::unknown(why.to_string()))?;
-    Ok(threads.block_on(asked(connection, &target, &url, wanted, progress)))
+    Ok(threads.block_on(asked(connection, &target, &url, wanted, heard)))
 }
 
 async fn asked(
@@ -48,7 +48,7 @@ async fn asked(
     target: &Target,
     url: &str,
     wanted: &Wanted,
-    progress: &(dyn Fn(u64, u64) + Sync),
+    heard: &dyn Fn(u64, u64, &str),
 ) -> Observation {
     let shown: Arc<str> = Arc::from(connection.url.to_string());
     let mut seen = Observation::new(shown.clone());
@@ -56,7 +56,7 @@ async fn asked(
     let mut raw = Raw::default();
     match api.get("/api/overview").await {
         Ok(overview) => {
-            read(&mut api, &overview, &mut raw, &mut seen, wanted, progress).await;
+            read(&mut api, &overview, &mut raw, &mut seen, wanted, heard).await;
         }
         Err(why) => {
             let what = format!("the management API of RabbitMQ at {url}");
@@ -92,7 +92,7 @@ async fn read(
     raw: &mut Raw,
     seen: &mut Observation,
     wanted: &Wanted,
-    progress: &(dyn Fn(u64, u64) + Sync),
+    heard: &dyn Fn(u64, u64, &str),
 ) {
     raw.release = nodes::release(text(overview, "rabbitmq_version"));
     let shown = seen.target.clone();
@@ -100,6 +100,8 @@ async fn read(
     match api.list("/api/nodes").await {
         Ok(nodes) => {
             let cluster = text(overview, "cluster_name");
+            let there = nodes.iter().filter(|n| n["running"].as_bool() != Some(false));
+            raw.nodes = there.map(|n| text(n, "name").to_owned()).collect();
             seen.units = nodes::units(&shown, &nodes, cluster, raw.release);
             for node in nodes.iter().filter(|n| n["running"].as_bool() == Some(false)) {
                 let name = text(node, "name");
@@ -134,7 +136,7 @@ async fn read(
         closed_hosts(&raw.vhosts, exchanges, api, &mut unread);
     }
     let queues = api
-        .pages(&format!("/api/queues{of_host}"), QUEUE_COLUMNS, by_name, progress)
+        .pages(&format!("/api/queues{of_host}"), QUEUE_COLUMNS, by_name, |done, all| heard(done, all, "queues"))
         .await;
     let queues = taken("the queues", queues, api, &mut unread);
     let bindings = api.list(&format!("/api/bindings{of_host}")).await;

@@ -4,7 +4,7 @@ use super::state::{Kind, QueueState};
 use crate::audit::fact::{Component, Dialect, FactValue, Layer, Unit};
 use crate::audit::live::Sheet;
 use crate::audit::live::canonical::{
-    ACK_REQUIRED, ACK_REQUIRED_WHO, MEMBERS, ONLINE, OPERATOR_POLICY, POLICY, UNCONFIRMED, UNROUTABLE, WAITING_TRANSIENT,
+    ACK_REQUIRED, ACK_REQUIRED_WHO, MEMBER_NODES, MEMBERS, NODES, ONLINE, OPERATOR_POLICY, POLICY, UNCONFIRMED, UNROUTABLE, WAITING_TRANSIENT,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -13,6 +13,8 @@ use std::sync::Arc;
 /// What was read. A list that could not be read is empty, and `incomplete` says so.
 #[derive(Debug, Default)]
 pub(super) struct Raw {
+    /// The nodes that run.
+    pub(super) nodes: Vec<String>,
     pub(super) vhosts: Vec<Value>,
     pub(super) queues: Vec<Value>,
     pub(super) exchanges: Vec<Value>,
@@ -64,6 +66,9 @@ pub(super) fn unit(target: &Arc<str>, raw: &Raw) -> Unit {
         sheet.subject(Layer::Producer, Some(vhost), user);
         sheet.put(Layer::Producer, UNCONFIRMED, word(&seen), "");
     }
+    if !raw.nodes.is_empty() {
+        sheet.surround(Layer::Broker, NODES, raw.nodes.join(" "));
+    }
     let mut unit = sheet.unit(Dialect::RabbitmqDefinitions, Component::RabbitMq, None);
     unit.release = raw.release;
     unit.fragment = raw.incomplete;
@@ -113,6 +118,7 @@ fn queue(sheet: &mut Sheet, queue: &Value, acks: &BTreeMap<(&str, &str), Acks<'_
     if state.kind != Some(Kind::Classic) && !state.members.is_empty() {
         sheet.put(Layer::Queue, MEMBERS, word(&state.members.len().to_string()), "");
         sheet.put(Layer::Queue, ONLINE, word(&state.online.len().to_string()), "");
+        sheet.put(Layer::Queue, MEMBER_NODES, word(&state.members.join(" ")), "");
     }
     if let Some(acks) = acks.get(&(vhost, name)) {
         sheet.put(Layer::Queue, ACK_REQUIRED, FactValue::Bool(acks.automatic == 0), "");

@@ -28,7 +28,7 @@ use std::time::Duration;
 /// Stands for no topic: what is asked here is about brokers.
 const NO_TOPIC: &str = "TBW102";
 
-/// What a running cluster tells. `progress` hears of the servers that were asked, and of how many there are.
+/// What a running cluster tells. `heard` hears of the servers that were asked, and of how many there are.
 ///
 /// # Errors
 /// A usage problem when a property cannot be used. Whatever cannot be read from a running cluster is no error: it stands in the
@@ -36,7 +36,7 @@ const NO_TOPIC: &str = "TBW102";
 pub(crate) fn observe(
     connection: &Connection,
     wanted: &Wanted,
-    progress: &(dyn Fn(u64, u64) + Sync),
+    heard: &dyn Fn(u64, u64, &str),
 ) -> Result<Observation> {
     let settings = Settings::new(connection)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -49,7 +49,7 @@ pub(crate) fn observe(
         requests: AtomicU64::new(0),
     };
     let shown: Arc<str> = Arc::from(connection.url.to_string());
-    let seen = runtime.block_on(cluster(&asker, shown, wanted, progress));
+    let seen = runtime.block_on(cluster(&asker, shown, wanted, heard));
     drop(asker);
     runtime.shutdown_background();
     Ok(seen)
@@ -114,7 +114,7 @@ async fn cluster(
     asker: &Asker,
     shown: Arc<str>,
     wanted: &Wanted,
-    progress: &(dyn Fn(u64, u64) + Sync),
+    heard: &dyn Fn(u64, u64, &str),
 ) -> Observation {
     let mut seen = Observation::new(shown.clone());
     let route = match asker.client.cluster().await {
@@ -157,11 +157,11 @@ async fn cluster(
             });
         }
         done += 1;
-        progress(done, all);
+        heard(done, all, name);
         for address in &broker.slaves {
             slave(asker, &format!("{name} at {address}"), address, &mut seen).await;
             done += 1;
-            progress(done, all);
+            heard(done, all, name);
         }
     }
     let in_sync = match controllers {
