@@ -82,6 +82,11 @@ fn of_queue(unit: &Unit, queue: &Subject, hit: &Hit, profile: &Profile) -> Optio
     }
 }
 
+/// Whether the finding is about the place where dead letters end, which needs none itself.
+fn is_end(hit: &Hit) -> bool {
+    hit.key == "durable"
+}
+
 /// A policy for this queue alone, with what the one in force gives it and these keys.
 fn set_policy(unit: &Unit, queue: &Subject, keys: &[(&str, Value)]) -> Option<String> {
     // Without its policy a command would take away what that one gives.
