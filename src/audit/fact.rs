@@ -343,6 +343,8 @@ pub struct Unit {
     pub surroundings: Vec<Fact>,
     /// How many brokers of the same cluster the file shows, this one included; `None` when it cannot tell.
     pub brokers: Option<usize>,
+    /// Of a live broker: where the value of each fact comes from, in the order of the facts. Empty for files.
+    pub origins: Vec<&'static str>,
     /// What should be known of how the file was read, with the line.
     pub remarks: Vec<(usize, String)>,
     by_key: HashMap<String, Vec<usize>>,
@@ -378,6 +380,7 @@ impl Unit {
             implied: Vec::new(),
             surroundings: Vec::new(),
             brokers: None,
+            origins: Vec::new(),
             remarks: Vec::new(),
             by_key,
         }
@@ -420,6 +423,16 @@ impl Unit {
     /// The subjects of one kind.
     pub fn subjects_of(&self, layer: Layer) -> impl Iterator<Item = &Subject> {
         self.subjects.iter().filter(move |s| s.layer == layer)
+    }
+
+    /// Whether it is what a broker tells, and no file.
+    pub fn is_live(&self) -> bool {
+        self.carrier == Some(super::terms::canonical::LIVE)
+    }
+
+    /// Where the value of a fact comes from; `None` where nothing tells.
+    pub fn origin(&self, number: usize) -> Option<&'static str> {
+        self.origins.get(number).copied().filter(|origin| !origin.is_empty())
     }
 
     /// The place of what is not there: where the unit begins.
