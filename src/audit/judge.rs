@@ -160,6 +160,11 @@ impl<'a> Judge<'a> {
         self.context.world.beside(role, self.unit).into_iter()
     }
 
+    /// What runs of a role in the cluster that the files of the run belong to.
+    pub fn running(&self, role: Role) -> impl Iterator<Item = &'a Unit> + use<'a> {
+        self.context.world.running(role).into_iter()
+    }
+
     /// A key that is written and takes effect, with its value. What is filled in elsewhere is recorded as undecided; what is absent is
     /// not, so that this suits keys whose default is safe.
     pub fn written(&mut self, key: &'static str) -> Option<(Setting<'a>, String)> {

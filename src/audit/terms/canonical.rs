@@ -62,3 +62,31 @@ pub(crate) const LAG_OF: &str = "@lag.of";
 pub(crate) const SKIPPED: &str = "@lag.deleted-unread";
 /// The carrier of what was read from a live broker.
 pub(crate) const LIVE: &str = "live";
+/// Live: the replicas of each partition of a Kafka topic, as `0=1,2,3 1=2,3,1`.
+pub(crate) const ASSIGNMENT: &str = "@assignment";
+/// Live, of the surroundings: the brokers of a Kafka cluster with their racks, as `1=eu-1a 2=eu-1b 3=`.
+pub(crate) const BROKERS: &str = "@brokers";
+/// Live: the partitions of a topic that have no leader, as `0,3`.
+pub(crate) const OFFLINE: &str = "@partitions.offline";
+/// Live: the partitions of a topic with fewer replicas in sync than `min.insync.replicas`.
+pub(crate) const UNDER_MIN_INSYNC: &str = "@partitions.under-min-isr";
+/// Live: the partitions of a topic some of whose replicas are not in sync.
+pub(crate) const UNDER_REPLICATED: &str = "@partitions.under-replicated";
+/// Live: the group, and the partition, that [`COMMITTED`] and [`LAG_OLDEST_MS`] are about.
+pub(crate) const GROUP: &str = "@group";
+/// Live: groups with more members than a topic has partitions.
+pub(crate) const IDLE_MEMBERS: &str = "@group.idle";
+/// Live: log directories of a broker that it cannot use.
+pub(crate) const OFFLINE_DIRECTORIES: &str = "@log-dirs.offline";
+/// Live: how many controllers vote.
+pub(crate) const VOTERS: &str = "@quorum.voters";
+/// An origin: the topic itself sets it.
+pub(crate) const ORIGIN_TOPIC: &str = "the topic itself";
+/// An origin: a dynamic setting of one broker.
+pub(crate) const ORIGIN_BROKER: &str = "the dynamic configuration of this broker";
+/// An origin: a dynamic setting of all brokers.
+pub(crate) const ORIGIN_CLUSTER: &str = "the dynamic configuration of the cluster";
+/// An origin: the file that a broker was started with.
+pub(crate) const ORIGIN_FILE: &str = "the broker's own file";
+/// An origin: nothing sets it.
+pub(crate) const ORIGIN_DEFAULT: &str = "Kafka's default";
