@@ -7,7 +7,9 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Nothing is changed at a running broker. What may not be read is named, with the permission it needs, and makes the exit code 3 \
-where nothing is found. Kafka: Describe and DescribeConfigs on the cluster and on all topics, Describe on all groups.\n\n\
+where nothing is found. Kafka: Describe and DescribeConfigs on the cluster and on all topics, Describe on all groups. \
+RabbitMQ: the tag monitoring, and an entry in each virtual host, which may allow nothing. RocketMQ: a user that the brokers know, \
+with the action Get on all topics.\n\n\
 Examples:\n  mqsafe audit .\n  mqsafe audit -b kafka://localhost:9092\n  mqsafe audit -b kafka://localhost:9092 --topic 'orders*' topics/ server.properties\n  mqsafe audit --profile finance server.properties definitions.json broker.conf\n  mqsafe audit --format json config/ > findings.json\n  mqsafe audit --explain KB002"
 )]
 pub struct AuditArgs {
@@ -99,7 +101,7 @@ pub struct LiveArgs {
     /// A context of ~/.config/mqsafe/config.yaml
     #[arg(short = 'C', long, value_name = "NAME")]
     pub context: Option<String>,
-    /// RabbitMQ's management API
+    /// RabbitMQ's management API [default: port 15672 of the first host, 15671 with amqps]
     #[arg(long, value_name = "URL")]
     pub management: Option<String>,
     /// Only topics that match this shell pattern (can be repeated)
@@ -111,8 +113,8 @@ pub struct LiveArgs {
     /// No topics, queues and exchanges that match this shell pattern (can be repeated)
     #[arg(long, value_name = "PATTERN")]
     pub exclude: Vec<String>,
-    /// RabbitMQ: fetch so many waiting messages of each queue and put them back, to see whether they are persistent; they are marked as
-    /// redelivered, and quorum queues count it as a delivery
+    /// RabbitMQ: fetch so many waiting messages of each durable classic queue and put them back, to see whether they are persistent; they are
+    /// marked as redelivered (quorum queues and streams store every message, and are left alone)
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub peek: u32,
 }
