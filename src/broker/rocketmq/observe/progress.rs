@@ -207,19 +207,27 @@ fn table(text: &str) -> Option<BTreeMap<i32, Ends>> {
 async fn older_than(asker: &Asker, address: &str, behind: &Behind<'_>, floor_ms: i64) -> Result<Option<i64>, Refused> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis());
     let now = i64::try_from(now).unwrap_or(i64::MAX);
-    if !is_older(asker, address, behind, now - floor_ms).await? {
+    halve(floor_ms, async |age| is_older(asker, address, behind, now - age).await).await
+}
+
+/// The largest age, as exactly as matters, of which `is_older` says that it is exceeded; `None` when not even `floor_ms` is.
+async fn halve<E>(
+    floor_ms: i64,
+    is_older: impl AsyncFn(i64) -> Result<bool, E>,
+) -> Result<Option<i64>, E> {
+    if !is_older(floor_ms).await? {
         return Ok(None);
     }
-    // The message is older than `young`, and not older than `old`, or as old as matters.
+    // It is older than `young`, and not older than `old`, or as old as matters.
     let (mut young, mut old) = (floor_ms, OLD_MS.max(floor_ms));
     while old - young > EXACT_MS {
         let middle = young + (old - young) / 2;
-        match is_older(asker, address, behind, now - middle).await? {
+        match is_older(middle).await? {
             true => young = middle,
             false => old = middle,
         }
     }
-    Ok(Some(young).filter(|age| *age > floor_ms || floor_ms == YOUNG_MS))
+    Ok(Some(young))
 }
 
 /// Whether the first unread message was stored before this time.
@@ -237,6 +245,19 @@ async fn is_older(asker: &Asker, address: &str, behind: &Behind<'_>, time_ms: i6
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_age_is_found_without_reading_a_message() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let found = |age_ms: i64| runtime.block_on(halve(YOUNG_MS, async |asked| Ok::<_, ()>(age_ms > asked)));
+        assert_eq!(found(YOUNG_MS), Ok(None));
+        for age in [YOUNG_MS + 1, 2 * YOUNG_MS, 30 * 3_600_000, OLD_MS - 1] {
+            let told = found(age).unwrap().unwrap();
+            assert!((0..=EXACT_MS).contains(&(age - told)), "{age}: {told}");
+        }
+        assert!(found(10 * OLD_MS).unwrap().unwrap() > OLD_MS - EXACT_MS);
+        assert_eq!(runtime.block_on(halve(YOUNG_MS, async |_| Err("no"))), Err("no"));
+    }
 
     #[test]
     fn offsets_are_read_from_what_is_no_json() {
