@@ -12,6 +12,8 @@
 
 mod support;
 
+#[path = "rabbitmq/audit.rs"]
+mod audit;
 #[path = "rabbitmq/broker.rs"]
 mod broker;
 #[path = "rabbitmq/durability.rs"]

@@ -12,6 +12,8 @@
 
 mod support;
 
+#[path = "rocketmq/audit.rs"]
+mod audit;
 #[path = "rocketmq/cluster.rs"]
 mod cluster;
 #[path = "rocketmq/contact.rs"]

@@ -1,15 +1,19 @@
 //! From paths to a report: read each file, let every rule judge every unit, keep what is to be shown.
 
 use super::excerpt;
-use super::fact::{Dialect, Effect, Place, Unit};
+use super::fact::{Dialect, Effect, Place, Subject, Unit};
 use super::gather;
 use super::ignore;
 use super::input::{self, Input};
-use super::judge::{Context, Hit, Judge};
+use super::judge::{self, Context, Hit, Judge};
+use super::live::Observation;
 use super::locks::Locks;
 use super::read::{self, Reading};
 use super::registry::RULES;
-use super::report::{Edit, Finding, Judged, Note, Places, ReadError, Report, ShownPlace, Undecided, Unrecognised};
+use super::remedy;
+use super::report::{
+    Edit, Finding, Judged, Note, Places, ReadError, Report, Running, ShownPlace, Undecided, Unrecognised,
+};
 use super::role::{self, Role};
 use super::rule::{Evidence, Rule};
 use super::secret::Masks;
@@ -62,7 +66,17 @@ struct Read {
 }
 
 /// Audits files and directories. `progress` hears of every file, with the number done and the number of all.
-pub fn audit(paths: &[PathBuf], options: &Options<'_>, mut progress: impl FnMut(usize, usize, &str)) -> Report {
+pub fn audit(paths: &[PathBuf], options: &Options<'_>, progress: impl FnMut(usize, usize, &str)) -> Report {
+    audit_with(paths, &[], options, progress)
+}
+
+/// As [`audit`], together with what running clusters tell.
+pub fn audit_with(
+    paths: &[PathBuf],
+    running: &[Observation],
+    options: &Options<'_>,
+    mut progress: impl FnMut(usize, usize, &str),
+) -> Report {
     let inputs = input::collect(paths);
     let mut report = Report {
         profile: options.profile.name.clone(),
@@ -89,6 +103,21 @@ pub fn audit(paths: &[PathBuf], options: &Options<'_>, mut progress: impl FnMut(
             }),
         }
     });
+    for observed in running {
+        all.units.extend(observed.units.iter().cloned());
+        report.running.push(Running {
+            target: observed.target.clone(),
+            unread: observed.unread.clone(),
+            at_risk: observed.at_risk.clone(),
+            requests: observed.requests,
+        });
+        report.notes.extend(observed.notes.iter().map(|what| Note {
+            file: observed.target.clone(),
+            line: None,
+            what: what.clone(),
+            verbose: false,
+        }));
+    }
     judge_all(&all, options, &mut report);
     report
 }
@@ -156,6 +185,7 @@ fn judge_all(all: &Read, options: &Options<'_>, report: &mut Report) {
     let sources = all.sources.iter().map(|(file, (source, _))| (file, source));
     ignore::apply(sources, options.strict, report);
     report.sort();
+    report.join_nodes();
 }
 
 /// Lets every rule judge every unit that it applies to.
@@ -182,6 +212,8 @@ fn judge_world(world: &World<'_>, sources: &Sources, options: &Options<'_>, repo
                     file: unit.file.clone(),
                     reason: "nothing in the file tells whether a producer or a consumer reads it".to_owned(),
                 });
+            } else if unit.is_live() && !rule.evidence.contains(&Evidence::Live) {
+                // It speaks of how a file is read.
             } else if rule.applies.iter().any(|r| role::is(unit, *r)) {
                 judge(rule, unit, context, sources, report);
             }
@@ -208,12 +240,30 @@ fn judge(rule: &'static Rule, unit: &Unit, context: Context<'_>, sources: &Sourc
             verbose: false,
         });
     }
+    let named: HashMap<String, &Subject> = match unit.is_live() && !judge.hits.is_empty() {
+        true => unit.subjects.iter().map(|s| (judge::describe(s), s)).collect(),
+        false => HashMap::new(),
+    };
     report.findings.extend(judge.hits.into_iter().map(|hit| {
         let edit = edit(&hit, sources);
-        Finding {
+        let subject = hit.subject.as_ref().and_then(|name| named.get(name).copied());
+        let (origin, command) = match unit.is_live() {
+            true => (
+                origin(unit, subject, &hit.key),
+                remedy::command(unit, subject, &hit, context.profile),
+            ),
+            false => (None, None),
+        };
+        let mut found = Finding {
             edit,
+            origin,
+            command,
             ..finding(hit, shown)
+        };
+        if unit.is_live() && found.subject.is_none() {
+            found.subject.clone_from(&unit.name);
         }
+        found
     }));
     report
         .undecided
@@ -228,6 +278,14 @@ fn judge(rule: &'static Rule, unit: &Unit, context: Context<'_>, sources: &Sourc
         what,
         verbose: true,
     }));
+}
+
+/// Where the value of a key comes from, at a live broker.
+fn origin(unit: &Unit, subject: Option<&Subject>, key: &str) -> Option<String> {
+    let range = subject.map_or(0..unit.facts.len(), |s| s.facts.clone());
+    let facts = unit.facts.get(range.clone())?;
+    let number = facts.iter().rposition(|f| f.key == key)? + range.start;
+    unit.origin(number).map(str::to_owned)
 }
 
 fn finding(hit: Hit, shown: impl Fn(&Place, &str) -> ShownPlace) -> Finding {
@@ -245,6 +303,8 @@ fn finding(hit: Hit, shown: impl Fn(&Place, &str) -> ShownPlace) -> Finding {
         story: hit.say.story,
         fix: hit.say.fix,
         edit: None,
+        origin: None,
+        command: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Facts: what a configuration says, and where it says it. All that a rule ever sees.
 
 use crate::text::{Span, Spot};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -234,6 +234,17 @@ impl FactValue {
         }
     }
 
+    /// The value of a setting of this name, unless it may be a secret.
+    pub fn unless_secret(name: &str, text: &str) -> FactValue {
+        use super::secret::{is_secret_name, is_secret_text};
+        // A switch holds none, whatever it is called.
+        let harmless = matches!(text, "true" | "false" | "") || text.parse::<i64>().is_ok();
+        match !harmless && (is_secret_name(name) || is_secret_text(text)) {
+            true => FactValue::Secret,
+            false => FactValue::Text(text.to_owned()),
+        }
+    }
+
     /// The text, when it is one.
     pub fn text(&self) -> Option<&str> {
         match self {
@@ -343,6 +354,10 @@ pub struct Unit {
     pub surroundings: Vec<Fact>,
     /// How many brokers of the same cluster the file shows, this one included; `None` when it cannot tell.
     pub brokers: Option<usize>,
+    /// Of a live broker: where the value of each fact comes from, in the order of the facts. Empty for files.
+    pub origins: Vec<&'static str>,
+    /// Named things that were not asked for, as findings name them: rules know them, and nothing is told of them.
+    pub unasked: HashSet<String>,
     /// What should be known of how the file was read, with the line.
     pub remarks: Vec<(usize, String)>,
     by_key: HashMap<String, Vec<usize>>,
@@ -378,6 +393,8 @@ impl Unit {
             implied: Vec::new(),
             surroundings: Vec::new(),
             brokers: None,
+            origins: Vec::new(),
+            unasked: HashSet::new(),
             remarks: Vec::new(),
             by_key,
         }
@@ -420,6 +437,22 @@ impl Unit {
     /// The subjects of one kind.
     pub fn subjects_of(&self, layer: Layer) -> impl Iterator<Item = &Subject> {
         self.subjects.iter().filter(move |s| s.layer == layer)
+    }
+
+    /// Tells nothing of the named things that are not asked for. They stay, because what is told of others may depend on them.
+    pub fn leave_out(&mut self, is_asked: impl Fn(&Subject) -> bool) {
+        let others = self.subjects.iter().filter(|s| !is_asked(s));
+        self.unasked = others.map(super::judge::describe).collect();
+    }
+
+    /// Whether it is what a broker tells, and no file.
+    pub fn is_live(&self) -> bool {
+        self.carrier == Some(super::terms::canonical::LIVE)
+    }
+
+    /// Where the value of a fact comes from; `None` where nothing tells.
+    pub fn origin(&self, number: usize) -> Option<&'static str> {
+        self.origins.get(number).copied().filter(|origin| !origin.is_empty())
     }
 
     /// The place of what is not there: where the unit begins.

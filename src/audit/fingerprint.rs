@@ -28,8 +28,22 @@ fn hash(finding: &Finding) -> u64 {
         file.trim_start_matches("./"),
         finding.subject.as_deref().unwrap_or_default(),
         &finding.key,
-        finding.value.as_deref().unwrap_or("\u{1}"),
+        // What a live broker tells of its state changes from one run to the next, and the finding is the same.
+        finding
+            .value
+            .as_deref()
+            .filter(|_| !finding.key.starts_with('@'))
+            .unwrap_or("\u{1}"),
     ];
+    fnv(&parts)
+}
+
+/// The fingerprint of something that is no finding.
+pub fn fingerprint_of(parts: &[&str]) -> String {
+    format!("{:016x}", fnv(parts))
+}
+
+fn fnv(parts: &[&str]) -> u64 {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for byte in parts.join("\0").bytes() {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);

@@ -160,6 +160,11 @@ impl<'a> Judge<'a> {
         self.context.world.beside(role, self.unit).into_iter()
     }
 
+    /// What runs of a role in the cluster that the files of the run belong to.
+    pub fn running(&self, role: Role) -> impl Iterator<Item = &'a Unit> + use<'a> {
+        self.context.world.running(role).into_iter()
+    }
+
     /// A key that is written and takes effect, with its value. What is filled in elsewhere is recorded as undecided; what is absent is
     /// not, so that this suits keys whose default is safe.
     pub fn written(&mut self, key: &'static str) -> Option<(Setting<'a>, String)> {
@@ -329,6 +334,9 @@ impl<'a> Judge<'a> {
         if at.inferred {
             severity = severity.lowered();
         }
+        if at.subject.as_ref().is_some_and(|s| self.unit.unasked.contains(s)) {
+            return;
+        }
         if self.hits.len() == MAX_HITS {
             self.unlisted += 1;
             return;
@@ -352,6 +360,13 @@ impl At {
     #[must_use]
     pub fn of(mut self, subject: &Subject) -> At {
         self.subject = Some(describe(subject));
+        self
+    }
+
+    /// The same, about the node that a unit is.
+    #[must_use]
+    pub fn of_node(mut self, unit: &Unit) -> At {
+        self.subject = self.subject.or_else(|| unit.name.clone());
         self
     }
 

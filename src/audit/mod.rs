@@ -17,17 +17,22 @@ mod locks;
 mod read;
 mod recognise;
 pub mod registry;
+mod remedy;
 mod report;
 pub mod resolve;
 pub mod role;
 pub mod rule;
 mod rules;
 mod secret;
+mod since;
 pub mod stated;
 mod terms;
 pub mod world;
 
-pub use engine::{Options, audit, audit_bytes, audit_texts};
+pub use engine::{Options, audit, audit_bytes, audit_texts, audit_with};
 pub use excerpt::Excerpt;
-pub use fingerprint::fingerprints;
-pub use report::{Edit, Finding, Judged, Note, Places, ReadError, Report, ShownPlace, Undecided, Unrecognised};
+pub use fingerprint::{fingerprint_of, fingerprints};
+pub use report::{
+    Edit, Finding, Judged, Note, Places, ReadError, Report, Running, ShownPlace, Undecided, Unrecognised,
+};
+pub use since::{Before, Gone, Since};

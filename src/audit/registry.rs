@@ -4,7 +4,7 @@ use super::rule::Rule;
 use super::rules::{cross, kafka, rabbitmq, rocketmq};
 
 /// Every rule, in the order in which they are listed.
-pub static RULES: [&Rule; 118] = [
+pub static RULES: [&Rule; 122] = [
     &kafka::kp001_acks::RULE,
     &kafka::kp002_idempotence::RULE,
     &kafka::kp003_retries::RULE,
@@ -62,12 +62,14 @@ pub static RULES: [&Rule; 118] = [
     &rabbitmq::rqt012_quorum_size::RULE,
     &rabbitmq::rqt013_streams::RULE,
     &rabbitmq::rqt014_policy_effect::RULE,
+    &rabbitmq::rqt015_members_away::RULE,
     &rabbitmq::rqb001_partitions::RULE,
     &rabbitmq::rqb002_data_directory::RULE,
     &rabbitmq::rqb003_disk_limit::RULE,
     &rabbitmq::rqb004_memory_watermark::RULE,
     &rabbitmq::rqb005_consumer_timeout::RULE,
     &rabbitmq::rqb006_cluster_size::RULE,
+    &rabbitmq::rqb007_node_state::RULE,
     &rabbitmq::rqc001_auto_ack::RULE,
     &rabbitmq::rqc002_rejected::RULE,
     &rabbitmq::rqc003_prefetch::RULE,
@@ -118,11 +120,13 @@ pub static RULES: [&Rule; 118] = [
     &cross::xr06_requeue_loop::RULE,
     &cross::xr07_classic_in_cluster::RULE,
     &cross::xr08_work_and_timeout::RULE,
+    &cross::xr09_drift::RULE,
     &cross::xm01_no_slave::RULE,
     &cross::xm02_bought_and_ignored::RULE,
     &cross::xm03_lag_and_files::RULE,
     &cross::xm04_weaker_slave::RULE,
     &cross::xm05_group_differs::RULE,
+    &cross::xm06_drift::RULE,
 ];
 
 /// The rule of this code or name, in any case.

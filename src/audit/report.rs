@@ -2,10 +2,13 @@
 
 use super::excerpt::Excerpt;
 use super::fact::{Component, Dialect};
+use super::live::{AtRisk, Unread, is_live};
 use super::rule::Rule;
+use super::since::Since;
 use crate::config::Severity;
 use crate::model::Outcome;
 use crate::text::{Span, Spot};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A place with the line that stands there.
@@ -53,6 +56,10 @@ pub struct Finding {
     pub fix: String,
     /// The bytes to replace, and by what, where that is safe.
     pub edit: Option<Edit>,
+    /// Of a live broker: where the value comes from, in words that follow "set by".
+    pub origin: Option<String>,
+    /// Of a live broker: the command of its own tools that mends it, for a shell. Nothing is run here.
+    pub command: Option<String>,
 }
 
 /// A change of the file that a finding points at.
@@ -123,6 +130,19 @@ pub struct Note {
     pub verbose: bool,
 }
 
+/// What was read of one running cluster, beside what was found in it.
+#[derive(Debug, Clone)]
+pub struct Running {
+    /// The cluster, as it may be shown.
+    pub target: Arc<str>,
+    /// What could not be read.
+    pub unread: Vec<Unread>,
+    /// What could be lost if one node died now.
+    pub at_risk: Vec<AtRisk>,
+    /// How many requests were made, without those that open a connection.
+    pub requests: u64,
+}
+
 /// What an audit came to.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -140,6 +160,10 @@ pub struct Report {
     pub undecided: Vec<Undecided>,
     /// What else should be known.
     pub notes: Vec<Note>,
+    /// The running clusters that were asked.
+    pub running: Vec<Running>,
+    /// How it differs from a report of before.
+    pub since: Option<Since>,
     /// Findings that were silenced on purpose.
     pub ignored: usize,
     /// Files that a walk opened, and that nothing in them says to be about messaging.
@@ -154,9 +178,24 @@ impl Report {
         self.findings.iter().filter(|f| f.severity >= severity).count()
     }
 
+    /// What could not be read of running clusters, each with its cluster.
+    pub fn unread(&self) -> impl Iterator<Item = (&Arc<str>, &Unread)> {
+        self.running
+            .iter()
+            .flat_map(|r| r.unread.iter().map(|u| (&r.target, u)))
+    }
+
+    /// What could be lost if a node of a running cluster died now, each with its cluster.
+    pub fn at_risk(&self) -> impl Iterator<Item = (&Arc<str>, &AtRisk)> {
+        self.running
+            .iter()
+            .flat_map(|r| r.at_risk.iter().map(|a| (&r.target, a)))
+    }
+
     /// How many different files were judged.
     pub fn judged_files(&self) -> usize {
-        let mut names: Vec<&str> = self.files.iter().map(|j| &*j.file).collect();
+        let is_file = |j: &&Judged| self.running.iter().all(|r| r.target != j.file);
+        let mut names: Vec<&str> = self.files.iter().filter(is_file).map(|j| &*j.file).collect();
         names.sort_unstable();
         names.dedup();
         names.len()
@@ -167,6 +206,7 @@ impl Report {
         let unknown = self.files.is_empty()
             || !self.errors.is_empty()
             || !self.undecided.is_empty()
+            || self.unread().next().is_some()
             || self.unrecognised.iter().any(|u| u.named);
         Outcome::combine([
             if self.at_least(fail_on) > 0 {
@@ -176,6 +216,43 @@ impl Report {
             },
             if unknown { Outcome::Unknown } else { Outcome::Good },
         ])
+    }
+
+    /// Says once what is so on several nodes of a running cluster, and names all of them.
+    pub(super) fn join_nodes(&mut self) {
+        let mut joined: Vec<Finding> = Vec::with_capacity(self.findings.len());
+        let mut at: HashMap<String, usize> = HashMap::new();
+        for finding in self.findings.drain(..) {
+            let place = &finding.places.primary;
+            if !is_live(place.spot) || finding.subject.is_none() {
+                joined.push(finding);
+                continue;
+            }
+            let name = format!(
+                "{}\0{}\0{}\0{:?}\0{:?}\0{}",
+                place.file, finding.rule.code, finding.key, finding.value, finding.origin, finding.headline
+            );
+            match at.get(&name).and_then(|i| joined.get_mut(*i)) {
+                Some(first) => {
+                    let (Some(all), Some(one)) = (&mut first.subject, &finding.subject) else {
+                        continue;
+                    };
+                    all.push_str(", ");
+                    all.push_str(one);
+                    if let (Some(command), Some(other)) = (&mut first.command, finding.command)
+                        && *command != other
+                    {
+                        command.push_str(" && ");
+                        command.push_str(&other);
+                    }
+                }
+                None => {
+                    at.insert(name, joined.len());
+                    joined.push(finding);
+                }
+            }
+        }
+        self.findings = joined;
     }
 
     /// Puts everything in an order that does not depend on the order of reading.

@@ -3,6 +3,10 @@
 //! Whoever gives several systems in one run keeps them in files or directories of their own. So a unit belongs to what stands nearest:
 //! in its own file, else in its directory or below, else one directory up. And it must be so from both sides: a broker does not belong to
 //! the producer of another project that has a broker of its own, and a producer to none when several clusters are equally near.
+//!
+//! A running cluster stands nowhere. What was read of one belongs together, and the files of the run belong to it when it is the only one of
+//! its kind: whoever gives both means that they are one system. Of clusters, what runs counts and not what some file says of them; rules
+//! on drift compare the two by [`World::running`].
 
 use super::fact::Unit;
 use super::role::{self, Role};
@@ -23,6 +27,10 @@ pub struct World<'a> {
     units: &'a [Unit],
     /// Units by role and place; a unit stands in its file, in its directory and in every one above.
     at: HashMap<(Role, &'a str), Vec<usize>>,
+    /// Units of running clusters, by what they are.
+    live: HashMap<Role, Vec<usize>>,
+    /// Units of files, by what they are.
+    files: HashMap<Role, Vec<usize>>,
     /// What was found near a file before, by the roles that were asked for.
     found: RefCell<HashMap<(u32, Arc<str>), List>>,
 }
@@ -31,8 +39,15 @@ impl<'a> World<'a> {
     /// The world of these units.
     pub fn new(units: &'a [Unit]) -> World<'a> {
         let mut at: HashMap<(Role, &'a str), Vec<usize>> = HashMap::new();
+        let mut live: HashMap<Role, Vec<usize>> = HashMap::new();
+        let mut files: HashMap<Role, Vec<usize>> = HashMap::new();
         for (i, unit) in units.iter().enumerate() {
             for role in role::of(unit) {
+                if unit.is_live() {
+                    live.entry(*role).or_default().push(i);
+                    continue;
+                }
+                files.entry(*role).or_default().push(i);
                 for place in places(&unit.file) {
                     let list = at.entry((*role, place)).or_default();
                     // One more than may be, so that it shows.
@@ -45,6 +60,8 @@ impl<'a> World<'a> {
         World {
             units,
             at,
+            live,
+            files,
             found: RefCell::default(),
         }
     }
@@ -61,6 +78,15 @@ impl<'a> World<'a> {
 
     /// As [`World::near`], of any of several roles: one of a role that stands further away than another's does not count.
     pub fn near_any(&self, roles: &[Role], unit: &Unit) -> Vec<&'a Unit> {
+        if unit.is_live() {
+            return self.near_running(roles, unit);
+        }
+        if roles.iter().any(|r| r.is_of_a_cluster()) {
+            let running: Vec<&'a Unit> = roles.iter().flat_map(|role| self.running(*role)).collect();
+            if !running.is_empty() {
+                return running;
+            }
+        }
         let own = role::of(unit);
         let back = |other: &Unit| {
             let mut lists = own.iter().map(|role| self.seen_from(&[*role], other));
@@ -72,6 +98,31 @@ impl<'a> World<'a> {
         let list = self.seen_from(roles, unit);
         let units = list.iter().filter_map(|i| self.units.get(*i));
         units.filter(|other| other.file == unit.file || back(other)).collect()
+    }
+
+    /// What runs of a role, when that is one cluster.
+    pub fn running(&self, role: Role) -> Vec<&'a Unit> {
+        let list = self.live.get(&role).map(Vec::as_slice).unwrap_or_default();
+        let units: Vec<&'a Unit> = list.iter().filter_map(|i| self.units.get(*i)).collect();
+        match units.windows(2).all(|w| matches!(w, [a, b] if a.file == b.file)) {
+            true => units,
+            false => Vec::new(),
+        }
+    }
+
+    /// What belongs to a unit of a running cluster: the rest of the cluster; of what is no part of it, the files of the run.
+    fn near_running(&self, roles: &[Role], unit: &Unit) -> Vec<&'a Unit> {
+        let of = |lists: &'_ HashMap<Role, Vec<usize>>| -> Vec<&'a Unit> {
+            let lists = roles.iter().filter_map(|role| lists.get(role));
+            lists.flatten().filter_map(|i| self.units.get(*i)).collect()
+        };
+        let mut own = of(&self.live);
+        own.retain(|u| u.file == unit.file);
+        if !own.is_empty() {
+            return own;
+        }
+        let alone = role::of(unit).iter().any(|role| !self.running(*role).is_empty());
+        if alone { of(&self.files) } else { Vec::new() }
     }
 
     /// The units of these roles that stand nearest to a unit, as long as that is one system.
@@ -105,6 +156,11 @@ impl<'a> World<'a> {
     /// The other units of the same role that a unit belongs together with: those of its directory or, when it is alone there, of the
     /// nearest one above. Itself is one of them.
     pub fn beside(&self, role: Role, unit: &Unit) -> Vec<&'a Unit> {
+        if unit.is_live() {
+            let list = self.live.get(&role).map(Vec::as_slice).unwrap_or_default();
+            let units = list.iter().filter_map(|i| self.units.get(*i));
+            return units.filter(|u| u.file == unit.file).collect();
+        }
         let Some(place) = self.nearest(role, unit, true) else {
             return self.units.iter().filter(|u| std::ptr::eq(*u, unit)).take(1).collect();
         };

@@ -13,6 +13,7 @@ pub mod rocketmq;
 
 mod tls;
 
+use crate::audit::live::{Observation, Wanted};
 use crate::connect::{BrokerKind, Connection};
 use crate::model::{Endpoint, Follow, How, Problem, Result, Scan, Step};
 use std::sync::Arc;
@@ -107,6 +108,26 @@ pub fn follow(connection: &Connection, topic: &str) -> Result<Box<dyn Follow>> {
         BrokerKind::RocketMq => Ok(Box::new(rocketmq::RocketFollow::new(connection, topic)?)),
         #[allow(unreachable_patterns, reason = "reached where a feature is left out")]
         kind => Err(left_out(kind)),
+    }
+}
+
+/// What a running cluster tells for an audit: nothing of it is changed. `heard` hears how much is done, of how much, and of what.
+///
+/// # Errors
+/// When nothing of it could be read, or a usage problem as in [`endpoint`]. What of it could not be read is in the answer.
+pub fn observe(connection: &Connection, wanted: &Wanted, heard: &dyn Fn(u64, u64, &str)) -> Result<Observation> {
+    match connection.url.kind() {
+        #[cfg(feature = "kafka")]
+        BrokerKind::Kafka => kafka::observe(connection, wanted, heard),
+        #[cfg(feature = "rabbitmq")]
+        BrokerKind::RabbitMq => rabbitmq::observe(connection, wanted, heard),
+        #[cfg(feature = "rocketmq")]
+        BrokerKind::RocketMq => rocketmq::observe(connection, wanted, heard),
+        #[allow(unreachable_patterns, reason = "reached where a feature is left out")]
+        kind => {
+            let _ = (wanted, heard);
+            Err(left_out(kind))
+        }
     }
 }
 

@@ -6,12 +6,21 @@ use std::path::PathBuf;
 /// What was typed after `audit`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  mqsafe audit .\n  mqsafe audit --profile finance server.properties definitions.json broker.conf\n  mqsafe audit --format json config/ > findings.json\n  mqsafe audit --explain KB002"
+    after_help = "Nothing is changed at a running broker. What may not be read is named, with the permission it needs, and makes the exit code 3 \
+where nothing is found. Kafka: Describe and DescribeConfigs on the cluster and on all topics, Describe on all groups. \
+RabbitMQ: the tag monitoring, and an entry in each virtual host, which may allow nothing. RocketMQ: a user that the brokers know, \
+with the action Get on all topics.\n\n\
+Examples:\n  mqsafe audit .\n  mqsafe audit -b kafka://localhost:9092\n  mqsafe audit -b kafka://localhost:9092 --topic 'orders*' topics/ server.properties\n  mqsafe audit --profile finance server.properties definitions.json broker.conf\n  mqsafe audit --format json config/ > findings.json\n  mqsafe audit --explain KB002"
 )]
 pub struct AuditArgs {
     /// Files, or directories to walk
-    #[arg(value_name = "PATH", required_unless_present_any = ["explain", "list_rules"])]
+    #[cfg_attr(feature = "broker", arg(value_name = "PATH", required_unless_present_any = ["explain", "list_rules", "broker", "context"]))]
+    #[cfg_attr(not(feature = "broker"), arg(value_name = "PATH", required_unless_present_any = ["explain", "list_rules"]))]
     pub paths: Vec<PathBuf>,
+    /// Running brokers.
+    #[cfg(feature = "broker")]
+    #[command(flatten)]
+    pub live: LiveArgs,
     /// What "safe" means here: finance, orders, logs, or the path of a profile [default: orders, or what .mqsafe.yaml says]
     #[arg(long, env = "MQSAFE_PROFILE")]
     pub profile: Option<String>,
@@ -51,6 +60,9 @@ pub struct AuditArgs {
     /// Tell only of files that differ from this revision of git; all are read, so that files are still joined
     #[arg(long, value_name = "REVISION")]
     pub changed_since: Option<String>,
+    /// Tell what is new, what is gone and what is the same since this report, which --format json wrote
+    #[arg(long, value_name = "FILE")]
+    pub since_report: Option<PathBuf>,
     /// Let every rule speak, even where one finding already says it all
     #[arg(long)]
     pub pedantic: bool,
@@ -69,6 +81,50 @@ pub struct AuditArgs {
     /// List the rules and stop
     #[arg(long)]
     pub list_rules: bool,
+}
+
+/// Which running brokers are judged, and how they are reached. `--config` is the repository's here, so a client file has a name of its own.
+#[cfg(feature = "broker")]
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Running brokers")]
+pub struct LiveArgs {
+    /// Judge what runs: kafka://HOST:PORT,HOST:PORT (or a bare HOST:PORT), amqp://HOST, amqps://HOST or rocketmq://HOST:PORT;
+    /// with paths as well, both are joined (can be repeated)
+    #[arg(short, long, value_name = "URL")]
+    pub broker: Vec<String>,
+    /// A client property (can be repeated); secrets as KEY=@FILE or KEY=env:NAME
+    #[arg(short = 'X', value_name = "KEY=VALUE")]
+    pub properties: Vec<String>,
+    /// Client properties from a file of a Java client, librdkafka or kcat
+    #[arg(short = 'F', long, value_name = "FILE")]
+    pub client_config: Option<PathBuf>,
+    /// A context of ~/.config/mqsafe/config.yaml
+    #[arg(short = 'C', long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// RabbitMQ's management API [default: port 15672 of the first host, 15671 with amqps]
+    #[arg(long, value_name = "URL")]
+    pub management: Option<String>,
+    /// Only topics that match this shell pattern (can be repeated)
+    #[arg(long, value_name = "PATTERN")]
+    pub topic: Vec<String>,
+    /// RabbitMQ: only queues and exchanges that match this shell pattern (can be repeated)
+    #[arg(long, value_name = "PATTERN")]
+    pub queue: Vec<String>,
+    /// No topics, queues and exchanges that match this shell pattern (can be repeated)
+    #[arg(long, value_name = "PATTERN")]
+    pub exclude: Vec<String>,
+    /// RabbitMQ: fetch so many waiting messages of each durable classic queue and put them back, to see whether they are persistent; they are
+    /// marked as redelivered (quorum queues and streams store every message, and are left alone)
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub peek: u32,
+}
+
+#[cfg(feature = "broker")]
+impl LiveArgs {
+    /// Whether any running broker is asked for.
+    pub fn any(&self) -> bool {
+        !self.broker.is_empty() || self.context.is_some()
+    }
 }
 
 /// `sarif=findings.sarif`.

@@ -16,6 +16,8 @@ mod spool;
 #[cfg(feature = "broker")]
 mod verify;
 
+#[cfg(feature = "broker")]
+pub use audit::LiveArgs;
 pub use audit::{AuditArgs, AuditFormat, ClientName, DialectName, FailOn};
 #[cfg(feature = "kafka")]
 pub use drill::{CarelessArgs, DrillArgs, DrillFormat, DrillRun, Habit};

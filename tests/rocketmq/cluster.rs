@@ -79,6 +79,11 @@ impl Case {
         Some(case)
     }
 
+    /// `host:port` of the name server.
+    pub(crate) fn servers(&self) -> &str {
+        &self.name_server
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

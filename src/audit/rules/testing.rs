@@ -230,6 +230,7 @@ impl Open {
                 Some("operator-policy") => Layer::OperatorPolicy,
                 Some("shovel") => Layer::Shovel,
                 Some("vhost") => Layer::VirtualHost,
+                Some("producer") => Layer::Producer,
                 other => panic!("{other:?}: no layer"),
             };
             self.subjects.push(Subject {

@@ -2,7 +2,7 @@
 //!
 //! One GET at a time, bounded in time and size; nothing is followed anywhere, so the password goes to no other host.
 
-use super::socket;
+use super::socket::{self, Cut};
 use super::target::{Place, Target};
 use crate::model::{Stage, Step, Unreached};
 use async_compat::Compat;
@@ -10,10 +10,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
+use hyper::client::conn::http1::SendRequest;
 use hyper::{Request, header};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
 /// A queue with its statistics has some kilobytes.
 const LARGEST: usize = 1 << 20;
@@ -101,55 +103,89 @@ pub(super) fn refusal(status: u16, answer: &Value) -> String {
 
 /// One answer of the API: its status and its body.
 pub(super) async fn get(target: &Target, url: &str, path: &str) -> Result<(u16, Value), Unreached> {
-    let bad = |why: &str| Unreached::new(why.to_owned());
-    let (scheme, rest) = url
-        .split_once("://")
-        .filter(|(scheme, _)| ["http", "https"].contains(scheme))
-        .ok_or_else(|| bad("the address of the management API is not http://HOST:PORT or https://HOST:PORT"))?;
-    let (authority, prefix) = rest
-        .split_once('/')
-        .map_or((rest, ""), |(a, p)| (a, p.trim_end_matches('/')));
-    if authority.contains('@') {
-        return Err(bad("the address of the management API holds a user; leave it out"));
+    let mut session = Session::open(target, url).await?;
+    let (status, body) = session.get(path, LARGEST).await?;
+    Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
+}
+
+/// A connection to the API that takes one request after the other.
+pub(super) struct Session {
+    sender: SendRequest<Empty<Bytes>>,
+    talk: JoinHandle<Result<(), hyper::Error>>,
+    authority: String,
+    prefix: String,
+    login: String,
+    _cut: Cut,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.talk.abort();
     }
-    let has_port = authority
-        .rsplit_once(':')
-        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    let address = match (has_port, scheme) {
-        (true, _) => authority.to_owned(),
-        (false, "https") => format!("{authority}:15671"),
-        (false, _) => format!("{authority}:15672"),
-    };
-    let addresses = socket::resolve(&address).await?;
-    let (stream, _cut) = socket::connect(&addresses).await?;
-    let stream = socket::secure(stream, target.management_tls.as_ref(), &address).await?;
-    let failed = |e: hyper::Error| Unreached::new(format!("what answers is not the management API: {e}"));
-    let (mut sender, talk) = hyper::client::conn::http1::handshake(TokioIo::new(Compat::new(stream)))
-        .await
-        .map_err(failed)?;
-    let talk = tokio::spawn(talk);
-    let login = STANDARD.encode(format!("{}:{}", target.user, target.password));
-    let prefix = if prefix.is_empty() {
-        String::new()
-    } else {
-        format!("/{prefix}")
-    };
-    let request = Request::get(format!("{prefix}{path}"))
-        .header(header::HOST, authority)
-        .header(header::ACCEPT, "application/json")
-        .header(header::AUTHORIZATION, format!("Basic {login}"))
-        .body(Empty::<Bytes>::new())
-        .map_err(|_| bad("the address of the management API cannot be asked for"))?;
-    let answer = async {
-        let response = sender.send_request(request).await.map_err(failed)?;
+}
+
+impl Session {
+    /// Connects to the API at `url`.
+    pub(super) async fn open(target: &Target, url: &str) -> Result<Session, Unreached> {
+        let bad = |why: &str| Unreached::new(why.to_owned());
+        let (scheme, rest) = url
+            .split_once("://")
+            .filter(|(scheme, _)| ["http", "https"].contains(scheme))
+            .ok_or_else(|| bad("the address of the management API is not http://HOST:PORT or https://HOST:PORT"))?;
+        let (authority, prefix) = rest
+            .split_once('/')
+            .map_or((rest, ""), |(a, p)| (a, p.trim_end_matches('/')));
+        if authority.contains('@') {
+            return Err(bad("the address of the management API holds a user; leave it out"));
+        }
+        let has_port = authority
+            .rsplit_once(':')
+            .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        let address = match (has_port, scheme) {
+            (true, _) => authority.to_owned(),
+            (false, "https") => format!("{authority}:15671"),
+            (false, _) => format!("{authority}:15672"),
+        };
+        let addresses = socket::resolve(&address).await?;
+        let (stream, cut) = socket::connect(&addresses).await?;
+        let tls = target.management_tls.as_ref().filter(|_| scheme == "https");
+        let stream = socket::secure(stream, tls, &address).await?;
+        let (sender, talk) = hyper::client::conn::http1::handshake(TokioIo::new(Compat::new(stream)))
+            .await
+            .map_err(failed)?;
+        Ok(Session {
+            sender,
+            talk: tokio::spawn(talk),
+            authority: authority.to_owned(),
+            prefix: match prefix {
+                "" => String::new(),
+                prefix => format!("/{prefix}"),
+            },
+            login: STANDARD.encode(format!("{}:{}", target.user, target.password)),
+            _cut: cut,
+        })
+    }
+
+    /// The status of one answer, and its body of at most so many bytes.
+    pub(super) async fn get(&mut self, path: &str, largest: usize) -> Result<(u16, Bytes), Unreached> {
+        let bad = |why: &str| Unreached::new(why.to_owned());
+        let request = Request::get(format!("{}{path}", self.prefix))
+            .header(header::HOST, &self.authority)
+            .header(header::ACCEPT, "application/json")
+            .header(header::AUTHORIZATION, format!("Basic {}", self.login))
+            .body(Empty::<Bytes>::new())
+            .map_err(|_| bad("the address of the management API cannot be asked for"))?;
+        self.sender.ready().await.map_err(failed)?;
+        let response = self.sender.send_request(request).await.map_err(failed)?;
         let status = response.status().as_u16();
-        let body = Limited::new(response.into_body(), LARGEST).collect().await;
+        let body = Limited::new(response.into_body(), largest).collect().await;
         let body = body.map_err(|_| bad("the answer of the management API is too long or broken off"))?;
-        Ok((status, serde_json::from_slice(&body.to_bytes()).unwrap_or(Value::Null)))
+        Ok((status, body.to_bytes()))
     }
-    .await;
-    talk.abort();
-    answer
+}
+
+fn failed(why: hyper::Error) -> Unreached {
+    Unreached::new(format!("what answers is not the management API: {why}"))
 }
 
 /// A name as one segment of a path (RFC 3986).

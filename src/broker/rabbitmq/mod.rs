@@ -13,6 +13,7 @@ mod greeting;
 mod kind;
 mod management;
 mod message;
+mod observe;
 mod peek;
 mod probe;
 mod publish;
@@ -31,6 +32,7 @@ mod worker;
 
 pub use endpoint::RabbitEndpoint;
 pub use follow::RabbitFollow;
+pub(crate) use observe::observe;
 pub use probe::probe;
 pub use scan::RabbitScan;
 pub use tap::RabbitTap;

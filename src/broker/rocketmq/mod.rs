@@ -15,6 +15,7 @@ mod inflate;
 mod lane;
 mod lost;
 mod message;
+mod observe;
 mod outgoing;
 mod probe;
 mod publish;
@@ -27,5 +28,6 @@ mod wire;
 
 pub use endpoint::RocketEndpoint;
 pub use follow::RocketFollow;
+pub(crate) use observe::observe;
 pub use probe::probe;
 pub use scan::RocketScan;

@@ -165,7 +165,7 @@ fn brokers(texts: Vec<BrokerText>) -> BTreeMap<String, Broker> {
     texts.into_iter().map(broker).collect()
 }
 
-fn parse<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, String> {
+pub(super) fn parse<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, String> {
     let text = std::str::from_utf8(body).map_err(|_| "the answer is not UTF-8".to_owned())?;
     serde_json::from_str(text)
         .or_else(|_| serde_json::from_str(&quoted(text)))

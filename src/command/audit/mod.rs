@@ -2,13 +2,16 @@
 
 mod changed;
 mod fix;
+#[cfg(feature = "broker")]
+mod live;
 
 use crate::audit::baseline::Baseline;
 use crate::audit::fact::Dialect;
+use crate::audit::live::{Observation, is_live};
 use crate::audit::registry::{self, RULES};
 use crate::audit::rule::Rule;
 use crate::audit::stated::{Release, Stated};
-use crate::audit::{Options, Report, Undecided, audit};
+use crate::audit::{Before, Options, Report, Undecided, audit_with};
 use crate::cli::{AuditArgs, AuditFormat, ClientName, DialectName, FailOn};
 use crate::config::{BUILT_IN, Profile, ProfileError, Repository, Severity};
 use crate::model::{Outcome, Problem, Result};
@@ -53,10 +56,12 @@ pub(super) fn run(args: AuditArgs, ui: &Ui) -> Result<Outcome> {
         pedantic: args.pedantic,
         ..Options::new(&profile)
     };
+    let before = args.since_report.as_deref().map(read_report).transpose()?;
+    let running = observed(&args, ui)?;
     let touched = args.changed_since.as_deref().map(changed::since).transpose()?;
     let look = || {
         let progress = ui.progress("audit");
-        let mut report = audit(&args.paths, &options, |done, total, file| {
+        let mut report = audit_with(&args.paths, &running, &options, |done, total, file| {
             progress.set_total(total as u64);
             progress.set(done as u64, file);
         });
@@ -72,12 +77,13 @@ pub(super) fn run(args: AuditArgs, ui: &Ui) -> Result<Outcome> {
         if let Some(touched) = &touched {
             report
                 .findings
-                .retain(|f| changed::holds(touched, &f.places.primary.file));
+                .retain(|f| is_live(f.places.primary.spot) || changed::holds(touched, &f.places.primary.file));
             report.undecided.retain(|u| changed::holds(touched, &u.file));
         }
         if let (Some(baseline), Some(path)) = (&baseline, &args.baseline) {
             baseline.apply(&path.to_string_lossy(), &mut report);
         }
+        report.since = before.as_ref().map(|before| before.compare(&report));
         report
     };
     let mut report = look();
@@ -132,6 +138,27 @@ fn read_baseline(path: &Path) -> Result<Baseline> {
     };
     let text = std::fs::read_to_string(path).map_err(|e| refused(e.to_string()))?;
     Baseline::parse(&text).map_err(refused)
+}
+
+fn read_report(path: &Path) -> Result<Before> {
+    let refused = |why: String| {
+        Problem::usage(format!("cannot compare with the report {}", path.display()))
+            .because(why)
+            .next("save one with --format json")
+    };
+    let text = std::fs::read_to_string(path).map_err(|e| refused(e.to_string()))?;
+    Before::parse(&text).map_err(refused)
+}
+
+/// What the running brokers tell that are named.
+#[cfg(feature = "broker")]
+fn observed(args: &AuditArgs, ui: &Ui) -> Result<Vec<Observation>> {
+    live::observe(&args.live, ui)
+}
+
+#[cfg(not(feature = "broker"))]
+fn observed(_args: &AuditArgs, _ui: &Ui) -> Result<Vec<Observation>> {
+    Ok(Vec::new())
 }
 
 /// The settings of the repository: of the file that is named, or of the one in the working directory if there is any.
@@ -301,6 +328,13 @@ fn tell(report: &Report, ui: &Ui) {
     for skipped in &report.unrecognised {
         ui.warn(&format!("{}: not judged: {}", skipped.file, skipped.reason));
     }
+    for (target, u) in report.unread() {
+        ui.problem(
+            &Problem::unknown(format!("cannot read {} of {target}", u.what))
+                .because(&u.why)
+                .next(&u.next),
+        );
+    }
     for error in &report.errors {
         let place = error.spot.map_or_else(
             || error.file.to_string(),
@@ -343,11 +377,28 @@ fn summary(report: &Report, outcome: Outcome, fail_on: Severity) -> String {
         Outcome::Good if all == 0 => "clean".to_owned(),
         Outcome::Good => format!("passed: {found}"),
         Outcome::Negative => format!("{found}, {failed} at {fail_on} or above"),
-        _ if judged == 0 => "unknown: nothing was recognised".to_owned(),
+        _ if judged == 0 && report.running.is_empty() => "unknown: nothing was recognised".to_owned(),
         _ => format!("unknown: {found}, but not everything could be judged"),
     };
-    let mut rest = format!("{judged} {} judged", plural(judged, "file", "files"));
+    let mut rest = match (judged, report.running.len()) {
+        (_, 0) => format!("{judged} {} judged", plural(judged, "file", "files")),
+        (0, n) => running(report, n),
+        (_, n) => format!(
+            "{judged} {} judged, {}",
+            plural(judged, "file", "files"),
+            running(report, n)
+        ),
+    };
+    if let Some(since) = &report.since {
+        rest.push_str(&format!(
+            ", {} new, {} the same and {} gone since the report",
+            since.count_new(),
+            since.count_same(),
+            since.gone.len()
+        ));
+    }
     for (count, what) in [
+        (report.unread().count(), "not read"),
         (report.unrecognised.len(), "not judged"),
         (report.errors.len(), "not readable"),
         (report.undecided.len(), "undecided"),
@@ -361,6 +412,14 @@ fn summary(report: &Report, outcome: Outcome, fail_on: Severity) -> String {
     format!(
         "{verdict}; {rest}; profile {}, fails on {fail_on} or above",
         report.profile
+    )
+}
+
+fn running(report: &Report, count: usize) -> String {
+    let requests: u64 = report.running.iter().map(|r| r.requests).sum();
+    format!(
+        "{count} running {} read in {requests} requests",
+        plural(count, "cluster", "clusters")
     )
 }
 

@@ -1,16 +1,19 @@
 //! Findings for people, in the look of rustc.
 
+use super::audit_live::place_of;
+use crate::audit::live::is_live;
 use crate::audit::{Finding, Places, Report, ShownPlace};
 use crate::config::Severity;
 use crate::ui::escape;
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
+use std::fmt::Write;
 
 /// The narrowest and the widest that long sentences are broken at.
 const TEXT_WIDTH: std::ops::RangeInclusive<usize> = 60..=120;
 /// What the renderer puts before a sentence, at most: the gutter, the mark and the name.
 const INDENT: usize = 16;
 
-/// Every finding with its line, the story and the fix. Empty when there is none.
+/// Every finding with its line, the story and the fix; then what of running clusters is none. Empty when there is nothing of it.
 pub fn audit_full(report: &Report, color: bool, width: usize) -> String {
     let renderer =
         if color { Renderer::styled() } else { Renderer::plain() }.term_width(width.max(*TEXT_WIDTH.start()));
@@ -22,7 +25,65 @@ pub fn audit_full(report: &Report, color: bool, width: usize) -> String {
         ));
         out.push_str("\n\n");
     }
+    sections(report, &mut out);
     out
+}
+
+/// What of running clusters is no finding.
+fn sections(report: &Report, out: &mut String) {
+    for (target, u) in report.unread() {
+        let _ = writeln!(
+            out,
+            "not read: {} of {}\n  why: {}\n  next: {}\n",
+            escape(&u.what),
+            escape(target),
+            escape(&u.why),
+            escape(&u.next)
+        );
+    }
+    for (target, a) in report.at_risk() {
+        let _ = writeln!(
+            out,
+            "if {} of {} died now with its disk, this could be lost:",
+            escape(&a.node),
+            escape(target)
+        );
+        for loss in &a.losses {
+            let _ = writeln!(out, "  {}: {}", escape(&loss.name), escape(&loss.why));
+        }
+        out.push('\n');
+    }
+    if let Some(since) = &report.since {
+        let _ = writeln!(
+            out,
+            "since the report of before: {} new, {} the same, {} gone",
+            since.count_new(),
+            since.count_same(),
+            since.gone.len()
+        );
+        let new = report.findings.iter().zip(&since.new).filter(|(_, new)| **new);
+        for (f, _) in new {
+            let _ = writeln!(
+                out,
+                "  new: {}: {} {}",
+                escape(&place_of(f)),
+                f.rule.code,
+                escape(&f.headline)
+            );
+        }
+        for g in &since.gone {
+            let subject = g.subject.as_deref().map(|s| format!("{s}: ")).unwrap_or_default();
+            let _ = writeln!(
+                out,
+                "  gone: {}: {}{} {}",
+                escape(&g.file),
+                escape(&subject),
+                g.rule,
+                escape(&g.message)
+            );
+        }
+        out.push('\n');
+    }
 }
 
 fn group(finding: &Finding, width: usize) -> Group<'static> {
@@ -37,7 +98,12 @@ fn group(finding: &Finding, width: usize) -> Group<'static> {
         .id(finding.rule.code);
     let related = finding.places.related.iter();
     let mut elements = vec![shown(&finding.places.primary, AnnotationKind::Primary)];
-    elements.extend(related.map(|place| shown(place, AnnotationKind::Context)));
+    elements.extend(
+        related
+            .clone()
+            .filter(|p| !is_live(p.spot))
+            .map(|place| shown(place, AnnotationKind::Context)),
+    );
     let text_width = width.clamp(*TEXT_WIDTH.start(), *TEXT_WIDTH.end()) - INDENT;
     let sentence = |level: Level<'static>, name: &'static str, text: &str| {
         Element::from(level.with_name(name).message(wrap(&escape(text), text_width)))
@@ -45,13 +111,34 @@ fn group(finding: &Finding, width: usize) -> Group<'static> {
     if let Some(subject) = &finding.subject {
         elements.push(sentence(Level::NOTE, "in", subject));
     }
+    if let (Some(origin), Some(value)) = (&finding.origin, &finding.value) {
+        elements.push(sentence(
+            Level::NOTE,
+            "set by",
+            &format!("{origin}: {}={value}", finding.key),
+        ));
+    }
+    for place in related.filter(|p| is_live(p.spot)) {
+        elements.push(sentence(
+            Level::NOTE,
+            "live",
+            &format!("{}: {}", place.file, place.label),
+        ));
+    }
     elements.push(sentence(Level::NOTE, "loss", &finding.story));
     elements.push(sentence(Level::HELP, "fix", &finding.fix));
+    if let Some(command) = &finding.command {
+        // Whole: it is to be copied.
+        elements.push(Element::from(Level::HELP.with_name("run").message(escape(command))));
+    }
     title.elements(elements)
 }
 
 fn shown(place: &ShownPlace, kind: AnnotationKind) -> Element<'static> {
     let path = escape(&place.file);
+    if is_live(place.spot) {
+        return Element::from(Origin::path(path));
+    }
     let Some(excerpt) = &place.excerpt else {
         let origin = Origin::path(path).line(place.spot.line).char_column(place.spot.column);
         return Element::from(origin);

@@ -1,5 +1,6 @@
 //! Findings as the workflow commands of GitHub Actions: an annotation at each line of a pull request.
 
+use super::audit_live::{at_risk, fix_of, place_of, spot_of, unread};
 use crate::audit::Report;
 use crate::config::Severity;
 use std::fmt::Write;
@@ -16,13 +17,28 @@ pub fn audit_github(report: &Report) -> String {
         let place = &f.places.primary;
         let _ = writeln!(
             out,
-            "::{level} file={},line={},col={},title={}::{}",
-            property(&place.file),
-            place.spot.line,
-            place.spot.column,
+            "::{level} {}title={}::{}",
+            spot_of(place).map_or_else(String::new, |(line, column)| format!(
+                "file={},line={line},col={column},",
+                property(&place.file)
+            )),
             property(&format!("{} {}", f.rule.code, f.headline)),
-            message(&format!("{}\nfix: {}", f.story, f.fix)),
+            message(&match spot_of(place) {
+                Some(_) => format!("{}\nfix: {}", f.story, f.fix),
+                None => format!("{}\n{}\nfix: {}", place_of(f), f.story, fix_of(f)),
+            }),
         );
+    }
+    for (target, u) in report.unread() {
+        let _ = writeln!(
+            out,
+            "::warning title={}::{}",
+            property(&format!("{target}: not read")),
+            message(&unread(u))
+        );
+    }
+    for (target, a) in report.at_risk() {
+        let _ = writeln!(out, "::notice title={}::{}", property(target), message(&at_risk(a)));
     }
     out
 }

@@ -1,6 +1,7 @@
 //! Findings for machines: `mqsafe.audit/1`. Fields are added, never renamed.
 
-use crate::audit::{Finding, Report, ShownPlace};
+use super::audit_live::spot_of;
+use crate::audit::{Finding, Report, Running, ShownPlace, Since, fingerprints};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -16,6 +17,51 @@ struct Document<'a> {
     ignored: usize,
     passed: usize,
     not_opened: usize,
+    running: Vec<JsonRunning<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<JsonSince<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonRunning<'a> {
+    broker: &'a str,
+    requests: u64,
+    unread: Vec<JsonUnread<'a>>,
+    at_risk: Vec<JsonAtRisk<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonUnread<'a> {
+    what: &'a str,
+    why: &'a str,
+    next: &'a str,
+}
+
+#[derive(Serialize)]
+struct JsonAtRisk<'a> {
+    node: &'a str,
+    losses: Vec<JsonLoss<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonLoss<'a> {
+    name: &'a str,
+    why: &'a str,
+}
+
+#[derive(Serialize)]
+struct JsonSince<'a> {
+    new: usize,
+    same: usize,
+    gone: Vec<JsonGone<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonGone<'a> {
+    rule: &'a str,
+    file: &'a str,
+    subject: Option<&'a str>,
+    message: &'a str,
 }
 
 #[derive(Serialize)]
@@ -24,21 +70,27 @@ struct JsonFinding<'a> {
     name: &'static str,
     severity: &'static str,
     file: &'a str,
-    line: usize,
-    column: usize,
+    /// Null at a running broker, as the column.
+    line: Option<usize>,
+    column: Option<usize>,
     subject: Option<&'a str>,
     key: &'a str,
     value: Option<&'a str>,
     message: String,
     fix: &'a str,
     related: Vec<JsonPlace<'a>>,
+    origin: Option<&'a str>,
+    command: Option<&'a str>,
+    fingerprint: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    new: Option<bool>,
 }
 
 #[derive(Serialize)]
 struct JsonPlace<'a> {
     file: &'a str,
-    line: usize,
-    column: usize,
+    line: Option<usize>,
+    column: Option<usize>,
     message: &'a str,
 }
 
@@ -79,10 +131,13 @@ struct JsonNote<'a> {
 
 /// The whole report as one JSON object, ended by a line end.
 pub fn audit_json(report: &Report) -> String {
+    let names = fingerprints(report);
+    let is_new = |number: usize| report.since.as_ref().and_then(|s| s.new.get(number).copied());
+    let findings = report.findings.iter().zip(&names).enumerate();
     let document = Document {
         schema: "mqsafe.audit/1",
         profile: &report.profile,
-        findings: report.findings.iter().map(finding).collect(),
+        findings: findings.map(|(i, (f, name))| finding(f, name, is_new(i))).collect(),
         files: report
             .files
             .iter()
@@ -131,35 +186,83 @@ pub fn audit_json(report: &Report) -> String {
         ignored: report.ignored,
         passed: report.passed,
         not_opened: report.not_opened,
+        running: report.running.iter().map(running).collect(),
+        since: report.since.as_ref().map(since),
     };
     // Structs of text and numbers always serialise.
     let text = serde_json::to_string_pretty(&document).unwrap_or_default();
     super::harmless(&text)
 }
 
-fn finding(f: &Finding) -> JsonFinding<'_> {
+fn running(r: &Running) -> JsonRunning<'_> {
+    let unread = r.unread.iter().map(|u| JsonUnread {
+        what: &u.what,
+        why: &u.why,
+        next: &u.next,
+    });
+    let at_risk = r.at_risk.iter().map(|a| JsonAtRisk {
+        node: &a.node,
+        losses: a
+            .losses
+            .iter()
+            .map(|l| JsonLoss {
+                name: &l.name,
+                why: &l.why,
+            })
+            .collect(),
+    });
+    JsonRunning {
+        broker: &r.target,
+        requests: r.requests,
+        unread: unread.collect(),
+        at_risk: at_risk.collect(),
+    }
+}
+
+fn since(s: &Since) -> JsonSince<'_> {
+    JsonSince {
+        new: s.count_new(),
+        same: s.count_same(),
+        gone: s
+            .gone
+            .iter()
+            .map(|g| JsonGone {
+                rule: &g.rule,
+                file: &g.file,
+                subject: g.subject.as_deref(),
+                message: &g.message,
+            })
+            .collect(),
+    }
+}
+
+fn finding<'a>(f: &'a Finding, fingerprint: &'a str, new: Option<bool>) -> JsonFinding<'a> {
     let primary = &f.places.primary;
     JsonFinding {
         rule: f.rule.code,
         name: f.rule.name,
         severity: f.severity.name(),
         file: &primary.file,
-        line: primary.spot.line,
-        column: primary.spot.column,
+        line: spot_of(primary).map(|(line, _)| line),
+        column: spot_of(primary).map(|(_, column)| column),
         subject: f.subject.as_deref(),
         key: &f.key,
         value: f.value.as_deref(),
         message: format!("{}. {}", f.headline, f.story),
         fix: &f.fix,
         related: f.places.related.iter().map(place).collect(),
+        origin: f.origin.as_deref(),
+        command: f.command.as_deref(),
+        fingerprint,
+        new,
     }
 }
 
 fn place(p: &ShownPlace) -> JsonPlace<'_> {
     JsonPlace {
         file: &p.file,
-        line: p.spot.line,
-        column: p.spot.column,
+        line: spot_of(p).map(|(line, _)| line),
+        column: spot_of(p).map(|(_, column)| column),
         message: &p.label,
     }
 }

@@ -1,5 +1,6 @@
 //! Findings as JUnit reports them: a suite for each file, a failed case for each finding, a passed one for a clean file.
 
+use super::audit_live;
 use super::is_hostile;
 use crate::audit::{Finding, Report};
 use crate::config::Severity;
@@ -14,7 +15,12 @@ pub fn audit_junit(report: &Report, fail_on: Severity) -> String {
     }
     let unread: Vec<(&str, &str)> = report.errors.iter().map(|e| (&*e.file, e.what.as_str())).collect();
     let open = report.undecided.iter().map(|u| (&*u.file, u.reason.as_str()));
-    let errors: Vec<(&str, &str)> = unread.into_iter().chain(open).collect();
+    let of_clusters: Vec<(&str, String)> = report
+        .unread()
+        .map(|(target, u)| (&**target, audit_live::unread(u)))
+        .collect();
+    let of_clusters = of_clusters.iter().map(|(target, what)| (*target, what.as_str()));
+    let errors: Vec<(&str, &str)> = unread.into_iter().chain(open).chain(of_clusters).collect();
     let failures = report.at_least(fail_on);
     let tests: usize = suites.values().map(|f| f.len().max(1)).sum::<usize>() + errors.len();
     let mut out = format!(
@@ -34,6 +40,14 @@ pub fn audit_junit(report: &Report, fail_on: Severity) -> String {
         }
         for f in findings {
             case(&mut out, f, fail_on);
+        }
+        let at_risk: Vec<String> = report
+            .at_risk()
+            .filter(|(target, _)| ***target == **file)
+            .map(|(_, a)| audit_live::at_risk(a))
+            .collect();
+        if !at_risk.is_empty() {
+            let _ = writeln!(out, "    <system-out>{}</system-out>", xml(&at_risk.join("\n")));
         }
         out.push_str("  </testsuite>\n");
     }
@@ -58,9 +72,16 @@ pub fn audit_junit(report: &Report, fail_on: Severity) -> String {
 }
 
 fn case(out: &mut String, f: &Finding, fail_on: Severity) {
-    let spot = f.places.primary.spot;
-    let name = format!("{} {}:{} {}", f.rule.code, spot.line, spot.column, f.headline);
-    let text = format!("{}\nfix: {}", f.story, f.fix);
+    let name = match audit_live::spot_of(&f.places.primary) {
+        Some((line, column)) => format!("{} {line}:{column} {}", f.rule.code, f.headline),
+        None => format!(
+            "{} {} {}",
+            f.rule.code,
+            f.subject.as_deref().unwrap_or_default(),
+            f.headline
+        ),
+    };
+    let text = format!("{}\nfix: {}", f.story, audit_live::fix_of(f));
     let _ = writeln!(
         out,
         "    <testcase name=\"{}\" classname=\"{}\">",

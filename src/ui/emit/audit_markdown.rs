@@ -1,5 +1,6 @@
 //! Findings as Markdown: for the summary of a job, or a comment.
 
+use super::audit_live::{self, fix_of, place_of};
 use crate::audit::Report;
 use crate::config::Severity;
 use crate::ui::escape;
@@ -18,25 +19,27 @@ pub fn audit_markdown(report: &Report) -> String {
         false => counts.join(", "),
     };
     let mut out = format!(
-        "## mqsafe audit: {found}\n\n{} files judged, profile {}\n",
+        "## mqsafe audit: {found}\n\n{} files judged{}, profile {}\n",
         report.judged_files(),
+        match report.running.len() {
+            0 => String::new(),
+            1 => ", 1 running cluster".to_owned(),
+            n => format!(", {n} running clusters"),
+        },
         cell(&report.profile)
     );
     if !report.findings.is_empty() {
         out.push_str("\n| severity | rule | where | what | fix |\n|---|---|---|---|---|\n");
     }
     for f in &report.findings {
-        let place = &f.places.primary;
         let _ = writeln!(
             out,
-            "| {} | {} | {}:{}:{} | {} | {} |",
+            "| {} | {} | {} | {} | {} |",
             f.severity,
             f.rule.code,
-            cell(&place.file),
-            place.spot.line,
-            place.spot.column,
+            cell(&place_of(f)),
             cell(&f.headline),
-            cell(&f.fix)
+            cell(&fix_of(f))
         );
     }
     if !report.undecided.is_empty() || !report.errors.is_empty() {
@@ -47,6 +50,13 @@ pub fn audit_markdown(report: &Report) -> String {
     }
     for e in &report.errors {
         let _ = writeln!(out, "- {}: {}", cell(&e.file), cell(&e.what));
+    }
+    let lines = audit_live::lines(report);
+    if !lines.is_empty() {
+        out.push_str("\n### Running clusters\n\n");
+    }
+    for (target, what) in lines {
+        let _ = writeln!(out, "- {}: {}", cell(target), cell(&what));
     }
     out
 }

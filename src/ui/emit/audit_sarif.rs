@@ -1,5 +1,6 @@
 //! Findings as SARIF 2.1.0, for code scanning. A small model of our own, with what we fill in and no more.
 
+use super::audit_live::{self, fix_of, spot_of};
 use crate::audit::rule::Rule;
 use crate::audit::{Finding, Report, ShownPlace, fingerprints};
 use crate::config::Severity;
@@ -30,7 +31,7 @@ pub fn audit_sarif(report: &Report) -> String {
             }},
             "columnKind": "unicodeCodePoints",
             "invocations": [{
-                "executionSuccessful": report.errors.is_empty(),
+                "executionSuccessful": report.errors.is_empty() && report.unread().next().is_none(),
                 "toolExecutionNotifications": notifications(report),
             }],
             "results": results,
@@ -74,13 +75,21 @@ fn result(f: &Finding, index: usize, fingerprint: &str) -> Value {
             location
         })
         .collect();
+    let mut primary = location(&f.places.primary);
+    let mut message = format!("{}. {} Fix: {}", f.headline, f.story, f.fix);
+    if spot_of(&f.places.primary).is_none() {
+        message = format!("{}. {} Fix: {}", f.headline, f.story, fix_of(f));
+        if let (Some(map), Some(subject)) = (primary.as_object_mut(), &f.subject) {
+            map.insert("logicalLocations".to_owned(), json!([{"fullyQualifiedName": subject}]));
+        }
+    }
     json!({
         "ruleId": f.rule.code,
         "ruleIndex": index,
         "level": level,
         "rank": rank,
-        "message": {"text": format!("{}. {} Fix: {}", f.headline, f.story, f.fix)},
-        "locations": [location(&f.places.primary)],
+        "message": {"text": message},
+        "locations": [primary],
         "relatedLocations": related,
         "partialFingerprints": {"mqsafe/v1": fingerprint},
         "properties": {"severity": f.severity.name(), "key": f.key, "value": f.value, "subject": f.subject},
@@ -88,10 +97,13 @@ fn result(f: &Finding, index: usize, fingerprint: &str) -> Value {
 }
 
 fn location(place: &ShownPlace) -> Value {
+    let Some((line, column)) = spot_of(place) else {
+        return json!({"physicalLocation": {"artifactLocation": {"uri": target(&place.file)}}});
+    };
     json!({
         "physicalLocation": {
             "artifactLocation": {"uri": uri(&place.file)},
-            "region": {"startLine": place.spot.line, "startColumn": place.spot.column},
+            "region": {"startLine": line, "startColumn": column},
         },
     })
 }
@@ -112,7 +124,32 @@ fn notifications(report: &Report) -> Vec<Value> {
             "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri(&u.file)}}}],
         })
     });
-    unread.chain(open).collect()
+    let told = |level: &str, cluster: &str, text: String| {
+        json!({
+            "level": level,
+            "message": {"text": text},
+            "locations": [{"physicalLocation": {"artifactLocation": {"uri": target(cluster)}}}],
+        })
+    };
+    let of_clusters = report
+        .unread()
+        .map(|(cluster, u)| told("error", cluster, audit_live::unread(u)));
+    let at_risk = report
+        .at_risk()
+        .map(|(cluster, a)| told("note", cluster, audit_live::at_risk(a)));
+    unread.chain(open).chain(of_clusters).chain(at_risk).collect()
+}
+
+/// The target of a cluster as a URI, which it is but for characters that none may hold.
+fn target(cluster: &str) -> String {
+    let legal = |c: &u8| c.is_ascii_alphanumeric() || b"-._~:/[]@,%".contains(c);
+    cluster
+        .bytes()
+        .map(|b| match legal(&b) {
+            true => char::from(b).to_string(),
+            false => format!("%{b:02X}"),
+        })
+        .collect()
 }
 
 /// A path as a relative reference: what a URI does not hold is written in percent.

@@ -7,6 +7,7 @@ mod audit_github;
 mod audit_gitlab;
 mod audit_json;
 mod audit_junit;
+mod audit_live;
 mod audit_markdown;
 mod audit_sarif;
 #[cfg(feature = "broker")]

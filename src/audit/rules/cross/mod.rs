@@ -20,6 +20,7 @@ pub(crate) mod xm02_bought_and_ignored;
 pub(crate) mod xm03_lag_and_files;
 pub(crate) mod xm04_weaker_slave;
 pub(crate) mod xm05_group_differs;
+pub(crate) mod xm06_drift;
 pub(crate) mod xr01_reject_without_confirms;
 pub(crate) mod xr02_broken_chain;
 pub(crate) mod xr03_confirmed_unroutable;
@@ -28,6 +29,7 @@ pub(crate) mod xr05_at_least_once;
 pub(crate) mod xr06_requeue_loop;
 pub(crate) mod xr07_classic_in_cluster;
 pub(crate) mod xr08_work_and_timeout;
+pub(crate) mod xr09_drift;
 
 use crate::audit::role::Role;
 use common::{acks, producers, topic_min_insync, unconfirmed};

@@ -4,12 +4,12 @@ use crate::audit::fact::Fact;
 use crate::audit::judge::{Judge, Say};
 use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
-use crate::audit::terms::canonical::{DISK_USED_PERCENT, LAG_OLDEST_MS};
+use crate::audit::terms::canonical::{DISK_USED_PERCENT, LAG_OF, LAG_OLDEST_MS, SKIPPED};
 
 rule! {
     /// # What it finds
     /// A live broker where a group's oldest unread message is older than half of `fileReservedTime`, or whose disk is used to 75 %
-    /// and more.
+    /// and more; one where the next message of a group is deleted already (`X-M03/deleted`).
     ///
     /// # How messages are lost
     /// Files go by age, read or not. Above 75 % of the disk expired ones go at any hour, above 85 % the oldest even if they are
@@ -25,7 +25,7 @@ rule! {
         name: "lag-near-file-deletion",
         title: "What a group has not read yet is about to be deleted with its files",
         evidence: &[Evidence::Live],
-        variants: &[],
+        variants: &["deleted"],
         applies: &[Role::RocketBroker],
         check: check,
     };
@@ -43,10 +43,12 @@ fn check(judge: &mut Judge<'_>) {
         if let Some(hours) = judge.int(&reserved)
             && age / 1800 / 1000 >= hours
         {
+            let of = unit.live(LAG_OF).map(|f| format!(" of {}", f.value.show()));
             found.push((
                 fact,
                 format!(
-                    "unread messages are {} h old, and files are kept for {hours}",
+                    "unread messages{} are {} h old, and files are kept for {hours}",
+                    of.unwrap_or_default(),
                     age / 3_600_000
                 ),
             ));
@@ -59,6 +61,20 @@ fn check(judge: &mut Judge<'_>) {
             fact,
             format!("the disk is used to {percent} %: files are deleted whether or not they were read"),
         ));
+    }
+    if let Some(fact) = unit.live(SKIPPED) {
+        let at = judge.at_fact(fact);
+        judge.hit_as(
+            Some("deleted"),
+            at,
+            Say::new(
+                format!("messages were deleted before they were read: {}", fact.value.show()),
+                "lost",
+                "Files go by age, read or not. What comes next for this group is gone; it goes on at the oldest message that is left, without a \
+                 word.",
+                "raise fileReservedTime, then find out why the group was slow",
+            ),
+        );
     }
     for (fact, headline) in found {
         let at = judge.at_fact(fact);

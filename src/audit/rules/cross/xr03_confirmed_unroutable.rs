@@ -7,6 +7,7 @@ use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
 use crate::audit::rules::is_true;
 use crate::audit::rules::rabbitmq::is_reserved;
+use crate::audit::terms::canonical::POLICY;
 use crate::audit::rules::rabbitmq::topology::{Topology, name};
 
 rule! {
@@ -41,7 +42,9 @@ fn check(judge: &mut Judge<'_>) {
         return;
     }
     let topology = Topology::new(judge);
-    if !topology.is_closed() || unit.subjects_of(Layer::Binding).next().is_none() {
+    // A file without any binding may be one of an application that binds; a broker without any has none.
+    let told = unit.is_live() || unit.subjects_of(Layer::Binding).next().is_some();
+    if !topology.is_closed() || !told {
         return;
     }
     for exchange in unit.subjects_of(Layer::Exchange).filter(|e| !is_reserved(&e.name)) {
@@ -66,7 +69,13 @@ fn check(judge: &mut Judge<'_>) {
 }
 
 fn has_alternate(unit: &Unit, exchange: &Subject) -> bool {
-    unit.of(exchange, "arguments.alternate-exchange").is_some()
+    let of_policy = || {
+        let name = unit.of(exchange, POLICY)?.value.text()?;
+        let mut policies = unit.subjects_of(Layer::Policy);
+        let policy = policies.find(|p| p.vhost == exchange.vhost && p.name == name)?;
+        unit.of(policy, "definition.alternate-exchange")
+    };
+    unit.of(exchange, "arguments.alternate-exchange").is_some() || of_policy().is_some()
 }
 
 fn application(judge: &mut Judge<'_>) {

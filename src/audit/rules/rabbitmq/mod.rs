@@ -6,6 +6,7 @@ pub(crate) mod rqb003_disk_limit;
 pub(crate) mod rqb004_memory_watermark;
 pub(crate) mod rqb005_consumer_timeout;
 pub(crate) mod rqb006_cluster_size;
+pub(crate) mod rqb007_node_state;
 pub(crate) mod rqc001_auto_ack;
 pub(crate) mod rqc002_rejected;
 pub(crate) mod rqc003_prefetch;
@@ -28,6 +29,7 @@ pub(crate) mod rqt011_delivery_limit;
 pub(crate) mod rqt012_quorum_size;
 pub(crate) mod rqt013_streams;
 pub(crate) mod rqt014_policy_effect;
+pub(crate) mod rqt015_members_away;
 pub(in crate::audit::rules) mod topology;
 
 use crate::audit::fact::{FactValue, Subject, Unit};

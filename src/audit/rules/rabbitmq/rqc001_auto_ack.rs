@@ -6,7 +6,7 @@ use crate::audit::judge::{Judge, Say};
 use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
 use crate::audit::rules::{is_false, is_true, named};
-use crate::audit::terms::canonical::ACK_REQUIRED;
+use crate::audit::terms::canonical::{ACK_REQUIRED, ACK_REQUIRED_WHO};
 
 rule! {
     /// # What it finds
@@ -44,12 +44,25 @@ fn check(judge: &mut Judge<'_>) {
         .subjects
         .iter()
         .filter_map(|s| Some((s, unit.of(s, ACK_REQUIRED).filter(|f| is_false(f))?)));
-    let of_broker: Vec<At> = live.map(|(s, f)| judge.at_fact(f).of(s)).collect();
-    for at in of_application.into_iter().chain(of_broker) {
+    let of_broker: Vec<(At, String)> = live
+        .map(|(s, f)| {
+            let who = unit.of(s, ACK_REQUIRED_WHO).map(|f| format!(" ({})", f.value.show()));
+            let words = format!(
+                "messages of queue `{}` are deleted when they are sent to a consumer{}",
+                s.name,
+                who.unwrap_or_default()
+            );
+            (judge.at_fact(f).of(s), words)
+        })
+        .collect();
+    let of_application = of_application
+        .into_iter()
+        .map(|at| (at, "messages are deleted when they are sent to the consumer".to_owned()));
+    for (at, headline) in of_application.chain(of_broker) {
         judge.hit(
             at,
             Say::new(
-                "messages are deleted when they are sent to the consumer",
+                headline,
                 "nothing is acknowledged",
                 "The message is deleted when it is written to the socket. A crash takes everything that was on its way or in a buffer.",
                 "acknowledge-mode: auto or manual",

@@ -5,13 +5,15 @@ use crate::audit::judge::{Judge, Say};
 use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
 use crate::audit::rules::{is_false, is_true, named, text_of};
+use crate::audit::terms::canonical::UNCONFIRMED;
 
 rule! {
     /// # What it finds
     /// `spring.rabbitmq.publisher-confirm-type: none`, or absent where nothing but publishing can be meant or where listeners are not
     /// the only thing that is configured (`RQP001/absent`); `simple`, which needs `waitForConfirms` in code (`RQP001/simple`);
     /// `publisher-confirms`, which Spring Boot ignores since 2.3; SmallRye's `publish-confirms` absent or false on an outgoing
-    /// RabbitMQ channel; `confirm_publish` false for Celery; a shovel with `ack-mode` `on-publish` or `no-ack`.
+    /// RabbitMQ channel; `confirm_publish` false for Celery; a shovel with `ack-mode` `on-publish` or `no-ack`;
+    /// at a live broker a channel that has published without `confirm.select` or a transaction.
     ///
     /// # How messages are lost
     /// The connection drops or the node dies before the message is written. The client has handed it over and goes on; nobody ever
@@ -36,6 +38,7 @@ rule! {
 
 fn check(judge: &mut Judge<'_>) {
     shovels(judge);
+    channels(judge);
     spring(judge);
     smallrye(judge);
     let unit = judge.unit;
@@ -66,6 +69,24 @@ fn shovels(judge: &mut Judge<'_>) {
                 ),
             );
         }
+    }
+}
+
+fn channels(judge: &mut Judge<'_>) {
+    let unit = judge.unit;
+    for publisher in unit.subjects_of(Layer::Producer) {
+        let Some(fact) = unit.of(publisher, UNCONFIRMED) else {
+            continue;
+        };
+        let at = judge.at_fact(fact).of(publisher);
+        judge.hit(
+            at,
+            say(&format!(
+                "user `{}` publishes without confirms ({})",
+                publisher.name,
+                fact.value.show()
+            )),
+        );
     }
 }
 

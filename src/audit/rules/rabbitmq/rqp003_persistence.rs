@@ -1,15 +1,17 @@
 //! RQP003: transient messages.
 
-use crate::audit::fact::{Effect, Fact, Subject};
+use crate::audit::fact::{Effect, Fact, Layer, Subject};
 use crate::audit::judge::{Judge, Say};
 use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
+use crate::audit::terms::canonical::WAITING_TRANSIENT;
 
 rule! {
     /// # What it finds
     /// A delivery mode that a file shows: Spring Cloud Stream's `producer.delivery-mode: NON_PERSISTENT`, a shovel whose publish
     /// properties say `delivery_mode: 1`, Celery's `task_default_delivery_mode` or `delivery_mode` of 1 or `transient`. What is
-    /// absent is not judged: Spring sends persistent messages by default.
+    /// absent is not judged: Spring sends persistent messages by default. At a live broker a durable classic queue in which transient
+    /// messages wait (`RQP003/waiting`).
     ///
     /// # How messages are lost
     /// A transient message in a durable classic queue is discarded when the node restarts. Quorum queues and streams store every
@@ -24,8 +26,8 @@ rule! {
         code: "RQP003",
         name: "transient-messages",
         title: "Messages are published so that a restart may discard them",
-        evidence: &[Evidence::File, Evidence::Code],
-        variants: &[],
+        evidence: &[Evidence::File, Evidence::Live, Evidence::Code],
+        variants: &["waiting"],
         applies: &[Role::Application, Role::RabbitTopology],
         check: check,
     };
@@ -33,6 +35,26 @@ rule! {
 
 fn check(judge: &mut Judge<'_>) {
     let unit = judge.unit;
+    for queue in unit.subjects_of(Layer::Queue) {
+        let Some(fact) = unit.of(queue, WAITING_TRANSIENT) else {
+            continue;
+        };
+        let at = judge.at_fact(fact).of(queue);
+        judge.hit_as(
+            Some("waiting"),
+            at,
+            Say::new(
+                format!(
+                    "{} messages in durable queue `{}` are transient",
+                    fact.value.show(),
+                    queue.name
+                ),
+                "a restart discards them",
+                "The queue survives a restart of its node, and these messages do not, although they were confirmed.",
+                "delivery mode 2 (persistent) in the publisher, or a quorum queue, which stores every message",
+            ),
+        );
+    }
     for subject in &unit.subjects {
         for fact in unit.facts_of(subject).iter().filter(|f| is_transient(f)) {
             hit(judge, fact, Some(subject));

@@ -5,6 +5,7 @@ use crate::audit::judge::Judge;
 use crate::audit::resolve::is_placeholder;
 use crate::audit::role::{self, Role};
 use crate::audit::rules::is_true;
+use crate::audit::terms::canonical::{OPERATOR_POLICY, POLICY};
 use regex_automata::meta::Regex;
 use std::collections::{HashMap, HashSet};
 
@@ -106,9 +107,11 @@ impl<'a> Topology<'a> {
                 any_policy |= subject.layer == Layer::Policy && directory(&unit.file) == directory(&judge.unit.file);
                 all.add(unit, subject);
             }
-            // An export holds everything; a manifest holds what its author manages there.
-            all.whole &= unit.carrier.is_none();
-            all.closed &= unit.carrier.is_none() && unit.fragment.is_none();
+            // An export holds everything, and so does a broker of which nothing was left unread; a manifest holds what its author
+            // manages there.
+            let read = unit.is_live() && unit.fragment.is_none();
+            all.whole &= unit.carrier.is_none() || read;
+            all.closed &= (unit.carrier.is_none() || read) && unit.fragment.is_none();
         }
         all.whole |= any_policy;
         all.node_default = judge.near(Role::RabbitNode).find_map(|u| u.live("default_queue_type"));
@@ -181,11 +184,11 @@ impl<'a> Topology<'a> {
     pub(in crate::audit::rules) fn of(&self, unit: &'a Unit, queue: &'a Subject, key: &str) -> Found<'a> {
         let kind = self.kind(unit, queue).0;
         let argument = unit.of(queue, &format!("arguments.x-{key}")).and_then(effective);
-        let policy = match self.matching(&self.policies, queue, kind) {
+        let policy = match self.in_force(&self.policies, unit, queue, kind, POLICY) {
             Err(why) => return Found::Unknown(why),
             Ok(policy) => policy.and_then(|at| Topology::setting(&self.policies, at, key)),
         };
-        let operator = match self.matching(&self.operator, queue, kind) {
+        let operator = match self.in_force(&self.operator, unit, queue, kind, OPERATOR_POLICY) {
             Err(why) => return Found::Unknown(why),
             Ok(policy) => policy.and_then(|at| Topology::setting(&self.operator, at, key)),
         };
@@ -215,6 +218,27 @@ impl<'a> Topology<'a> {
             Some(e) => Found::Set(e),
             None if self.whole => Found::Absent,
             None => Found::Unknown("a policy that is not in the run may set what the queue does not"),
+        }
+    }
+
+    /// The one policy of a list that a queue has: the one that a live broker names, else the one that should match.
+    fn in_force(
+        &self,
+        list: &[Policy<'a>],
+        unit: &Unit,
+        queue: &Subject,
+        kind: Kind,
+        named: &str,
+    ) -> Result<Option<usize>, &'static str> {
+        let Some(name) = unit.of(queue, named).and_then(|f| f.value.text()) else {
+            return self.matching(list, queue, kind);
+        };
+        let at = list
+            .iter()
+            .position(|p| p.subject.vhost == queue.vhost && p.subject.name == name);
+        match at {
+            None if !name.is_empty() => Err("the queue has a policy that could not be read"),
+            at => Ok(at),
         }
     }
 

@@ -62,7 +62,14 @@ fn check(judge: &mut Judge<'_>) {
             story: "The broker acknowledges when the message is in the page cache. When the host or its power fails, what is not yet on \
                     disk is gone: half a second of messages on a busy broker, up to ten seconds on a quiet one."
                 .to_owned(),
-            fix: "flushDiskType=SYNC_FLUSH on master and slave, or two in-sync copies on separate power".to_owned(),
+            fix: match judge.unit.is_live() {
+                true => {
+                    "flushDiskType=SYNC_FLUSH in broker.conf of master and slave, and a restart (a broker that was started with ASYNC_FLUSH \
+                     fails every send after updateBrokerConfig); or two in-sync copies on separate power"
+                }
+                false => "flushDiskType=SYNC_FLUSH on master and slave, or two in-sync copies on separate power",
+            }
+            .to_owned(),
         },
     );
 }

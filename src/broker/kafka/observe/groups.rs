@@ -1,0 +1,135 @@
+//! How far groups have come, against what is still there and what is about to go.
+
+use super::ask::{Answer, Asker, Refusal};
+use super::facts::retention_ms;
+use super::seen::{Cluster, Position};
+use super::unread::Unknown;
+use super::{Way, each};
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A committed position.
+pub(super) struct Committed {
+    pub(super) group: String,
+    pub(super) topic: String,
+    pub(super) partition: i32,
+    pub(super) offset: i64,
+}
+
+/// What one broker knows of the groups that it coordinates.
+#[derive(Default)]
+pub(super) struct Told {
+    pub(super) committed: Vec<Committed>,
+    pub(super) members: BTreeMap<String, usize>,
+    pub(super) refused: Vec<(String, Refusal)>,
+}
+
+/// The groups of a broker, with their members and positions.
+pub(super) fn of_broker(asker: &mut Asker<'_>) -> Answer<Told> {
+    let groups = asker.groups()?;
+    let mut told = Told::default();
+    if groups.is_empty() {
+        return Ok(told);
+    }
+    for (group, answer) in asker.members(&groups)? {
+        match answer {
+            Ok(0) => {}
+            Ok(count) => {
+                told.members.insert(group, count);
+            }
+            // One of the newer protocol is not described so; its positions are told all the same.
+            Err(why) if why == Refusal::Code(kafka_protocol::error::ResponseError::GroupIdNotFound.code()) => {}
+            Err(why) => told.refused.push((group, why)),
+        }
+    }
+    for (group, answer) in asker.committed(&groups)? {
+        match answer {
+            Ok(positions) => told
+                .committed
+                .extend(positions.into_iter().map(|(topic, partition, offset)| Committed {
+                    group: group.clone(),
+                    topic,
+                    partition,
+                    offset,
+                })),
+            Err(why) if told.refused.iter().all(|(known, _)| *known != group) => told.refused.push((group, why)),
+            Err(_) => {}
+        }
+    }
+    Ok(told)
+}
+
+/// What is asked of one partition: which end, or from when on.
+type Asked = BTreeMap<(String, i32), i64>;
+
+/// Where the logs begin that groups read, and which of their positions are older than half of what is kept.
+pub(super) fn positions(way: &Way<'_>, cluster: &mut Cluster, committed: Vec<Committed>, unknown: &mut Unknown) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now_ms = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+    let mut leaders: BTreeMap<i32, (Asked, Asked)> = BTreeMap::new();
+    for c in &committed {
+        let Some(topic) = cluster.topics.get(&c.topic) else {
+            continue;
+        };
+        let Some(partition) = topic.partitions.iter().find(|p| p.id == c.partition && p.leader >= 0) else {
+            continue;
+        };
+        let (starts, halves) = leaders.entry(partition.leader).or_default();
+        let at = (c.topic.clone(), c.partition);
+        starts.insert(at.clone(), super::super::wire::ask::EARLIEST);
+        if let Some(keeps) = retention_ms(cluster, &c.topic) {
+            halves.insert(at, now_ms - keeps / 2);
+        }
+    }
+    let hosts: Vec<(i32, String)> = leaders
+        .keys()
+        .filter_map(|id| Some((*id, cluster.nodes.get(id).filter(|n| n.is_reached)?.host.clone())))
+        .collect();
+    let answers = each(way, &hosts, |asker, id| {
+        let (starts, halves) = leaders.get(&id).cloned().unwrap_or_default();
+        let starts = asker.offsets(&starts)?;
+        let mut young = match halves.is_empty() {
+            true => BTreeMap::new(),
+            false => asker.offsets(&halves)?,
+        };
+        // Nothing is that young: then everything up to the end is old.
+        let old: Asked = young
+            .iter()
+            .filter(|(_, offset)| **offset == Ok(-1))
+            .map(|(at, _)| (at.clone(), super::super::wire::ask::LATEST))
+            .collect();
+        if !old.is_empty() {
+            young.extend(asker.offsets(&old)?);
+        }
+        Ok::<_, Refusal>((starts, young))
+    });
+    let (mut starts, mut young) = (BTreeMap::new(), BTreeMap::new());
+    for (id, answer) in answers {
+        match answer {
+            Ok(Ok((its_starts, its_young))) => {
+                starts.extend(its_starts);
+                young.extend(its_young);
+            }
+            Ok(Err(why)) => unknown.offsets(id, &why),
+            Err(why) => unknown.offsets(id, &Refusal::from(why)),
+        }
+    }
+    let known = |all: &BTreeMap<(String, i32), Answer<i64>>, at: &(String, i32)| match all.get(at) {
+        Some(Ok(offset)) if *offset >= 0 => Some(*offset),
+        _ => None,
+    };
+    for c in committed {
+        let at = (c.topic.clone(), c.partition);
+        if let Some(Err(why)) = starts.get(&at) {
+            unknown.topic(&c.topic, why);
+        }
+        cluster.positions.push(Position {
+            start: known(&starts, &at),
+            half: known(&young, &at),
+            group: c.group,
+            topic: c.topic,
+            partition: c.partition,
+            committed: c.offset,
+        });
+    }
+}

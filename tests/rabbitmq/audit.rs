@@ -1,0 +1,446 @@
+//! `audit` of a running RabbitMQ: what it finds, what it says it could not read, what one death could lose.
+//!
+//! Each test has a virtual host of its own, so that the lists are exact beside other tests.
+
+use crate::broker::{Broker, nonce};
+use crate::support;
+use crate::tool::Over;
+use lapin::options::{BasicConsumeOptions, BasicPublishOptions};
+use lapin::types::{FieldTable, ShortString};
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// The server tells of messages and channels every five seconds.
+const TOLD: Duration = Duration::from_secs(30);
+
+/// A virtual host that is there for one test.
+struct Host<'b> {
+    broker: &'b Broker,
+    name: String,
+}
+
+impl<'b> Host<'b> {
+    fn new(broker: &'b Broker) -> Host<'b> {
+        let name = format!("audit.{}", nonce());
+        let host = Host { broker, name };
+        host.put(&format!("vhosts/{}", host.name), json!({}));
+        host.put(
+            &format!("permissions/{}/guest", host.name),
+            json!({"configure": ".*", "write": ".*", "read": ".*"}),
+        );
+        host
+    }
+
+    #[track_caller]
+    fn put(&self, path: &str, body: Value) {
+        let (status, answer) = self.broker.http("PUT", path, &body);
+        assert!((200..300).contains(&status), "{path}: {status} {answer}");
+    }
+
+    fn queue(&self, name: &str, durable: bool, arguments: Value) {
+        let body = json!({"durable": durable, "arguments": arguments});
+        self.put(&format!("queues/{}/{name}", self.name), body);
+    }
+
+    fn exchange(&self, name: &str, durable: bool) {
+        let body = json!({"type": "direct", "durable": durable});
+        self.put(&format!("exchanges/{}/{name}", self.name), body);
+    }
+
+    fn bind(&self, exchange: &str, queue: &str) {
+        let path = format!("bindings/{}/e/{exchange}/q/{queue}", self.name);
+        let (status, answer) = self.broker.http("POST", &path, &json!({"routing_key": "k"}));
+        assert_eq!(status, 201, "{answer}");
+    }
+
+    fn policy(&self, name: &str, pattern: &str, priority: i64, definition: Value) {
+        let body =
+            json!({"pattern": pattern, "apply-to": "queues", "priority": priority, "definition": definition});
+        self.put(&format!("policies/{}/{name}", self.name), body);
+    }
+
+    /// The audit of this virtual host, with its exit code.
+    fn audit(&self, over: Over, user: &str, password: &str, more: &[&str]) -> (i32, Value) {
+        let (url, management) = match over {
+            Over::Plain => (
+                format!("amqp://{user}@{}/{}", self.broker.amqp, self.name),
+                self.broker.management.clone(),
+            ),
+            Over::Tls => (
+                format!("amqps://{user}@{}/{}", self.broker.secured.amqp, self.name),
+                self.broker.secured.management.clone(),
+            ),
+        };
+        audit(self.broker, &url, &management, over, password, more)
+    }
+
+    fn as_guest(&self, more: &[&str]) -> (i32, Value) {
+        self.audit(Over::Plain, "guest", &self.broker.password, more)
+    }
+
+    fn channel(&self, runtime: &tokio::runtime::Runtime) -> (Connection, Channel) {
+        let url = format!("amqp://guest:{}@{}/{}", self.broker.password, self.broker.amqp, self.name);
+        runtime.block_on(async {
+            let connection = Connection::connect(&url, ConnectionProperties::default()).await.unwrap();
+            let channel = connection.create_channel().await.unwrap();
+            (connection, channel)
+        })
+    }
+}
+
+impl Drop for Host<'_> {
+    fn drop(&mut self) {
+        self.broker.http("DELETE", &format!("vhosts/{}", self.name), &json!({}));
+    }
+}
+
+fn audit(
+    broker: &Broker,
+    url: &str,
+    management: &str,
+    over: Over,
+    password: &str,
+    more: &[&str],
+) -> (i32, Value) {
+    let home = tempfile::TempDir::new().unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mqsafe"));
+    command
+        .env_remove("MQSAFE_LOG")
+        .env("HOME", home.path())
+        .env("XDG_STATE_HOME", home.path())
+        .current_dir(home.path())
+        .env("PW", password)
+        .args(["--no-progress", "audit", "--format", "json", "-X", "sasl.password=env:PW"])
+        .args(["-b", url, "--management", management])
+        .args(more);
+    if matches!(over, Over::Tls) {
+        command.args(["-X", &format!("ssl.ca.location={}", broker.secured.ca)]);
+    }
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!said.contains("panicked"), "{said}");
+    let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {said}"));
+    (output.status.code().unwrap(), report)
+}
+
+/// Rule and thing of each finding. What is so because there is one node, with the limits that it starts with, is left to one test.
+fn found(report: &Value) -> Vec<String> {
+    let mut all: Vec<String> = of_rules(report, |f| {
+        format!("{} {}", f["rule"].as_str().unwrap(), name_of(f["subject"].as_str().unwrap_or_default()))
+    });
+    all.retain(|line| !line.starts_with("RQB"));
+    all
+}
+
+/// The name between the first pair of back ticks.
+fn name_of(subject: &str) -> &str {
+    subject.split('`').nth(1).unwrap_or(subject)
+}
+
+fn of_rules(report: &Value, tell: impl Fn(&Value) -> String) -> Vec<String> {
+    let mut all: Vec<String> = report["findings"].as_array().unwrap().iter().map(tell).collect();
+    all.sort();
+    all
+}
+
+#[track_caller]
+fn finding<'r>(report: &'r Value, rule: &str, name: &str) -> &'r Value {
+    let all = report["findings"].as_array().unwrap();
+    let is = |f: &&Value| f["rule"] == rule && f["subject"].as_str().is_some_and(|s| name_of(s) == name);
+    all.iter().find(is).unwrap_or_else(|| panic!("no {rule} of {name}"))
+}
+
+/// Names what could not be read.
+fn unread(report: &Value) -> Vec<&str> {
+    let all = report["running"][0]["unread"].as_array().unwrap();
+    all.iter().map(|u| u["what"].as_str().unwrap()).collect()
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+fn eventually(what: &str, mut is_true: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_true() {
+        assert!(start.elapsed() < TOLD, "never: {what}");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+#[test]
+fn a_well_configured_broker_has_what_one_node_cannot_have() {
+    let Some(broker) = Broker::shared("a_well_configured_broker_has_what_one_node_cannot_have") else {
+        return;
+    };
+    let host = Host::new(&broker);
+    let quorum = json!({"x-queue-type": "quorum"});
+    host.queue("orders", true, quorum.clone());
+    host.queue("orders.dead", true, quorum);
+    host.exchange("shop", true);
+    host.bind("shop", "orders");
+    host.policy(
+        "safe",
+        "^orders$",
+        1,
+        json!({"dead-letter-exchange": "", "dead-letter-routing-key": "orders.dead",
+            "dead-letter-strategy": "at-least-once", "overflow": "reject-publish", "max-length": 1000}),
+    );
+    let (code, report) = host.as_guest(&[]);
+    let all = of_rules(&report, |f| format!("{} {}", f["rule"].as_str().unwrap(), f["subject"].as_str().unwrap_or("-")));
+    // One node has one copy, and a member each; the limits are those that it starts with.
+    let cluster = all.iter().find(|l| l.starts_with("RQB006 cluster ")).cloned();
+    let expected = [
+        "RQB003 rabbitmq@localhost".to_owned(),
+        cluster.unwrap_or_default(),
+        format!("RQT012 queue `orders` in virtual host `{}`", host.name),
+        format!("RQT012 queue `orders.dead` in virtual host `{}`", host.name),
+    ];
+    assert_eq!((code, all), (1, expected.to_vec()));
+    assert_eq!(unread(&report), [""; 0]);
+    let disk = &finding(&report, "RQB003", "rabbitmq@localhost")["command"];
+    assert_eq!(*disk, "rabbitmqctl -n rabbitmq@localhost set_disk_free_limit mem_relative 1.0");
+
+    // The same over TLS, for a user who may only look: the tag, and an entry that allows nothing.
+    let user = format!("auditor.{}", nonce());
+    host.put(&format!("users/{user}"), json!({"password": "look", "tags": "monitoring"}));
+    let (code, blind) = host.audit(Over::Tls, &user, "look", &[]);
+    assert_eq!(code, 1, "{blind}");
+    assert!(unread(&blind).contains(&"the virtual hosts") || unread(&blind).contains(&"the queues"), "{blind}");
+    let next = blind["running"][0]["unread"][0]["next"].as_str().unwrap();
+    assert!(next.contains("monitoring") && next.contains("set_permissions"), "{next}");
+    host.put(
+        &format!("permissions/{}/{user}", host.name),
+        json!({"configure": "", "write": "", "read": ""}),
+    );
+    let (code, seen) = host.audit(Over::Tls, &user, "look", &[]);
+    assert_eq!((code, found(&seen)), (1, found(&report)));
+    assert_eq!(unread(&seen), [""; 0]);
+    broker.http("DELETE", &format!("users/{user}"), &json!({}));
+}
+
+#[test]
+fn a_badly_configured_broker_is_told_by_every_rule_that_it_breaks() {
+    let Some(broker) = Broker::shared("a_badly_configured_broker_is_told_by_every_rule_that_it_breaks") else {
+        return;
+    };
+    let host = Host::new(&broker);
+    host.queue("transient", false, json!({}));
+    host.queue("full", true, json!({"x-max-length": 5, "x-queue-type": "classic"}));
+    host.queue("odd", true, json!({"x-queue-type": "quorum"}));
+    host.queue("idle", true, json!({"x-queue-type": "quorum"}));
+    host.exchange("empty", true);
+    host.exchange("fleeting", false);
+    host.bind("fleeting", "full");
+    host.policy("low", "^odd$", 1, json!({"dead-letter-exchange": "nowhere"}));
+    host.policy("high", "^o", 2, json!({"overflow": "reject-publish-dlx", "max-length": 9}));
+    host.policy("ends", "^idle$", 1, json!({"dead-letter-exchange": "nowhere", "message-ttl": 60_000}));
+    let threads = runtime();
+    let (publisher, channel) = host.channel(&threads);
+    threads.block_on(async {
+        let publish = async |exchange: &str, key: &str| {
+            let options = BasicPublishOptions::default();
+            let transient = BasicProperties::default();
+            let sent = channel.basic_publish(ShortString::from(exchange), ShortString::from(key), options, b"x", transient);
+            drop(sent.await.unwrap());
+        };
+        publish("", "full").await;
+        publish("", "full").await;
+        publish("empty", "k").await;
+        let options = BasicConsumeOptions {
+            no_ack: true,
+            ..BasicConsumeOptions::default()
+        };
+        let consumer = channel.basic_consume("transient".into(), "tag".into(), options, FieldTable::default());
+        drop(consumer.await.unwrap());
+    });
+    // A queue with an argument of its own, and one with a policy.
+    let mut report = Value::Null;
+    eventually("the server tells of messages and channels", || {
+        report = host.as_guest(&[]).1;
+        let all = found(&report);
+        ["RQP001", "RQP002", "RQP003"].iter().all(|rule| all.iter().any(|line| line.starts_with(rule)))
+    });
+    assert_eq!(
+        found(&report),
+        [
+            "RQC001 transient",
+            "RQP001 guest",
+            &format!("RQP002 {}", host.name),
+            "RQP003 full",
+            "RQT001 transient",
+            "RQT002 full",
+            "RQT004 fleeting",
+            "RQT005 full",
+            "RQT006 odd",
+            "RQT009 full",
+            "RQT009 idle",
+            "RQT009 odd",
+            "RQT010 idle",
+            "RQT012 idle",
+            "RQT012 odd",
+            "RQT014 low",
+            "X-R03 empty",
+        ]
+    );
+    let told = |rule: &str, name: &str, field: &str| finding(&report, rule, name)[field].as_str().unwrap_or("-").to_owned();
+    assert_eq!(told("RQP003", "full", "message"), "2 of 2 messages in durable queue `full` are transient");
+    assert!(told("RQP001", "guest", "message").starts_with("user `guest` publishes without confirms (1 channel: "));
+    assert!(told("RQP002", &host.name, "message").contains("1 messages were dropped"));
+    assert!(told("RQC001", "transient", "message").contains("(1 of 1 consumers: "));
+    assert_eq!(told("RQT005", "full", "origin"), "the queue itself");
+    assert_eq!(told("RQT006", "odd", "origin"), "the policy");
+    // A policy for one queue outranks the one in force, and repeats what that one gives.
+    let host_name = &host.name;
+    assert_eq!(
+        told("RQT006", "odd", "command"),
+        format!(
+            "rabbitmqctl set_policy -p {host_name} --priority 3 --apply-to queues odd.durability '^odd$' \
+             '{{\"max-length\":9,\"overflow\":\"reject-publish\"}}'"
+        )
+    );
+    assert_eq!(
+        told("RQT009", "full", "command"),
+        format!(
+            "rabbitmqadmin -V {host_name} declare queue name=full.dead-letters durable=true arguments='{{\"x-queue-type\":\"quorum\"}}' && \
+             rabbitmqctl set_policy -p {host_name} --priority 0 --apply-to queues full.durability '^full$' \
+             '{{\"dead-letter-exchange\":\"\",\"dead-letter-routing-key\":\"full.dead-letters\"}}'"
+        )
+    );
+    // What one death could lose.
+    let at_risk = &report["running"][0]["at_risk"];
+    let losses: Vec<(&str, &str)> = at_risk[0]["losses"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|l| (l["name"].as_str().unwrap(), l["why"].as_str().unwrap()))
+        .collect();
+    assert_eq!((at_risk.as_array().unwrap().len(), &at_risk[0]["node"]), (1, &json!("rabbitmq@localhost")));
+    assert_eq!(
+        losses,
+        [
+            ("full", "a classic queue lives on one node; 2 messages are in it"),
+            ("idle", "the quorum queue has one member"),
+            ("odd", "the quorum queue has one member"),
+            ("transient", "it is not durable: it goes with its node, with or without the disk"),
+        ]
+    );
+    // Only what is asked for is told, and still judged with everything that is there.
+    let (_, some) = host.as_guest(&["--queue", "f*", "--exclude", "fleet*"]);
+    assert_eq!(
+        found(&some).iter().filter(|l| l.starts_with("RQT")).collect::<Vec<_>>(),
+        ["RQT002 full", "RQT005 full", "RQT009 full", "RQT014 low"]
+    );
+    assert_eq!(some["running"][0]["at_risk"][0]["losses"].as_array().unwrap().len(), 1);
+    threads.block_on(publisher.close(200, "bye".into())).unwrap();
+}
+
+#[test]
+fn a_look_into_queues_shows_transient_messages_and_takes_none() {
+    let Some(broker) = Broker::shared("a_look_into_queues_shows_transient_messages_and_takes_none") else {
+        return;
+    };
+    let host = Host::new(&broker);
+    host.queue("looked", true, json!({}));
+    host.queue("left", true, json!({"x-queue-type": "quorum"}));
+    for (queue, mode) in [("looked", 2), ("looked", 1), ("looked", 1), ("left", 1)] {
+        let message = json!({"properties": {"delivery_mode": mode}, "routing_key": queue, "payload": "x", "payload_encoding": "string"});
+        let path = format!("exchanges/{}/amq.default/publish", host.name);
+        assert_eq!(broker.http("POST", &path, &message), (200, json!({"routed": true})));
+    }
+    let (_, report) = host.as_guest(&["--peek", "2"]);
+    assert_eq!(
+        finding(&report, "RQP003", "looked")["message"],
+        "1 of 2 messages in durable queue `looked` are transient"
+    );
+    assert!(!found(&report).contains(&"RQP003 left".to_owned()));
+    let take = json!({"count": 9, "ackmode": "ack_requeue_false", "encoding": "auto"});
+    let taken = |queue: &str| broker.http("POST", &format!("queues/{}/{queue}/get", host.name), &take).1;
+    let is_again = |message: &Value| message["redelivered"] == json!(true);
+    let looked = taken("looked");
+    assert_eq!(looked.as_array().unwrap().iter().map(is_again).collect::<Vec<_>>(), [true, true, false]);
+    // A quorum queue stores every message and counts deliveries, so it is not looked into.
+    assert_eq!(taken("left").as_array().unwrap().iter().map(is_again).collect::<Vec<_>>(), [false]);
+}
+
+#[test]
+fn who_may_not_look_and_who_is_not_there_are_named() {
+    let Some(broker) = Broker::shared("who_may_not_look_and_who_is_not_there_are_named") else {
+        return;
+    };
+    let Some(file) = support::address("who_may_not_look_and_who_is_not_there_are_named", "RABBITMQ_FEW_PASSWORD_FILE") else {
+        return;
+    };
+    let password = std::fs::read_to_string(file).unwrap();
+    let url = |user: &str| format!("amqp://{user}@{}", broker.amqp);
+    let ask = |user: &str, password: &str, management: &str| {
+        let (code, report) = audit(&broker, &url(user), management, Over::Plain, password, &[]);
+        let unread = report["running"][0]["unread"].clone();
+        assert_eq!((code, unread.as_array().unwrap().len()), (3, 1), "{report}");
+        let words = |key: &str| unread[0][key].as_str().unwrap().to_owned();
+        (words("what"), words("why"), words("next"))
+    };
+    let (what, why, next) = ask("few", &password, &broker.management);
+    assert_eq!(what, format!("the management API of RabbitMQ at {}", broker.management));
+    assert_eq!(why, "Not management user (401)");
+    assert!(next.contains("rabbitmqctl set_user_tags few monitoring"), "{next}");
+    let (_, why, _) = ask("guest", "hunter2", &broker.management);
+    assert!(why.contains("401") && !why.contains("hunter2"), "{why}");
+    let (what, why, next) = ask("guest", &broker.password, "http://127.0.0.1:1");
+    assert_eq!(what, "the management API of RabbitMQ at http://127.0.0.1:1");
+    assert!(why.contains("refused") && next.contains("rabbitmq_management"), "{why} {next}");
+    // The AMQP port is no management API.
+    let (_, why, _) = ask("guest", &broker.password, &format!("http://{}", broker.amqp));
+    assert!(why.contains("not the management API"), "{why}");
+    // A user with an entry nowhere is shown empty lists by the server: that is not "nothing there".
+    let user = format!("auditor.{}", nonce());
+    broker.http("PUT", &format!("users/{user}"), &json!({"password": "look", "tags": "monitoring"}));
+    let (code, report) = audit(&broker, &url(&user), &broker.management, Over::Plain, "look", &[]);
+    broker.http("DELETE", &format!("users/{user}"), &json!({}));
+    assert!(unread(&report).contains(&"virtual host /"), "{report}");
+    // What is known of the node alone is found all the same.
+    assert_eq!((code, found(&report)), (1, Vec::<String>::new()));
+}
+
+#[test]
+fn queues_are_read_page_by_page() {
+    let Some(broker) = Broker::shared("queues_are_read_page_by_page") else {
+        return;
+    };
+    let (count, limit) = match support::full() {
+        true => (10_000, Duration::from_secs(120)),
+        false => (600, Duration::from_secs(30)),
+    };
+    let host = Host::new(&broker);
+    let queues: Vec<Value> = (0..count)
+        .map(|n| json!({"name": format!("q{n:05}"), "durable": true, "auto_delete": false, "arguments": {"x-queue-type": "classic"}}))
+        .collect();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), json!({"queues": queues}).to_string()).unwrap();
+    let done = std::process::Command::new("curl")
+        .args(["-s", "-m", "300", "-o", "/dev/null", "-w", "%{http_code}", "-X", "POST"])
+        .args(["-u", &format!("guest:{}", broker.password), "-H", "content-type: application/json"])
+        .arg("-d")
+        .arg(format!("@{}", file.path().display()))
+        .arg(format!("{}/api/definitions/{}", broker.management, host.name))
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&done.stdout), "204");
+    let start = Instant::now();
+    let (_, report) = host.as_guest(&[]);
+    let took = start.elapsed();
+    let classic = found(&report).iter().filter(|line| line.starts_with("RQT002 ")).count();
+    assert_eq!(classic, count);
+    let running = &report["running"][0];
+    let losses = running["at_risk"][0]["losses"].as_array().unwrap();
+    assert_eq!(losses.len(), count);
+    let requests = running["requests"].as_u64().unwrap();
+    println!("{count} queues: {requests} requests, {took:?}");
+    assert!(requests <= 10 + (count as u64).div_ceil(500), "{requests}");
+    assert!(took < limit, "{took:?}");
+}

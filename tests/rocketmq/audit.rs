@@ -1,0 +1,243 @@
+//! `audit` of a running RocketMQ: what it finds, what it says it could not read, what one death could lose.
+
+use crate::cluster::{self, Case, Done};
+use crate::support;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::Command;
+
+/// What the cluster runs that does not depend on where its files are.
+const ALWAYS: &str = "RMB008";
+
+/// An audit of this cluster, with the exit code that it must have.
+#[track_caller]
+fn audit(case: &Case, servers: &str, more: &[&str], code: i32) -> Value {
+    let mut command = case.mqsafe(&["audit", "--format", "json", "-b", &format!("rocketmq://{servers}")]);
+    command.args(more).current_dir(case.path(""));
+    let done: Done = cluster::run_with(command, "");
+    done.expect(code).json()
+}
+
+/// Each finding of the brokers and of what is named, in the words of `tell`. Other tests make and leave topics of their own.
+fn found(report: &Value, names: &[&str], tell: impl Fn(&Value) -> String) -> Vec<String> {
+    let all = report["findings"].as_array().unwrap();
+    let of = |f: &&Value| {
+        let subject = f["subject"].as_str().unwrap_or_default();
+        // Where the store lies is the business of the test's directory.
+        f["rule"] != ALWAYS && (subject.contains(" at 127.0.0.1:") || names.iter().any(|name| subject.contains(name)))
+    };
+    let mut all: Vec<String> = all.iter().filter(of).map(tell).collect();
+    all.sort();
+    all
+}
+
+fn short(f: &Value) -> String {
+    let word = |key: &str| f[key].as_str().unwrap_or("-");
+    format!("{} {}={}", word("rule"), word("key"), word("value"))
+}
+
+fn command(f: &Value) -> String {
+    format!("{}: {}", f["rule"].as_str().unwrap(), f["command"].as_str().unwrap_or("-"))
+}
+
+/// The names of what one death could lose, by node.
+fn at_risk(report: &Value) -> Vec<(String, Vec<String>, String)> {
+    let text = |v: &Value| v.as_str().unwrap().to_owned();
+    let all = report["running"][0]["at_risk"].as_array().unwrap().iter();
+    all.map(|r| {
+        let losses = r["losses"].as_array().unwrap();
+        (text(&r["node"]), losses.iter().map(|l| text(&l["name"])).collect(), text(&losses[0]["why"]))
+    })
+    .collect()
+}
+
+fn unread(report: &Value) -> Vec<(String, String, String)> {
+    let text = |v: &Value| v.as_str().unwrap().to_owned();
+    let all = report["running"][0]["unread"].as_array().unwrap().iter();
+    all.map(|u| (text(&u["what"]), text(&u["why"]), text(&u["next"]))).collect()
+}
+
+#[test]
+fn a_pair_that_waits_for_its_slave_has_nothing_at_risk_and_then_a_bad_one_has() {
+    let Some(case) = cluster::alone("a_pair_that_waits_for_its_slave_has_nothing_at_risk_and_then_a_bad_one_has", 2) else {
+        return;
+    };
+    let servers = case.servers().to_owned();
+    let report = audit(&case, &servers, &[], 1);
+    let names = [case.topic.as_str()];
+    // The broker of the tests discards half messages soon, and makes topics on request.
+    assert_eq!(
+        found(&report, &names, short),
+        ["RMB013 transactionCheckMax=5", "RMT001 autoCreateTopicEnable=true"]
+    );
+    assert_eq!(unread(&report), []);
+    assert_eq!(at_risk(&report), []);
+    // Name server, two brokers with configuration and state, and of the master slaves, topics, groups and offsets.
+    assert!(report["running"][0]["requests"].as_u64().unwrap() < 60);
+
+    // One line of each kind is changed while the master runs; a topic and a group besides.
+    let group = format!("g-{}", case.topic);
+    case.call(&case.master, 200, &[], &json!({"groupName": group, "retryMaxTimes": 0, "retryQueueNums": 1}).to_string())
+        .unwrap();
+    let unread_queues = format!("{}-narrow", case.topic);
+    case.make(&unread_queues, 4, "");
+    let fields = [
+        ("topic", unread_queues.as_str()),
+        ("defaultTopic", "TBW102"),
+        ("readQueueNums", "2"),
+        ("writeQueueNums", "4"),
+        ("perm", "6"),
+        ("topicFilterType", "SINGLE_TAG"),
+        ("topicSysFlag", "0"),
+        ("order", "false"),
+        ("attributes", ""),
+    ];
+    case.call(&case.master, 17, &fields, "").unwrap();
+    let bad = "brokerRole=ASYNC_MASTER\ninSyncReplicas=1\nfileReservedTime=24\nautoCreateTopicEnable=false\n";
+    let good = "brokerRole=SYNC_MASTER\ninSyncReplicas=2\nfileReservedTime=72\nautoCreateTopicEnable=true\n";
+    let configured = case.configured(bad, good);
+    let report = audit(&case, &servers, &[], 1);
+    let names = [case.topic.as_str()];
+    assert_eq!(
+        found(&report, &names, short),
+        [
+            "RMB002 brokerRole=ASYNC_MASTER",
+            "RMB009 fileReservedTime=24",
+            "RMB013 transactionCheckMax=5",
+            "RMC004 retryMaxTimes=0",
+            "RMT002 readQueueNums=2",
+        ]
+    );
+    let master = &case.master;
+    assert_eq!(
+        found(&report, &names, command),
+        [
+            format!("RMB002: mqadmin updateBrokerConfig -b {master} -k brokerRole -v SYNC_MASTER"),
+            format!("RMB009: mqadmin updateBrokerConfig -b {master} -k fileReservedTime -v 48"),
+            "RMB013: -".to_owned(),
+            format!("RMC004: mqadmin updateSubGroup -n {servers} -b {master} -g {group} -r 16"),
+            format!("RMT002: mqadmin updateTopic -n {servers} -b {master} -t {unread_queues} -r 4 -w 4 -p 6"),
+        ]
+    );
+    let risk = at_risk(&report);
+    assert_eq!((risk.len(), &risk[0].0), (1, &format!("broker-a at {master}")));
+    assert!(risk[0].1.contains(&case.topic) && risk[0].1.contains(&unread_queues), "{risk:?}");
+    assert!(risk[0].2.starts_with("ASYNC_MASTER acknowledges before a slave has it"), "{risk:?}");
+    let only = audit(&case, &servers, &["--topic", &unread_queues], 1);
+    assert_eq!(at_risk(&only)[0].1, [unread_queues.clone()]);
+    drop(configured);
+}
+
+#[test]
+fn a_dead_slave_is_named_and_its_master_is_alone() {
+    let Some(case) = cluster::alone("a_dead_slave_is_named_and_its_master_is_alone", 1) else {
+        return;
+    };
+    let servers = case.servers().to_owned();
+    let slave = support::address("rocketmq", "ROCKETMQ_SLAVE").unwrap();
+    let disturbed = cluster::disturb("kill", &["slave"]);
+    let report = audit(&case, &servers, &["--topic", &case.topic], 1);
+    assert!(found(&report, &[], short).contains(&"X-M01 @slaves=0".to_owned()), "{report}");
+    // The name server remembers it for two minutes.
+    let (what, why, next) = unread(&report).remove(0);
+    assert_eq!(what, format!("broker broker-a at {slave}"));
+    assert!(why.contains("refused") && next.contains("start the broker"), "{why} {next}");
+    assert_eq!(
+        at_risk(&report),
+        [(
+            format!("broker-a at {}", case.master),
+            vec![case.topic.clone()],
+            "no slave is connected: the only copy".to_owned()
+        )]
+    );
+    drop(disturbed);
+    // Nobody there at all.
+    let nobody = audit(&case, "127.0.0.1:1", &[], 3);
+    assert_eq!(unread(&nobody)[0].0, "the cluster of rocketmq://127.0.0.1:1");
+}
+
+/// A broker that knows its users.
+struct Secured {
+    servers: String,
+    address: String,
+    admin: String,
+}
+
+impl Secured {
+    fn new(test: &str) -> Option<Secured> {
+        Some(Secured {
+            servers: support::address(test, "ROCKETMQ_ACL_NAMESRV")?,
+            address: support::address(test, "ROCKETMQ_ACL_BROKER_ADDR")?,
+            admin: support::address(test, "ROCKETMQ_ACL_ADMIN_SECRET_FILE")?,
+        })
+    }
+
+    /// One request of the administrator. What is there already is no matter.
+    fn call(&self, code: u32, fields: &[&str], body: &str) {
+        let mut call = Command::new(cluster::script("signed-call"));
+        call.arg(&self.address).arg("admin").arg(&self.admin).arg(code.to_string()).args(fields);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), body).unwrap();
+        let done = call.stdin(std::fs::File::open(file.path()).unwrap()).output().unwrap();
+        assert!(done.status.success(), "{code}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+}
+
+#[test]
+fn a_user_sees_what_access_control_lets_it_see() {
+    let test = "a_user_sees_what_access_control_lets_it_see";
+    let (Some(secured), Some(case)) = (Secured::new(test), cluster::shared(test, 1)) else {
+        return;
+    };
+    let servers = secured.servers.clone();
+    // Nobody: the broker tells nothing.
+    let report = audit(&case, &servers, &[], 3);
+    let (what, why, next) = unread(&report).remove(0);
+    assert_eq!(what, format!("broker broker-acl at {}", secured.address));
+    assert!(why.contains("code 16") && next.contains("access.key"), "{why} {next}");
+
+    let name = format!("auditor-{}", case.topic);
+    let file = case.path("auditor");
+    std::fs::write(&file, "looks-only").unwrap();
+    secured.call(3001, &[&format!("username={name}")], &json!({"password": "looks-only", "userType": "Normal"}).to_string());
+    let topic = format!("audited-{}", case.topic);
+    let fields = format!("topic={topic}");
+    let more = ["defaultTopic=TBW102", "readQueueNums=1", "writeQueueNums=1", "perm=6", "topicFilterType=SINGLE_TAG", "topicSysFlag=0", "order=false", "attributes="];
+    secured.call(17, &[&[fields.as_str()][..], &more].concat(), "");
+    // A group that has read up to here.
+    secured.call(200, &[], &json!({"groupName": "readers", "retryMaxTimes": 16, "retryQueueNums": 1}).to_string());
+    secured.call(15, &[&format!("topic={topic}"), "queueId=0", "consumerGroup=readers", "commitOffset=0"], "");
+    let secret = format!("secret.key=@{}", Path::new(&file).display());
+    let key = format!("access.key={name}");
+    let as_auditor = ["-X", &key, "-X", &secret];
+    let report = audit(&case, &servers, &as_auditor, 1);
+    let (what, why, next) = unread(&report).remove(0);
+    assert!(what.starts_with("the progress of consumer groups at broker broker-acl at "), "{what}");
+    assert!(why.contains(&name) && next.contains("-a Get"), "{why} {next}");
+
+    // With that right alone everything is read.
+    let policies = json!({"subject": format!("User:{name}"), "policies": [{"policyType": "Custom", "entries": [
+        {"resource": "Topic:*", "actions": ["Get"], "decision": "Allow"}]}]});
+    secured.call(3006, &[&format!("subject=User:{name}")], &policies.to_string());
+    let report = audit(&case, &servers, &as_auditor, 1);
+    assert_eq!(unread(&report), []);
+    // One broker without a slave that waits for nobody. Secrets of its configuration are shown nowhere.
+    assert_eq!(
+        found(&report, &[], short),
+        [
+            "RMB003 inSyncReplicas=1",
+            "RMB013 transactionCheckMax=5",
+            "RMT001 autoCreateTopicEnable=true",
+            "X-M01 @slaves=0"
+        ]
+    );
+    let admin = std::fs::read_to_string(&secured.admin).unwrap();
+    assert!(!report.to_string().contains(admin.trim()));
+    assert!(at_risk(&report)[0].1.contains(&topic), "{report}");
+    // The same over TLS.
+    let ca = format!("ssl.ca.location={}/ca.pem", support::address(test, "CERTS_DIR").unwrap());
+    let tls = [&as_auditor[..], &["-X", "tls.enable=true", "-X", &ca]].concat();
+    let report = audit(&case, &servers, &tls, 1);
+    assert_eq!(unread(&report), []);
+    secured.call(3003, &[&format!("username={name}")], "");
+}
