@@ -16,6 +16,8 @@ mod support;
 mod broker;
 #[path = "rabbitmq/durability.rs"]
 mod durability;
+#[path = "rabbitmq/honest.rs"]
+mod honest;
 #[path = "rabbitmq/hostile.rs"]
 mod hostile;
 #[path = "rabbitmq/outage.rs"]
