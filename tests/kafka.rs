@@ -20,6 +20,8 @@ mod forms;
 mod full;
 #[path = "kafka/history.rs"]
 mod history;
+#[path = "kafka/honest.rs"]
+mod honest;
 #[path = "kafka/input.rs"]
 mod input;
 #[path = "kafka/judge.rs"]

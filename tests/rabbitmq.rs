@@ -18,6 +18,8 @@ mod audit;
 mod broker;
 #[path = "rabbitmq/durability.rs"]
 mod durability;
+#[path = "rabbitmq/honest.rs"]
+mod honest;
 #[path = "rabbitmq/hostile.rs"]
 mod hostile;
 #[path = "rabbitmq/outage.rs"]

@@ -24,6 +24,8 @@ mod direct;
 mod exec;
 #[path = "rocketmq/half.rs"]
 mod half;
+#[path = "rocketmq/honest.rs"]
+mod honest;
 #[path = "rocketmq/outage.rs"]
 mod outage;
 #[path = "rocketmq/query.rs"]

@@ -4,8 +4,8 @@ use crate::model::{Outcome, Problem, Result, Signal};
 use crate::send::Event;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A file grew beyond `ulimit -f` (signal 25 on every Linux but MIPS and PA-RISC); by default it kills.
@@ -112,6 +112,9 @@ fn lock(state: &Mutex<RoundState>) -> MutexGuard<'_, RoundState> {
     state.lock().unwrap_or_else(|e| e.into_inner())
 }
 
+/// Two signals within this time are one wish: `timeout` tells the process and then its whole group.
+const ONE_WISH: Duration = Duration::from_millis(100);
+
 /// Added to the code of the first signal by a second one.
 const TWICE: u8 = 1 << 7;
 
@@ -123,12 +126,16 @@ impl Asked {
     pub(super) fn listen() -> Result<Asked> {
         let asked = Asked::default();
         let set = Arc::clone(&asked.0);
+        let first = OnceLock::new();
         on_signal(move |signal| {
             let code = match signal {
                 Signal::Interrupt => 1,
                 Signal::Terminate => 2,
             };
-            if set.swap(code, Ordering::SeqCst) != 0 {
+            let is_first = set
+                .compare_exchange(0, code, Ordering::SeqCst, Ordering::SeqCst)
+                .is_ok();
+            if first.get_or_init(Instant::now).elapsed() >= ONE_WISH && !is_first {
                 // Asked twice: nothing that a reader holds is worth a wait.
                 std::process::exit(Outcome::Interrupted(signal).exit_code().into());
             }

@@ -17,6 +17,8 @@ pub struct Absence {
     pub by_key: bool,
     /// Whether only some partitions were looked at because the user named them.
     pub some_partitions: bool,
+    /// Whether only what waits was looked at, where nothing is kept of what was there before.
+    pub no_history: bool,
 }
 
 /// The reasons for which a message may have been there and is not found, the most telling first.
@@ -58,7 +60,9 @@ pub fn explain(report: &ScanReport, absence: Absence) -> Vec<String> {
         reasons.push(what.to_owned());
     }
     let is_empty = |p: &crate::model::PartitionRead| p.log_start.unwrap_or(p.from) == 0 && p.to == 0;
-    if !report.partitions.is_empty() && report.partitions.iter().all(is_empty) {
+    // A search until a moment ends where that was, and a queue without history begins anew each time.
+    let shows_ends = absence.until_ms.is_none() && !absence.no_history;
+    if shows_ends && !report.partitions.is_empty() && report.partitions.iter().all(is_empty) {
         reasons.push("the topic never held a message: it may have been deleted and made anew".to_owned());
     }
     match (absence.only_committed, absence.uncommitted) {
@@ -121,6 +125,18 @@ mod tests {
         );
         let fresh = explain(&report(&[(0, 0, 0)]), none);
         assert!(fresh[0].contains("made anew"), "{fresh:?}");
+        let until = Absence {
+            until_ms: Some(1_000),
+            ..none
+        };
+        let looked_into = Absence {
+            no_history: true,
+            ..none
+        };
+        for absence in [until, looked_into] {
+            let said = explain(&report(&[(0, 0, 0)]), absence).join(" ");
+            assert!(!said.contains("made anew"), "{said}");
+        }
         let mut compacted = report(&[(0, 0, 9)]);
         compacted.compacted = Some(true);
         assert!(explain(&compacted, Absence { by_key: true, ..none })[0].contains("tombstone"));

@@ -83,6 +83,12 @@ fn times_are_read_before_anything_is_connected() {
         command.args(["query-key", "-b", "amqp://127.0.0.1:1", "-t", "q", "--since", time, "k"]);
         let output = command.output().unwrap();
         assert_eq!(code(&output), 3, "{time}: {}", err(&output));
+        // A person is told as clearly as a program that nothing was searched.
+        let last = err(&output).lines().last().unwrap_or_default().to_owned();
+        assert!(
+            last.starts_with("key k: not found in what could be read; PARTIAL"),
+            "{last}"
+        );
     }
 }
 

@@ -289,7 +289,12 @@ pub(crate) fn half_open(door: &Option<Door>) {
         assert!(found.iter().any(|w| done.stderr.contains(w)), "{}", done.stderr);
     }
     assert!(asked.took < Duration::from_secs(45) && tested.took < Duration::from_secs(45));
-    asked.expect(&knock.label, 3);
+    let asked = asked.expect(&knock.label, 3);
+    assert!(
+        asked.json()["coverage"].as_str().unwrap().starts_with("PARTIAL"),
+        "{}",
+        asked.stderr
+    );
     tested.expect(&knock.label, 3);
     let mut flush = home.command(&["spool", "flush", "--spool"], &Knock::default());
     flush.arg(home.spool());

@@ -95,7 +95,7 @@ fn keys_of(n: u32) -> Option<Vec<u8>> {
 }
 
 /// Writes so many messages over all partitions, each batch as small or as large as `config` makes it.
-fn fill(cluster: &Cluster, topic: &str, partitions: i32, count: u32, config: &[(&str, &str)]) {
+pub(crate) fn fill(cluster: &Cluster, topic: &str, partitions: i32, count: u32, config: &[(&str, &str)]) {
     let mut producer = ClientConfig::new();
     producer
         .set("bootstrap.servers", cluster.bootstrap())
@@ -550,6 +550,23 @@ fn a_leader_that_dies_moves_and_what_has_no_other_is_partial() {
         "each message once and none missing"
     );
 
+    // The whole tool beside it, because it takes its time: nothing is called absent, and what can be read is found.
+    let tool = |key: &str| {
+        let mut query = std::process::Command::new(env!("CARGO_BIN_EXE_mqsafe"));
+        query.args([
+            "--no-progress",
+            "query-key",
+            "-b",
+            cluster.bootstrap(),
+            "-t",
+            &single,
+            "--format",
+            "json",
+            key,
+        ]);
+        crate::tool::start(query)
+    };
+    let [mut absent, mut present] = ["absent", "key-33"].map(tool);
     let start = Instant::now();
     let (rest, report) = scan(&cluster, &single, &ScanPlan::default());
     println!("a partition without a leader: said after {:.1?}", start.elapsed());
@@ -561,6 +578,15 @@ fn a_leader_that_dies_moves_and_what_has_no_other_is_partial() {
     };
     assert!(why.contains(&format!("partition {}", broken[0].partition)), "{why}");
     assert_eq!(rest.records.len(), 2000);
+    for (running, code) in [(&mut absent, 3), (&mut present, 0)] {
+        running.close();
+        let answer = running.wait().expect(code).json();
+        let coverage = answer["coverage"].as_str().unwrap();
+        assert!(
+            coverage.starts_with(&format!("PARTIAL partition {}", broken[0].partition)),
+            "{answer}"
+        );
+    }
     cluster.delete_topic(&safe);
     cluster.delete_topic(&single);
 }

@@ -106,6 +106,10 @@ impl Case {
         eventually("the name server knows the topic", || self.route_of(topic).is_ok());
     }
 
+    pub(crate) fn name_server(&self) -> &str {
+        &self.name_server
+    }
+
     pub(crate) fn route_of(&self, topic: &str) -> Result<Vec<u8>, String> {
         self.call(&self.name_server, 105, &[("topic", topic)], "")
     }

@@ -126,6 +126,9 @@ fn a_master_that_falls_silent_is_found_within_two_heartbeats() {
             "{}",
             sent.err
         );
+        // A reader has no answer either, and that is not the answer that there is nothing.
+        let query = case.query("k", &arguments[..2]).expect(3).json();
+        assert!(query["coverage"].as_str().unwrap().starts_with("PARTIAL"), "{query}");
     }
     heals(&case, 12_001);
 }

@@ -1,6 +1,6 @@
 //! Finding: by key, by id, in a window, and being honest about what was not read.
 
-use crate::cluster::{self, Case, disturb, eventually};
+use crate::cluster::{self, Case, eventually};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -189,29 +189,6 @@ fn an_archive_is_restored_and_a_damaged_one_is_noticed() {
         let sent = case.send_to(&copy, &one, &["--input", "jsonl"]).expect(code);
         assert_eq!(sent.err.contains("--max-redrives"), turn == 6, "{turn}: {}", sent.err);
     }
-}
-
-#[test]
-fn with_the_master_dead_nothing_is_called_absent() {
-    let Some(case) = cluster::alone("with_the_master_dead_nothing_is_called_absent", 1) else {
-        return;
-    };
-    case.send("v\n", &["-k", "k"]).expect(0);
-    {
-        let _killed = disturb("kill", &["master"]);
-        for arguments in [&[][..], &["--index-only"], &["--exhaustive"], &["--since", "-1h"]] {
-            let query = case.query("absent", arguments).expect(3);
-            assert!(
-                query.out.is_empty() || coverage(&query.json()).starts_with("PARTIAL"),
-                "{query:?}"
-            );
-        }
-    }
-    // After a hard end the index may have a hole; what it does not know is read.
-    eventually("the master reads again", || {
-        let found = case.query("k", &[]);
-        found.code == 0 && coverage(&found.json()) == "COMPLETE"
-    });
 }
 
 #[test]

@@ -83,9 +83,10 @@ async fn read_into(
         Some(seconds) => AMQPValue::Timestamp(seconds),
         None => word("first"),
     };
-    let (channel, mut consumer) = consume(client, queue, from, limit).await.map_err(words)?;
+    let is_by_time = since_ms.is_some();
+    let (mut channel, mut consumer) = consume(client, queue, from, limit).await.map_err(words)?;
     reading.read.to = last + 1;
-    let mut begun = false;
+    let (mut begun, mut is_at_last) = (false, false);
     let mut heard_at = Instant::now();
     loop {
         let Ok(next) = tokio::time::timeout(SLICE, consumer.next()).await else {
@@ -93,6 +94,13 @@ async fn read_into(
             if visit.progress(done, total).is_break() {
                 reading.stopped = true;
                 return Ok(());
+            }
+            // Where nothing is as young as that time, the broker waits for the next message. That nothing comes could mean
+            // anything; that the last chunk comes and is older proves it.
+            if is_by_time && !begun && !is_at_last && heard_at.elapsed() > QUIET_AND_EMPTY {
+                timed(limit, channel.close(200, "bye".into())).await.map_err(words)?;
+                (channel, consumer) = consume(client, queue, word("last"), limit).await.map_err(words)?;
+                (is_at_last, heard_at) = (true, Instant::now());
             }
             if heard_at.elapsed() > SILENCE {
                 return Err(format!("the broker sent nothing for {} s", SILENCE.as_secs()));

@@ -54,9 +54,16 @@ impl RabbitTap {
             Problem::usage("--tap needs the bindings of the queue, which AMQP does not tell")
                 .next("name the management API with --management http://HOST:15672")
         })?;
+        let place = Place::parse(topic)?;
+        if !place.exchange.is_empty() {
+            return Err(Problem::usage(format!(
+                "{topic} is an exchange and a routing key, and only a queue can be watched"
+            ))
+            .next("give the queue that it is routed to with -t QUEUE"));
+        }
         Ok(RabbitTap {
             target,
-            queue: Place::parse(topic)?.key,
+            queue: place.key,
             url,
             watch,
         })
@@ -81,6 +88,9 @@ impl RabbitTap {
     /// What the tap must be bound to.
     async fn bindings(&self) -> Result<Vec<Bound>> {
         let vhost = encoded(&self.target.vhost);
+        // For an absent queue the list of its bindings is empty, as if nothing were bound to it.
+        self.get(&format!("/api/queues/{vhost}/{}", encoded(&self.queue)))
+            .await?;
         let all = self
             .get(&format!("/api/queues/{vhost}/{}/bindings", encoded(&self.queue)))
             .await?;

@@ -4,7 +4,7 @@ use super::{Place, Run, sink::Sink};
 use crate::broker;
 use crate::cli::{BrokerArgs, SettingArgs};
 use crate::command::resolve;
-use crate::connect::Connection;
+use crate::connect::{BrokerKind, Connection};
 use crate::model::{Coverage, Following, Problem, Record, Result, ScanPlan, Visit};
 use crate::query::{Hit, Journey, Neighbours, Stop};
 use std::collections::BTreeSet;
@@ -125,6 +125,14 @@ fn readers(connection: &Connection, topic: &str, hits: &[Hit], journey: &mut Jou
             journey
                 .unknown
                 .extend(known.unknown.iter().map(|why| format!("{topic}: {why}")));
+            // A broker that knows groups was asked and shows none: silence would look as if nobody had asked. Kafka leaves out,
+            // without a word, the groups that a user may not describe.
+            let knows_groups = connection.url.kind() != BrokerKind::RabbitMq;
+            if knows_groups && !hits.is_empty() && known.groups.is_empty() && known.unknown.is_empty() {
+                journey
+                    .notes
+                    .push(format!("{topic}: no group that this user may see reads it"));
+            }
             Some(known)
         }
         Err(problem) => {

@@ -88,6 +88,7 @@ pub(super) fn run(args: &QueryKeyArgs, ui: &Ui) -> Result<Outcome> {
     sink.end(summary)?;
     if let Some(problem) = place.problem {
         ui.problem(&problem);
+        ui.summary(&run.summary(found, problem.outcome, &coverage));
         return Ok(run.asked.outcome(problem.outcome));
     }
     for line in emit::coverage_lines(&args.topic, &place.report) {
@@ -195,6 +196,7 @@ impl Run<'_> {
             uncommitted: may_look_again.then(|| self.uncommitted(connection)).flatten(),
             by_key: self.wanted.exact_keys().is_some(),
             some_partitions: self.args.place.partitions.is_some(),
+            no_history: self.args.place.peek || self.args.place.tap,
         }
     }
 
