@@ -68,6 +68,18 @@ lock_dir() {
     done
 }
 
+# What `configure` gave a node stands in the place of its own settings; a name alone takes the setting away.
+overlaid() { # BROKER NODE <SETTINGS
+    local given=$BROKERS_DIR/$1/$2/given
+    [[ -s $given ]] || { cat; return; }
+    awk '
+        function name(line) { return index(line, "=") ? substr(line, 1, index(line, "=") - 1) : line }
+        NR == FNR { key = name($0); order[++n] = key; given[key] = index($0, "=") ? $0 : ""; next }
+        !(name($0) in given) { print; next }
+        { key = name($0); if (given[key] != "") print given[key]; given[key] = "" }
+        END { for (i = 1; i <= n; i++) if (given[order[i]] != "") print given[order[i]] }' "$given" -
+}
+
 # What several scripts build together in the cache is held by one of them at a time.
 HELD=
 hold() { # FILE SECONDS
