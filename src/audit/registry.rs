@@ -132,6 +132,18 @@ pub static RULES: [&Rule; 125] = [
     &cross::xm06_drift::RULE,
 ];
 
+/// The rules that are demonstrated: for each of them a test loses messages on a real broker with the value that the rule names, and
+/// none with the value that it asks for. `tests/proof` holds these tests, and that this list is exactly theirs.
+pub static DEMONSTRATED: [&str; 19] = [
+    "KP001", "KT001", "KT002", "KT004", "KC002", "KC003", "RQP001", "RQP002", "RQP003", "RQT001", "RQT005", "RQT007",
+    "RQT008", "RQT009", "RQC001", "RMB001", "RMB002", "RMB003", "RMB006",
+];
+
+/// Whether a test shows that this rule is right.
+pub fn is_demonstrated(rule: &Rule) -> bool {
+    DEMONSTRATED.contains(&rule.code)
+}
+
 /// The rule of this code or name, in any case.
 pub fn find(code_or_name: &str) -> Option<&'static Rule> {
     RULES

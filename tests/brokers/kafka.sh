@@ -202,7 +202,7 @@ kafka_prepare() { # kafka NODE…
         [[ $node != oidc ]] || continue
         dir=$BROKERS_DIR/kafka/$node
         mkdir -p "$dir"
-        (umask 077 && kafka_properties "$node" "$dir" >"$dir/node.properties")
+        (umask 077 && kafka_properties "$node" "$dir" | overlaid kafka "$node" >"$dir/node.properties")
         [[ ! -e $dir/formatted ]] || continue
         # Without the mark, data is what an interrupted format left.
         rm -rf "$dir/data"

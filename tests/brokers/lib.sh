@@ -49,10 +49,12 @@ need_configured() {
     for broker in "${ORDER[@]}"; do configured "$broker" || die 3 "$broker was not started: use up"; done
 }
 
-# --- the directory and its lock
-# The lock file lives in the directory that `down` removes, so a lock counts only while the path still names it.
-LOCK=
+# --- the directory and its locks
+# A script holds the brokers that it was asked for, so that one waits for nobody else's broker. Whoever is at work shares the
+# lock of the directory, which `down` needs for itself to remove it; so it counts only while the path still names it.
+LOCKS=()
 lock_dir() {
+    local fd broker
     [[ $BROKERS_DIR != *[[:space:]]* ]] || die 2 "$BROKERS_DIR: a path with white space cannot be used"
     while :; do
         (umask 077 && mkdir -p "$BROKERS_DIR") || die 3 "cannot create $BROKERS_DIR"
@@ -61,12 +63,21 @@ lock_dir() {
         [[ -e $BROKERS_DIR/.mqsafe-brokers || -z $(ls -A "$BROKERS_DIR") ]] ||
             die 2 "$BROKERS_DIR is not empty and not ours: set MQSAFE_BROKERS_DIR"
         : >>"$BROKERS_DIR/.mqsafe-brokers" || continue
-        exec {LOCK}<>"$BROKERS_DIR/.mqsafe-brokers" || continue
-        flock -w 600 "$LOCK" || die 3 "another script has held $BROKERS_DIR for 10 minutes"
-        [[ /dev/fd/$LOCK -ef $BROKERS_DIR/.mqsafe-brokers ]] && return
-        exec {LOCK}>&-
+        exec {fd}<>"$BROKERS_DIR/.mqsafe-brokers" || continue
+        flock -s -w 600 "$fd" || die 3 "another script has held $BROKERS_DIR for 10 minutes"
+        [[ /dev/fd/$fd -ef $BROKERS_DIR/.mqsafe-brokers ]] && break
+        exec {fd}>&-
     done
+    LOCKS=("$fd")
+    # In one order for all scripts, or two of them could wait for each other.
+    while read -r broker; do
+        exec {fd}>>"$BROKERS_DIR/.$broker.lock" || die 3 "cannot write to $BROKERS_DIR"
+        LOCKS+=("$fd")
+        flock -w 600 "$fd" || die 3 "another script has held $broker in $BROKERS_DIR for 10 minutes"
+    done < <(printf '%s\n' "${ORDER[@]}" | sort -u)
 }
+# Whether nobody else is at work in the directory, and nobody comes as long as this script runs.
+lock_alone() { flock -n "${LOCKS[0]}"; }
 
 # What several scripts build together in the cache is held by one of them at a time.
 HELD=
@@ -79,6 +90,18 @@ release() { exec {HELD}>&-; }
 # By renaming: a script that is killed leaves the old text or the new, never half of it.
 replace() { # FILE TEXT
     { printf %s "$2" >"$1.new" && mv "$1.new" "$1"; } || die 3 "cannot write $1"
+}
+
+# What `configure` gave a node stands in the place of its own settings; a name alone takes the setting away.
+overlaid() { # BROKER NODE <SETTINGS
+    local given=$BROKERS_DIR/$1/$2/given
+    [[ -s $given ]] || { cat; return; }
+    awk '
+        function name(line) { return index(line, "=") ? substr(line, 1, index(line, "=") - 1) : line }
+        NR == FNR { key = name($0); order[++n] = key; given[key] = index($0, "=") ? $0 : ""; next }
+        !(name($0) in given) { print; next }
+        { key = name($0); if (given[key] != "") print given[key]; given[key] = "" }
+        END { for (i = 1; i <= n; i++) if (given[order[i]] != "") print given[order[i]] }' "$given" -
 }
 
 # --- processes
@@ -123,11 +146,12 @@ await() { # SECONDS TEST…
 # A session of its own, so a Ctrl-C meant for the script does not reach the broker; the pid is recorded
 # before the process becomes the broker, so a killed script leaves nothing that `down` does not know.
 launch() { # BROKER NODE COMMAND…
-    local dir=$BROKERS_DIR/$1/$2
+    local dir=$BROKERS_DIR/$1/$2 fd
     say "starting $1 $2"
     rm -f "$dir/pid"
     (
-        exec {LOCK}>&- </dev/null >>"$dir/out.log" 2>&1
+        for fd in "${LOCKS[@]}"; do exec {fd}>&-; done
+        exec </dev/null >>"$dir/out.log" 2>&1
         cd "$dir" && read_proc "$BASHPID" && printf '%s %s\n' "$BASHPID" "$PSTART" >pid.new && mv pid.new pid &&
             exec setsid "${@:3}"
     ) &
@@ -207,7 +231,7 @@ listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 # --- start and wait
 start_nodes() { # BROKER NODE…: what is dead is started, what SIGSTOP holds goes on
-    local broker=$1 node dead=(); shift
+    local broker=$1 node dead=() preparing; shift
     for node in ${HELPERS[$broker]:-} "$@"; do
         node_state "$broker" "$node"
         case $STATE in
@@ -216,7 +240,10 @@ start_nodes() { # BROKER NODE…: what is dead is started, what SIGSTOP holds go
             *) dead+=("$node") ;;
         esac
     done
+    # Certificates and ports are made for all brokers.
+    exec {preparing}>>"$BROKERS_DIR/.preparing" && flock -w 600 "$preparing" || die 3 "another script has prepared a broker in $BROKERS_DIR for 10 minutes"
     call prepare "$broker" "${dead[@]}"
+    exec {preparing}>&-
     for node in "${dead[@]}"; do call launch "$broker" "$node"; done
 }
 

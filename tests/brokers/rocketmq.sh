@@ -112,7 +112,7 @@ rocketmq_prepare() { # rocketmq NODE…
         dir=$BROKERS_DIR/rocketmq/$node
         mkdir -p "$dir"
         rocketmq_tls "$dir"
-        rocketmq_conf "$node" "$dir" >"$dir/$node.conf"
+        rocketmq_conf "$node" "$dir" | overlaid rocketmq "$node" >"$dir/$node.conf"
     done
 }
 

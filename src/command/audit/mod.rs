@@ -8,7 +8,7 @@ mod live;
 use crate::audit::baseline::Baseline;
 use crate::audit::fact::Dialect;
 use crate::audit::live::{Observation, is_live};
-use crate::audit::registry::{self, RULES};
+use crate::audit::registry::{self, RULES, is_demonstrated};
 use crate::audit::rule::Rule;
 use crate::audit::stated::{Release, Stated};
 use crate::audit::{Before, Options, Report, Undecided, audit_with};
@@ -196,6 +196,10 @@ fn stated(args: &AuditArgs) -> Stated {
     stated
 }
 
+/// What `--explain` says of a rule that a test has shown to be right.
+const DEMONSTRATED: &str =
+    "\n# Proof\nDemonstrated: a test loses messages with the bad value on a real broker and none with the good one.\n";
+
 fn explain(code: &str, ui: &Ui) -> Result<Outcome> {
     let rule = registry::find(code).ok_or_else(|| {
         Problem::usage(format!("there is no rule `{code}`")).next("mqsafe audit --list-rules names them all")
@@ -204,7 +208,11 @@ fn explain(code: &str, ui: &Ui) -> Result<Outcome> {
     let mut text = format!("{} {}\n{}\n\n{}", rule.code, rule.name, rule.title, rule.explanation());
     let roles: Vec<&str> = rule.applies.iter().map(|r| r.name()).collect();
     text.push_str(&format!("\n# Judges\n{}\n", roles.join(", ")));
-    text.push_str(&format!("\n# Found in\n{}\n\n# Severity\n", evidence.join(", ")));
+    text.push_str(&format!("\n# Found in\n{}\n", evidence.join(", ")));
+    if is_demonstrated(rule) {
+        text.push_str(DEMONSTRATED);
+    }
+    text.push_str("\n# Severity\n");
     let names = std::iter::once(rule.code.to_owned()).chain(rule.variants.iter().map(|v| format!("{}/{v}", rule.code)));
     let profiles = built_in_profiles()?;
     for name in names {
@@ -223,7 +231,7 @@ fn list_rules(ui: &Ui) -> Result<Outcome> {
     let titles: Vec<&str> = ["rule", "name", "evidence"]
         .into_iter()
         .chain(BUILT_IN.iter().map(|(name, _)| *name))
-        .chain(["finds"])
+        .chain(["proof", "finds"])
         .collect();
     // One line for each rule, however narrow the terminal: names must stay whole to be searched for.
     let mut table = Table::new(&titles, usize::MAX);
@@ -233,11 +241,16 @@ fn list_rules(ui: &Ui) -> Result<Outcome> {
             [rule.code.to_owned(), rule.name.to_owned(), evidence(rule)]
                 .into_iter()
                 .chain(levels)
-                .chain([rule.title.to_owned()]),
+                .chain([proof(rule).to_owned(), rule.title.to_owned()]),
         );
     }
     ui.data(table.render().as_bytes())?;
     Ok(Outcome::Good)
+}
+
+/// Whether a test has shown that messages are lost as the rule says.
+fn proof(rule: &Rule) -> &'static str {
+    if is_demonstrated(rule) { "demonstrated" } else { "-" }
 }
 
 /// Where a rule finds what it judges.

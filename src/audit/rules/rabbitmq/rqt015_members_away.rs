@@ -36,7 +36,8 @@ fn check(judge: &mut Judge<'_>) {
     let unit = judge.unit;
     let topology = Topology::new(judge);
     for queue in unit.subjects_of(Layer::Queue) {
-        let (Some((_, all)), Some((fact, there))) = (int_of(judge, queue, MEMBERS), int_of(judge, queue, ONLINE)) else {
+        let (Some((_, all)), Some((fact, there))) = (int_of(judge, queue, MEMBERS), int_of(judge, queue, ONLINE))
+        else {
             continue;
         };
         if there >= all {
@@ -45,7 +46,7 @@ fn check(judge: &mut Judge<'_>) {
         let minority = there <= all / 2;
         let what = match topology.kind(unit, queue).0 {
             Kind::Stream => "stream",
-            Kind::Quorum | Kind::Classic => "quorum queue",
+            Kind::Quorum | Kind::Classic | Kind::Unknown => "quorum queue",
         };
         let at = judge.at_fact(fact).of(queue);
         judge.hit_as(

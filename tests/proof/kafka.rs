@@ -1,0 +1,481 @@
+//! The proofs on Kafka, with its own C client: writers and readers know nothing of this project.
+
+use crate::nodes::{Healed, eventually, fresh, script};
+use crate::proofs::{self, Of, Proof, SIDES, Side};
+use crate::support;
+use crate::verdict::{Ran, Shown, series};
+use crate::worker::{Job, Worker};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How many messages are written at a time.
+const FEW: usize = 20;
+/// A producer that asks for all that there is to ask for.
+const SAFE_PRODUCER: &str = "bootstrap.servers={bootstrap}\nacks=all\nmessage.timeout.ms=120000\nlinger.ms=0\n";
+
+#[test]
+fn the_rules_of_kafka_are_right() {
+    let Some(bootstrap) = support::kafka("proof::the_rules_of_kafka_are_right") else {
+        return;
+    };
+    let _healed = Healed("kafka");
+    let cluster = Cluster::new(&bootstrap);
+    series(Of::Kafka, || {
+        cluster.await_whole();
+        let mut all = cluster.consumers();
+        all.extend(cluster.leader_dies_before_its_followers_have_it());
+        all.extend(cluster.followers_go_and_the_disk_of_the_leader_is_wiped());
+        all
+    });
+}
+
+struct Cluster {
+    bootstrap: String,
+    admin: AdminClient<DefaultClientContext>,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// One side of a proof: its topic, and who writes there.
+struct Line {
+    proof: &'static Proof,
+    side: Side,
+    text: String,
+    topic: String,
+    writer: Writer,
+}
+
+/// Replicas and settings of a topic, as the manifest declares them.
+struct Declared {
+    replicas: usize,
+    settings: Vec<(String, String)>,
+}
+
+impl Declared {
+    fn read(manifest: &str) -> Declared {
+        let document: serde_json::Value = serde_yaml::from_str(manifest).unwrap();
+        let spec = &document["spec"];
+        let setting = |(name, value): (&String, &serde_json::Value)| (name.clone(), value.to_string());
+        Declared {
+            replicas: spec["replicas"].as_u64().unwrap() as usize,
+            settings: spec["config"].as_object().unwrap().iter().map(setting).collect(),
+        }
+    }
+}
+
+impl Cluster {
+    fn new(bootstrap: &str) -> Cluster {
+        Cluster {
+            bootstrap: bootstrap.to_owned(),
+            admin: ClientConfig::new()
+                .set("bootstrap.servers", bootstrap)
+                .create()
+                .unwrap(),
+            runtime: tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .build()
+                .unwrap(),
+        }
+    }
+
+    fn client(&self, text: &str) -> String {
+        text.replace("{bootstrap}", &self.bootstrap)
+    }
+
+    /// Leader and replicas in sync of the only partition.
+    fn state(&self, topic: &str) -> Option<(i32, BTreeSet<i32>)> {
+        let metadata = self.admin.inner().fetch_metadata(None, Duration::from_secs(5)).ok()?;
+        let topic = metadata.topics().iter().find(|t| t.name() == topic)?;
+        let partition = topic.partitions().first()?;
+        Some((partition.leader(), partition.isr().iter().copied().collect()))
+    }
+
+    fn await_leader(&self, topic: &str, among: &[i32]) {
+        eventually(&format!("{topic} is led by one of {among:?}"), || {
+            self.state(topic).is_some_and(|(leader, _)| among.contains(&leader))
+        });
+    }
+
+    fn await_in_sync(&self, topic: &str, nodes: &[i32]) {
+        let wanted: BTreeSet<i32> = nodes.iter().copied().collect();
+        eventually(&format!("{nodes:?} are in sync of {topic}"), || {
+            self.state(topic).is_some_and(|(_, isr)| isr == wanted)
+        });
+    }
+
+    /// Every replica of every topic is in sync.
+    fn await_whole(&self) {
+        eventually("every replica is in sync", || {
+            let Ok(metadata) = self.admin.inner().fetch_metadata(None, Duration::from_secs(5)) else {
+                return false;
+            };
+            let partitions = metadata.topics().iter().flat_map(|t| t.partitions());
+            metadata.brokers().len() == 3
+                && partitions
+                    .map(|p| (p.isr().len(), p.replicas().len()))
+                    .all(|(isr, replicas)| isr == replicas)
+        });
+    }
+
+    /// A topic of one partition on these nodes, the first of which leads it.
+    fn make(&self, nodes: &[i32], settings: &[(String, String)]) -> String {
+        let name = fresh("proof");
+        let place = [nodes];
+        let mut topic = NewTopic::new(&name, 1, TopicReplication::Variable(&place));
+        for (name, value) in settings {
+            topic = topic.set(name, value);
+        }
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let made = self.runtime.block_on(self.admin.create_topics([&topic], &options));
+        made.unwrap().into_iter().for_each(|t| drop(t.unwrap()));
+        self.await_in_sync(&name, nodes);
+        self.await_leader(&name, &nodes[..1]);
+        name
+    }
+
+    fn delete(&self, lines: &[Line]) {
+        let names: Vec<&str> = lines.iter().map(|l| l.topic.as_str()).collect();
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        // What is left over disturbs nobody.
+        let _ = self.runtime.block_on(self.admin.delete_topics(&names, &options));
+    }
+
+    /// Both sides of a proof whose line is the producer's.
+    fn producers(&self, name: &str, nodes: &[i32]) -> [Line; 2] {
+        let proof = proofs::of(name);
+        SIDES.map(|side| {
+            let text = self.client(&proof.text(side));
+            Line {
+                proof,
+                side,
+                topic: self.make(nodes, &[]),
+                writer: Writer::new(&text),
+                text,
+            }
+        })
+    }
+
+    /// Both sides of a proof whose line is the topic's.
+    fn topics(&self, name: &str) -> [Line; 2] {
+        let proof = proofs::of(name);
+        SIDES.map(|side| {
+            let text = proof.text(side);
+            let declared = Declared::read(&text);
+            Line {
+                proof,
+                side,
+                topic: self.make(&[1, 2, 3][..declared.replicas], &declared.settings),
+                writer: Writer::new(&self.client(SAFE_PRODUCER)),
+                text,
+            }
+        })
+    }
+
+    /// What a reader of committed messages gets of a topic that has a leader. It may take the place of the leader's
+    /// election some time; a topic that has none for a minute can be read by nobody.
+    fn read(&self, topic: &str) -> BTreeSet<String> {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", &self.bootstrap)
+            .set("group.id", fresh("reader"))
+            .set("enable.auto.commit", "false")
+            .create()
+            .unwrap();
+        let mut end = -1;
+        eventually(&format!("{topic} tells where it ends"), || {
+            let marks = consumer.fetch_watermarks(topic, 0, Duration::from_secs(5));
+            marks.inspect(|(_, high)| end = *high).is_ok()
+        });
+        let mut place = TopicPartitionList::new();
+        place.add_partition_offset(topic, 0, Offset::Beginning).unwrap();
+        consumer.assign(&place).unwrap();
+        let (mut found, mut next) = (BTreeSet::new(), 0);
+        let start = Instant::now();
+        while next < end {
+            assert!(start.elapsed() < PATIENCE, "{topic} is read to {next} of {end}");
+            match consumer.poll(Duration::from_millis(200)) {
+                Some(Ok(message)) => {
+                    next = message.offset() + 1;
+                    found.insert(String::from_utf8_lossy(message.payload().unwrap()).into_owned());
+                }
+                Some(Err(_)) | None => {}
+            }
+        }
+        found
+    }
+
+    fn shown(&self, lines: &[Line]) -> Vec<Shown> {
+        let ran = |line: &Line| Ran {
+            text: line.text.clone(),
+            told: line.writer.told(),
+            found: self.read(&line.topic),
+        };
+        let pairs = lines.chunks(2).map(|pair| {
+            assert_eq!([pair[0].side, pair[1].side], SIDES);
+            Shown {
+                proof: pair[0].proof,
+                bad: ran(&pair[0]),
+                good: ran(&pair[1]),
+            }
+        });
+        pairs.collect()
+    }
+
+    /// `acks`, and an election of a replica that is behind.
+    fn leader_dies_before_its_followers_have_it(&self) -> Vec<Shown> {
+        let mut lines = Vec::new();
+        lines.extend(self.producers("KP001 acks=1", &[1, 3, 2]));
+        lines.extend(self.producers("KP001 acks=0", &[1, 3, 2]));
+        lines.extend(self.topics("KT004"));
+        let (acks, unclean) = lines.split_at(4);
+        lines.iter().for_each(|l| l.writer.write(&l.topic, "before", FEW));
+        lines.iter().for_each(|l| l.writer.await_told(FEW));
+
+        script("down", &["kafka", "2"]);
+        acks.iter().for_each(|l| self.await_in_sync(&l.topic, &[1, 3]));
+        unclean.iter().for_each(|l| self.await_in_sync(&l.topic, &[1]));
+        unclean.iter().for_each(|l| l.writer.write(&l.topic, "alone", FEW));
+        unclean.iter().for_each(|l| l.writer.await_told(2 * FEW));
+        script("stop", &["kafka", "3"]);
+        // The fetch that waited at the leader (replica.fetch.wait.max.ms, 500 ms) must be answered empty before anything is
+        // written: a stopped follower still finds in its socket what came as an answer.
+        std::thread::sleep(Duration::from_millis(1500));
+        acks.iter().for_each(|l| l.writer.write(&l.topic, "held", FEW));
+        acks.iter()
+            .filter(|l| l.side == Side::Bad)
+            .for_each(|l| l.writer.await_told(2 * FEW));
+        script("kill", &["kafka", "1"]);
+        script("cont", &["kafka", "3"]);
+        script("up", &["kafka", "2"]);
+
+        acks.iter().for_each(|l| self.await_leader(&l.topic, &[2, 3]));
+        unclean
+            .iter()
+            .filter(|l| l.side == Side::Bad)
+            .for_each(|l| self.await_leader(&l.topic, &[2]));
+        script("up", &["kafka", "1"]);
+        // Whoever was told nothing has kept its messages and goes on trying.
+        lines.iter().for_each(|l| l.writer.await_told(2 * FEW));
+        self.await_whole();
+        let shown = self.shown(&lines);
+        self.delete(&lines);
+        shown
+    }
+
+    /// Copies, and how many of them must be in sync.
+    fn followers_go_and_the_disk_of_the_leader_is_wiped(&self) -> Vec<Shown> {
+        let mut lines = Vec::new();
+        lines.extend(self.topics("KT001"));
+        lines.extend(self.topics("KT002"));
+        let (copies, in_sync) = lines.split_at(2);
+        lines.iter().for_each(|l| l.writer.write(&l.topic, "before", FEW));
+        lines.iter().for_each(|l| l.writer.await_told(FEW));
+
+        // One after the other, as when a cluster is restarted node by node: each hands over before it ends.
+        script("down", &["kafka", "3"]);
+        script("down", &["kafka", "2"]);
+        in_sync.iter().for_each(|l| self.await_in_sync(&l.topic, &[1]));
+        in_sync.iter().for_each(|l| l.writer.write(&l.topic, "alone", FEW));
+        in_sync
+            .iter()
+            .filter(|l| l.side == Side::Bad)
+            .for_each(|l| l.writer.await_told(2 * FEW));
+        script("wipe", &["kafka", "1"]);
+        // Not together with the empty one, whose voice as a controller would count.
+        script("up", &["kafka", "2", "3"]);
+        script("up", &["kafka", "1"]);
+        in_sync.iter().for_each(|l| l.writer.await_told(2 * FEW));
+        copies.iter().for_each(|l| self.await_leader(&l.topic, &[1, 2, 3]));
+        self.await_whole();
+        let shown = self.shown(&lines);
+        self.delete(&lines);
+        shown
+    }
+
+    /// Where a consumer begins, and when it commits.
+    fn consumers(&self) -> Vec<Shown> {
+        let working = proofs::of("KC003");
+        let mut lines = Vec::new();
+        for proof in [proofs::of("KC002"), working] {
+            lines.extend(SIDES.map(|side| Line {
+                proof,
+                side,
+                text: self.client(&proof.text(side)),
+                topic: self.make(&[1, 2, 3], &[]),
+                writer: Writer::new(&self.client(SAFE_PRODUCER)),
+            }));
+        }
+        let (skipping, killed) = lines.split_at(2);
+        skipping.iter().for_each(|l| l.writer.write(&l.topic, "before", FEW));
+        for line in killed {
+            line.writer.write(&line.topic, "before", FEW);
+            line.writer.send(&line.topic, "work-slow");
+            line.writer.write(&line.topic, "later", FEW);
+        }
+        skipping.iter().for_each(|l| l.writer.await_told(FEW));
+        killed.iter().for_each(|l| l.writer.await_told(2 * FEW + 1));
+
+        let mut workers: Vec<Worker> = killed
+            .iter()
+            .map(|l| Worker::start("kafka", &l.text, &l.topic))
+            .collect();
+        let found: Vec<BTreeSet<String>> = skipping.iter().map(|l| self.group_reads(l)).collect();
+        workers.iter().for_each(Worker::await_slow);
+        // What the client commits by itself (every 200 ms) it has committed by then.
+        std::thread::sleep(Duration::from_millis(1500));
+        workers.iter_mut().for_each(Worker::kill);
+        workers.iter_mut().for_each(Worker::succeed);
+        let last = format!("later-{}", FEW - 1);
+        eventually("the successors are done", || {
+            workers.iter().all(|w| w.done().contains(&last))
+        });
+
+        let ran = |line: &Line, found: &BTreeSet<String>| Ran {
+            text: line.text.clone(),
+            told: line.writer.told(),
+            found: found.clone(),
+        };
+        let shown = vec![
+            Shown {
+                proof: skipping[0].proof,
+                bad: ran(&skipping[0], &found[0]),
+                good: ran(&skipping[1], &found[1]),
+            },
+            Shown {
+                proof: working,
+                bad: ran(&killed[0], &workers[0].done()),
+                good: ran(&killed[1], &workers[1].done()),
+            },
+        ];
+        self.delete(&lines);
+        shown
+    }
+
+    /// What a group gets that subscribes when something is there already, until it has what was written after it came.
+    fn group_reads(&self, line: &Line) -> BTreeSet<String> {
+        let consumer = subscribed(&line.text, &line.topic);
+        let mut found = BTreeSet::new();
+        let start = Instant::now();
+        let mut written = false;
+        while !(written && found.contains("after-0")) {
+            assert!(start.elapsed() < PATIENCE, "{}: the group gets nothing", line.topic);
+            match consumer.poll(Duration::from_millis(100)) {
+                Some(Ok(message)) => {
+                    found.insert(String::from_utf8_lossy(message.payload().unwrap()).into_owned());
+                }
+                Some(Err(_)) | None => {}
+            }
+            // It has its place when it says where it stands.
+            let standing = consumer.position().unwrap();
+            let stands = standing
+                .elements()
+                .iter()
+                .any(|e| matches!(e.offset(), Offset::Offset(_)));
+            if !written && (stands || start.elapsed() > Duration::from_secs(5) && assigned(&consumer)) {
+                line.writer.write(&line.topic, "after", 1);
+                written = true;
+            }
+        }
+        found
+    }
+}
+
+fn assigned(consumer: &BaseConsumer) -> bool {
+    consumer.assignment().is_ok_and(|a| a.count() > 0)
+}
+
+/// A consumer with exactly this configuration. Its group is named after the topic too, so that both sides can run at once.
+fn subscribed(text: &str, topic: &str) -> BaseConsumer {
+    let mut config = configured(text);
+    let group = format!("{}-{topic}", config.get("group.id").unwrap());
+    let consumer: BaseConsumer = config.set("group.id", group).create().unwrap();
+    consumer.subscribe(&[topic]).unwrap();
+    consumer
+}
+
+/// Every line of a properties file, handed to the client.
+fn configured(text: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    for line in text.lines() {
+        let (name, value) = line.split_once('=').unwrap();
+        config.set(name, value);
+    }
+    config
+}
+
+/// What the worker does: it takes a message, works on it, and says that it is done with it.
+pub(crate) fn consume(job: &Job) {
+    let consumer = subscribed(&job.text(), &job.place);
+    loop {
+        match consumer.poll(Duration::from_millis(200)) {
+            Some(Ok(message)) => {
+                job.work(&String::from_utf8_lossy(message.payload().unwrap()));
+                // Refused where the client has stored it by itself, before the work.
+                let _ = consumer.store_offset_from_message(&message);
+            }
+            Some(Err(_)) | None => {}
+        }
+    }
+}
+
+/// A producer, and what it was told of.
+struct Writer {
+    producer: ThreadedProducer<Reports>,
+    told: Arc<Mutex<BTreeSet<String>>>,
+}
+
+struct Reports(Arc<Mutex<BTreeSet<String>>>);
+
+impl ClientContext for Reports {}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = Box<String>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, id: Box<String>) {
+        if result.is_ok() {
+            self.0.lock().unwrap().insert(*id);
+        }
+    }
+}
+
+impl Writer {
+    fn new(text: &str) -> Writer {
+        let told = Arc::new(Mutex::new(BTreeSet::new()));
+        let producer = configured(text).create_with_context(Reports(told.clone())).unwrap();
+        Writer { producer, told }
+    }
+
+    fn send(&self, topic: &str, id: &str) {
+        let record = BaseRecord::with_opaque_to(topic, Box::new(id.to_owned()))
+            .partition(0)
+            .key("k")
+            .payload(id);
+        assert!(self.producer.send(record).is_ok());
+    }
+
+    fn write(&self, topic: &str, about: &str, count: usize) {
+        (0..count).for_each(|n| self.send(topic, &format!("{about}-{n}")));
+    }
+
+    fn told(&self) -> BTreeSet<String> {
+        self.told.lock().unwrap().clone()
+    }
+
+    #[track_caller]
+    fn await_told(&self, count: usize) {
+        eventually("the producer is told of its messages", || self.told().len() >= count);
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.producer
+            .purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
+    }
+}

@@ -1,0 +1,63 @@
+//! The nodes of the brokers, steered by the scripts of `tests/brokers`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A script of `tests/brokers`, run to its end.
+#[track_caller]
+pub(crate) fn script(name: &str, arguments: &[&str]) {
+    script_with(name, arguments, "");
+}
+
+/// The same with something on its stdin.
+#[track_caller]
+pub(crate) fn script_with(name: &str, arguments: &[&str], input: &str) {
+    let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/brokers").join(name);
+    let start = Instant::now();
+    let mut child = Command::new(path)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A script that reads nothing may be gone already.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let done = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{name} {arguments:?}: {said}");
+    println!("{name} {}: {:.1?}", arguments.join(" "), start.elapsed());
+}
+
+/// Waits until something is so.
+#[track_caller]
+pub(crate) fn eventually(what: &str, mut so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !so() {
+        assert!(start.elapsed() < Duration::from_secs(180), "never: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Puts a broker right when a test ends, also in the middle: what is dead is started, what is held goes on.
+pub(crate) struct Healed(pub(crate) &'static str);
+
+impl Drop for Healed {
+    fn drop(&mut self) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/brokers/up");
+        let quiet = || Stdio::null();
+        let _ = Command::new(path)
+            .arg(self.0)
+            .stdin(quiet())
+            .stdout(quiet())
+            .stderr(quiet())
+            .status();
+    }
+}
+
+/// A name that nothing has.
+pub(crate) fn fresh(about: &str) -> String {
+    format!("{about}-{:08x}", rand::random::<u32>())
+}

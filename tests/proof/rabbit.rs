@@ -1,0 +1,444 @@
+//! The proofs on RabbitMQ, each side in a virtual host of its own, so that both have the same names.
+//!
+//! Topologies are imported as they are. What an application's file says goes where Spring AMQP puts it: into the fields of the
+//! protocol.
+
+use crate::nodes::{Healed, fresh, script};
+use crate::proofs::{self, Of, Proof, SIDES, SOUND_QUEUE, Side};
+use crate::support;
+use crate::verdict::{Ran, Shown, series};
+use crate::worker::{Job, Worker};
+use futures_util::StreamExt;
+use lapin::options::{
+    BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, BasicQosOptions, BasicRejectOptions,
+    ConfirmSelectOptions,
+};
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::Duration;
+
+const FEW: usize = 20;
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[test]
+fn the_rules_of_rabbitmq_are_right() {
+    let Some(broker) = Broker::of("proof::the_rules_of_rabbitmq_are_right") else {
+        return;
+    };
+    let _healed = Healed("rabbitmq");
+    series(Of::Rabbit, || {
+        let mut all = vec![
+            broker.overflow(),
+            broker.expiry(),
+            broker.vanishing(),
+            broker.rejected(),
+            broker.unroutable(),
+            broker.killed_consumer(),
+        ];
+        all.extend(broker.killed());
+        all
+    });
+}
+
+struct Broker {
+    amqp: String,
+    management: String,
+    user: String,
+    password: String,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// One side of a proof: a virtual host with its topology, and what became of the messages.
+struct Line {
+    proof: &'static Proof,
+    text: String,
+    vhost: String,
+    publishing: Publishing,
+    told: BTreeSet<String>,
+}
+
+/// How an application publishes.
+#[derive(Debug, Clone, Copy)]
+struct Publishing {
+    confirms: bool,
+    mandatory: bool,
+    persistent: bool,
+}
+
+const SOUND: Publishing = Publishing {
+    confirms: true,
+    mandatory: true,
+    persistent: true,
+};
+
+/// The value of a property.
+fn property<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+}
+
+impl Publishing {
+    /// As Spring Boot's `RabbitTemplate` and Spring Cloud Stream's binder do it.
+    fn of(text: &str) -> Publishing {
+        let mode = "spring.cloud.stream.rabbit.bindings.orders-out-0.producer.delivery-mode";
+        Publishing {
+            confirms: property(text, "spring.rabbitmq.publisher-confirm-type") == Some("correlated"),
+            mandatory: property(text, "spring.rabbitmq.template.mandatory") == Some("true"),
+            persistent: property(text, mode) != Some("NON_PERSISTENT"),
+        }
+    }
+}
+
+impl Broker {
+    fn of(test: &str) -> Option<Broker> {
+        Some(Broker {
+            amqp: support::address(test, "RABBITMQ_AMQP")?,
+            management: support::address(test, "RABBITMQ_MANAGEMENT")?,
+            user: support::address(test, "RABBITMQ_USER")?,
+            password: support::address(test, "RABBITMQ_PASSWORD")?,
+            runtime: tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .unwrap(),
+        })
+    }
+
+    #[track_caller]
+    fn http(&self, method: &str, path: &str, body: &str) {
+        let mut curl = Command::new("curl");
+        curl.args(["-s", "-m", "60", "-w", "\n%{http_code}", "-X", method]);
+        curl.args(["-u", &format!("{}:{}", self.user, self.password)]);
+        curl.args(["-H", "content-type: application/json", "-d", body]);
+        let out = curl.arg(format!("{}/api/{path}", self.management)).output().unwrap();
+        let text = String::from_utf8(out.stdout).unwrap();
+        let (answer, status) = text.rsplit_once('\n').unwrap();
+        assert!(status.starts_with("20"), "{method} {path}: {status} {answer}");
+    }
+
+    /// A virtual host with exactly this topology.
+    fn host(&self, definitions: &str) -> String {
+        let name = fresh("proof");
+        self.http("PUT", &format!("vhosts/{name}"), "{}");
+        let all = json!({"configure": ".*", "write": ".*", "read": ".*"}).to_string();
+        self.http("PUT", &format!("permissions/{name}/{}", self.user), &all);
+        self.http("POST", &format!("definitions/{name}"), definitions);
+        name
+    }
+
+    /// Both sides of a proof. The line is in the topology, or in how the application publishes and consumes.
+    fn lines(&self, name: &str) -> [Line; 2] {
+        let proof = proofs::of(name);
+        SIDES.map(|side| self.line(proof, side))
+    }
+
+    fn line(&self, proof: &'static Proof, side: Side) -> Line {
+        let text = proof.text(side);
+        let topology = proof.file == "definitions.json";
+        Line {
+            proof,
+            vhost: self.host(if topology { &text } else { SOUND_QUEUE }),
+            publishing: if topology { SOUND } else { Publishing::of(&text) },
+            text,
+            told: BTreeSet::new(),
+        }
+    }
+
+    fn open(&self, line: &Line) -> (Connection, Channel) {
+        self.runtime.block_on(open(&self.address(&line.vhost)))
+    }
+
+    fn address(&self, vhost: &str) -> String {
+        format!("amqp://{}:{}@{}/{vhost}", self.user, self.password, self.amqp)
+    }
+
+    /// Publishes one after the other on a connection of its own, and notes what the publisher may call safe.
+    fn publish(&self, line: &mut Line, key: &str, ids: &[String]) {
+        let (connection, channel) = self.open(line);
+        let publishing = line.publishing;
+        let told = self.runtime.block_on(async {
+            if publishing.confirms {
+                channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+            }
+            let mut told = Vec::new();
+            for id in ids {
+                if publish(&channel, key, id, publishing).await {
+                    told.push(id.clone());
+                }
+            }
+            told
+        });
+        line.told.extend(told);
+        self.close(connection);
+    }
+
+    fn close(&self, connection: Connection) {
+        self.runtime
+            .block_on(async { connection.close(200, "done".into()).await.unwrap() });
+    }
+
+    /// Takes everything out of the queue and of the place for dead letters, until there is nothing for a second.
+    fn drain(&self, line: &Line) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        let mut empty = 0;
+        while empty < 5 {
+            let before = found.len();
+            for queue in ["orders", "parked"] {
+                // A queue that is not there closes the channel: each has one of its own.
+                let (connection, channel) = self.open(line);
+                found.extend(self.runtime.block_on(take(&channel, queue)));
+                self.close(connection);
+            }
+            empty = if found.len() == before { empty + 1 } else { 0 };
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        found
+    }
+
+    /// What both sides came to; the virtual hosts are gone afterwards.
+    fn shown(&self, lines: [Line; 2], found: [BTreeSet<String>; 2]) -> Shown {
+        let proof = lines[0].proof;
+        let mut sides = lines.into_iter().zip(found).map(|(line, found)| {
+            self.http("DELETE", &format!("vhosts/{}", line.vhost), "");
+            Ran {
+                text: line.text,
+                told: line.told,
+                found,
+            }
+        });
+        let (bad, good) = (sides.next().unwrap(), sides.next().unwrap());
+        Shown { proof, bad, good }
+    }
+
+    fn overflow(&self) -> Shown {
+        let mut lines = self.lines("RQT005");
+        let found = each(&mut lines, |line| {
+            let all = some("m", 3 * FEW);
+            let mut found = BTreeSet::new();
+            // Who is refused keeps its messages and tries again, and the consumer takes what is there in between.
+            for _ in 0..5 {
+                let left: Vec<String> = all.iter().filter(|id| !line.told.contains(*id)).cloned().collect();
+                self.publish(line, "new", &left);
+                found.extend(self.drain(line));
+            }
+            found
+        });
+        self.shown(lines, found)
+    }
+
+    fn expiry(&self) -> Shown {
+        let mut lines = self.lines("RQT007");
+        each(&mut lines, |line| self.publish(line, "new", &some("m", FEW)));
+        std::thread::sleep(Duration::from_millis(1000));
+        let found = each(&mut lines, |line| self.drain(line));
+        self.shown(lines, found)
+    }
+
+    fn vanishing(&self) -> Shown {
+        let mut lines = self.lines("RQT008");
+        let found = each(&mut lines, |line| {
+            self.publish(line, "new", &some("m", FEW));
+            let (connection, channel) = self.open(line);
+            self.runtime.block_on(async {
+                channel.basic_qos(1, BasicQosOptions::default()).await.unwrap();
+                let mut consumer = consume_from(&channel, false).await;
+                let first = tokio::time::timeout(PATIENCE, consumer.next()).await.unwrap();
+                assert!(first.is_some_and(|first| first.is_ok()));
+            });
+            self.close(connection);
+            self.drain(line)
+        });
+        self.shown(lines, found)
+    }
+
+    fn rejected(&self) -> Shown {
+        let mut lines = self.lines("RQT009");
+        let found = each(&mut lines, |line| {
+            self.publish(line, "new", &[some("easy", FEW), some("hard", FEW)].concat());
+            let (connection, channel) = self.open(line);
+            let mut done = self.runtime.block_on(async {
+                let mut consumer = consume_from(&channel, false).await;
+                let mut done = BTreeSet::new();
+                for _ in 0..2 * FEW {
+                    let delivery = tokio::time::timeout(PATIENCE, consumer.next())
+                        .await
+                        .unwrap()
+                        .unwrap()
+                        .unwrap();
+                    let id = String::from_utf8_lossy(&delivery.data).into_owned();
+                    if id.starts_with("hard") {
+                        delivery.reject(BasicRejectOptions { requeue: false }).await.unwrap();
+                    } else {
+                        delivery.ack(BasicAckOptions::default()).await.unwrap();
+                        done.insert(id);
+                    }
+                }
+                done
+            });
+            self.close(connection);
+            done.extend(self.drain(line));
+            done
+        });
+        self.shown(lines, found)
+    }
+
+    fn unroutable(&self) -> Shown {
+        let mut lines = self.lines("RQP002");
+        let found = each(&mut lines, |line| {
+            let all = some("m", FEW);
+            self.publish(line, "nwe", &all);
+            // Who was told that it routes nowhere puts that right; who was told of success has nothing left to send.
+            let left: Vec<String> = all.iter().filter(|id| !line.told.contains(*id)).cloned().collect();
+            self.publish(line, "new", &left);
+            self.drain(line)
+        });
+        self.shown(lines, found)
+    }
+
+    fn killed_consumer(&self) -> Shown {
+        let mut lines = self.lines("RQC001");
+        each(&mut lines, |line| {
+            let all = [some("before", 3), vec!["work-slow".to_owned()], some("later", FEW)].concat();
+            line.publishing = SOUND;
+            self.publish(line, "new", &all);
+        });
+        let mut workers = each(&mut lines, |line| {
+            Worker::start("rabbit", &line.text, &self.address(&line.vhost))
+        });
+        workers.iter().for_each(Worker::await_slow);
+        // Time for what is on its way to the consumer.
+        std::thread::sleep(Duration::from_millis(500));
+        workers.iter_mut().for_each(Worker::kill);
+        let mut found = each(&mut lines, |line| self.drain(line));
+        found
+            .iter_mut()
+            .zip(&workers)
+            .for_each(|(found, worker)| found.extend(worker.done()));
+        self.shown(lines, found)
+    }
+
+    /// Everything that a broker may forget when it is killed, in one kill.
+    fn killed(&self) -> Vec<Shown> {
+        let mut all: Vec<[Line; 2]> = ["RQT001", "RQP003", "RQP001"]
+            .into_iter()
+            .map(|name| self.lines(name))
+            .collect();
+        for lines in &mut all[..2] {
+            each(lines, |line| self.publish(line, "new", &some("m", FEW)));
+        }
+        let ids = some("m", FEW);
+        let opened = each(&mut all[2], |line| {
+            let (connection, channel) = self.open(line);
+            if line.publishing.confirms {
+                let options = ConfirmSelectOptions::default();
+                self.runtime
+                    .block_on(async { channel.confirm_select(options).await.unwrap() });
+            }
+            (connection, channel)
+        });
+        script("stop", &["rabbitmq"]);
+        for (line, (_, channel)) in all[2].iter_mut().zip(&opened) {
+            let publishing = line.publishing;
+            for id in &ids {
+                let wait = Duration::from_millis(100);
+                let told = self.runtime.block_on(async {
+                    let answer = tokio::time::timeout(wait, publish(channel, "new", id, publishing)).await;
+                    // A confirm that does not come is no confirm.
+                    answer.unwrap_or(false)
+                });
+                if told {
+                    line.told.insert(id.clone());
+                }
+            }
+        }
+        // The client has written everything; it waits in the socket of the broker.
+        std::thread::sleep(Duration::from_millis(500));
+        script("kill", &["rabbitmq"]);
+        script("up", &["rabbitmq"]);
+        drop(opened);
+        for line in &mut all[2] {
+            let left: Vec<String> = ids.iter().filter(|id| !line.told.contains(*id)).cloned().collect();
+            self.publish(line, "new", &left);
+        }
+        let shown = all.into_iter().map(|mut lines| {
+            let found = each(&mut lines, |line| self.drain(line));
+            self.shown(lines, found)
+        });
+        shown.collect()
+    }
+}
+
+/// The same for both sides.
+fn each<T>(lines: &mut [Line; 2], mut run: impl FnMut(&mut Line) -> T) -> [T; 2] {
+    lines.each_mut().map(&mut run)
+}
+
+fn some(about: &str, count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("{about}-{n}")).collect()
+}
+
+async fn open(address: &str) -> (Connection, Channel) {
+    let connection = Connection::connect(address, ConnectionProperties::default())
+        .await
+        .unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    (connection, channel)
+}
+
+/// Whether the publisher may call the message safe: without confirms it may when it is written, for it hears no more.
+async fn publish(channel: &Channel, key: &str, id: &str, how: Publishing) -> bool {
+    let options = BasicPublishOptions {
+        mandatory: how.mandatory,
+        ..BasicPublishOptions::default()
+    };
+    let properties = BasicProperties::default().with_delivery_mode(if how.persistent { 2 } else { 1 });
+    let sent = channel
+        .basic_publish("orders".into(), key.into(), options, id.as_bytes(), properties)
+        .await;
+    let Ok(confirm) = sent else { return false };
+    match confirm.await {
+        Ok(Confirmation::Ack(None)) => true,
+        Ok(Confirmation::NotRequested) => !how.confirms,
+        Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(_)) | Err(_) => false,
+    }
+}
+
+async fn consume_from(channel: &Channel, no_ack: bool) -> lapin::Consumer {
+    let options = BasicConsumeOptions {
+        no_ack,
+        ..BasicConsumeOptions::default()
+    };
+    channel
+        .basic_consume("orders".into(), "".into(), options, FieldTable::default())
+        .await
+        .unwrap()
+}
+
+/// Everything that is ready in a queue; nothing where there is no such queue.
+async fn take(channel: &Channel, queue: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    while let Ok(Some(message)) = channel.basic_get(queue.into(), BasicGetOptions { no_ack: true }).await {
+        found.insert(String::from_utf8_lossy(&message.delivery.data).into_owned());
+    }
+    found
+}
+
+/// What the worker does, with the acknowledgement that its configuration says.
+pub(crate) fn consume(job: &Job) {
+    let automatic = property(&job.text(), "spring.rabbitmq.listener.simple.acknowledge-mode") == Some("none");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let (_connection, channel) = runtime.block_on(open(&job.place));
+    let mut consumer = runtime.block_on(consume_from(&channel, automatic));
+    while let Some(Ok(delivery)) = runtime.block_on(consumer.next()) {
+        job.work(&String::from_utf8_lossy(&delivery.data));
+        if !automatic {
+            runtime.block_on(async { delivery.ack(BasicAckOptions::default()).await.unwrap() });
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! The proofs on RocketMQ. Its configuration is a file, and the file that `audit` judges is the one that the broker was started with.
+
+use crate::nodes::{Healed, eventually, fresh, script, script_with};
+use crate::proofs::{self, Of};
+use crate::support;
+use crate::verdict::{Ran, Shown, series};
+use crate::wire::Wire;
+use std::collections::BTreeSet;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+const FEW: usize = 20;
+/// A master that waits for no slave; the rest is the line that differs.
+const ALONE: &str = "brokerRole=ASYNC_MASTER\ninSyncReplicas\n";
+
+#[test]
+fn the_rules_of_rocketmq_are_right() {
+    let test = "proof::the_rules_of_rocketmq_are_right";
+    let (Some(master), Some(slave), Some(out)) = (
+        support::address(test, "ROCKETMQ_MASTER"),
+        support::address(test, "ROCKETMQ_SLAVE"),
+        support::address(test, "ROCKETMQ_OUT_MASTER"),
+    ) else {
+        return;
+    };
+    let pair = Pair {
+        master,
+        slave,
+        dir: Path::new(&out).parent().unwrap().to_owned(),
+    };
+    let _whole = Whole;
+    series(Of::Rocket, || {
+        let mut all = pair.slave_is_dead_and_the_disk_of_the_master_is_wiped();
+        all.extend(pair.master_dies_alone());
+        all
+    });
+}
+
+/// Gives both their own configuration back, and the pair its usual state.
+struct Whole;
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        let _healed = Healed("rocketmq");
+        if std::thread::panicking() {
+            // Whatever it was that failed must not be hidden by another failure.
+            let _ = std::panic::catch_unwind(anew);
+        } else {
+            anew();
+        }
+    }
+}
+
+fn anew() {
+    script("wipe", &["rocketmq", "master", "slave"]);
+    configure("master", "");
+    configure("slave", "");
+}
+
+fn configure(node: &str, settings: &str) {
+    script_with("configure", &["rocketmq", node], settings);
+}
+
+struct Pair {
+    master: String,
+    slave: String,
+    /// Of the master: its configuration and its disk.
+    dir: PathBuf,
+}
+
+/// What was written in one run, and how the broker was configured then.
+struct Written {
+    about: String,
+    ran: Ran,
+}
+
+impl Written {
+    /// Takes what belongs to this run out of what a reader got.
+    fn found(mut self, read: &BTreeSet<String>) -> Ran {
+        self.ran.found = read.iter().filter(|id| id.starts_with(&self.about)).cloned().collect();
+        self.ran
+    }
+}
+
+impl Pair {
+    /// The file that the master was started with.
+    fn configuration(&self) -> String {
+        std::fs::read_to_string(self.dir.join("master.conf")).unwrap()
+    }
+
+    fn run(&self, about: &str) -> Written {
+        Written {
+            about: format!("m-{}-", fresh(about)),
+            ran: Ran {
+                text: self.configuration(),
+                ..Ran::default()
+            },
+        }
+    }
+
+    fn open(address: &str) -> Wire {
+        let mut wire = None;
+        eventually("the broker takes connections", || {
+            wire = Wire::open(address).ok();
+            wire.is_some()
+        });
+        wire.unwrap()
+    }
+
+    /// Who is refused twice keeps the rest to itself.
+    fn send(&self, wire: &mut Wire, run: &mut Written, count: usize) {
+        let mut refused = 0;
+        for _ in 0..count {
+            let id = format!("{}{}", run.about, rand::random::<u32>());
+            if wire.send(&id) {
+                run.ran.told.insert(id);
+            } else {
+                refused += 1;
+            }
+            if refused == 2 {
+                return;
+            }
+        }
+    }
+
+    /// Roles, and copies: one run with the sound file, which is the other side of both proofs.
+    fn slave_is_dead_and_the_disk_of_the_master_is_wiped(&self) -> Vec<Shown> {
+        let (role, copies) = (proofs::of("RMB002"), proofs::of("RMB003"));
+        let good = self.wiped("");
+        let bad_role = self.wiped(role.line(proofs::Side::Bad));
+        let bad_copies = self.wiped("inSyncReplicas");
+        vec![
+            Shown {
+                proof: role,
+                bad: bad_role,
+                good: good.clone(),
+            },
+            Shown {
+                proof: copies,
+                bad: bad_copies,
+                good,
+            },
+        ]
+    }
+
+    fn wiped(&self, settings: &str) -> Ran {
+        script("wipe", &["rocketmq", "master", "slave"]);
+        configure("master", settings);
+        // Without it a slave answers no reader.
+        configure("slave", "slaveReadEnable=true");
+        script("up", &["rocketmq"]);
+        let mut run = self.run("wiped");
+        let mut wire = Pair::open(&self.master);
+        self.send(&mut wire, &mut run, FEW);
+        assert_eq!(run.ran.told.len(), FEW, "with its slave the master takes everything");
+        eventually("the slave has it", || {
+            Pair::open(&self.slave).read().is_superset(&run.ran.told)
+        });
+        script("kill", &["rocketmq", "slave"]);
+        self.send(&mut wire, &mut run, FEW);
+        script("wipe", &["rocketmq", "master"]);
+        script("up", &["rocketmq", "slave"]);
+        run.found(&Pair::open(&self.slave).read())
+    }
+
+    /// One master without a slave, killed three times and twice without power. What a run has left is read in the next one, because
+    /// a reader does not care how the broker is configured that reads it from the disk.
+    fn master_dies_alone(&self) -> Vec<Shown> {
+        let (flush, pool) = (proofs::of("RMB001"), proofs::of("RMB006"));
+        // Commits of the pool once in two seconds instead of five times in one, so that the kill is in time.
+        let slow = "commitIntervalCommitLog=2000\ncommitCommitLogThoroughInterval=2000\ntransientStorePoolSize=2\n";
+        let settings = |flush: &str, pool: &str| format!("{ALONE}{flush}\n{pool}\n{slow}");
+        let on = |pooled| pool.line(pooled);
+        let by = |flushed| flush.line(flushed);
+        use proofs::Side::{Bad, Good};
+
+        script("wipe", &["rocketmq", "master", "slave"]);
+        // The pool first: files that exist are not taken into it.
+        self.restart(&settings(by(Bad), on(Bad)));
+        let pooled = self.killed("pool");
+        let mut wire = self.restart(&settings(by(Bad), on(Good)));
+        let bad_pool = pooled.found(&wire.read());
+
+        let plain = self.killed("plain");
+        let mut wire = self.restart(&settings(by(Bad), on(Good)));
+        let good_pool = plain.found(&wire.read());
+
+        let unsynced = self.powerless("async");
+        let mut wire = self.restart(&settings(by(Good), on(Good)));
+        let bad_flush = unsynced.found(&wire.read());
+
+        let synced = self.powerless("sync");
+        let mut wire = self.restart(&settings(by(Good), on(Good)));
+        let good_flush = synced.found(&wire.read());
+        vec![
+            Shown {
+                proof: pool,
+                bad: bad_pool,
+                good: good_pool,
+            },
+            Shown {
+                proof: flush,
+                bad: bad_flush,
+                good: good_flush,
+            },
+        ]
+    }
+
+    /// Starts the master, which is dead, with these settings.
+    fn restart(&self, settings: &str) -> Wire {
+        configure("master", settings);
+        script("up", &["rocketmq", "master"]);
+        Pair::open(&self.master)
+    }
+
+    /// Writes, and kills the process at once; the host and its page cache live on.
+    fn killed(&self, about: &str) -> Written {
+        let mut run = self.run(about);
+        let mut wire = Pair::open(&self.master);
+        let mut first = self.run("first");
+        self.send(&mut wire, &mut first, 1);
+        // Right after a commit is the longest time before the next.
+        eventually("the pool is committed", || {
+            wire.told("remainHowManyDataToCommit").is_none_or(|left| left == 0)
+        });
+        self.send(&mut wire, &mut run, FEW);
+        self.signal("KILL");
+        script("kill", &["rocketmq", "master"]);
+        run
+    }
+
+    /// Writes, and takes the power from the host of the broker: what was not synced is not there afterwards.
+    fn powerless(&self, about: &str) -> Written {
+        let mut run = self.run(about);
+        let mut wire = Pair::open(&self.master);
+        let start = Instant::now();
+        loop {
+            assert!(start.elapsed() < Duration::from_secs(60), "it flushes all the time");
+            self.send(&mut wire, &mut run, FEW);
+            let (left, end) = (
+                wire.told("remainHowManyDataToFlush").unwrap(),
+                wire.told("commitLogMaxOffset").unwrap(),
+            );
+            self.signal("STOP");
+            // What it tells may be a moment old; the kernel knows what is still only in memory.
+            if left == 0 || self.dirty() {
+                self.cut(end - left, end);
+                return run;
+            }
+            self.signal("CONT");
+        }
+    }
+
+    fn pid(&self) -> String {
+        let text = std::fs::read_to_string(self.dir.join("pid")).unwrap();
+        text.split_whitespace().next().unwrap().to_owned()
+    }
+
+    /// A signal without the way through a script, because time counts here.
+    fn signal(&self, name: &str) {
+        let done = Command::new("kill").args(["-s", name, &self.pid()]).status().unwrap();
+        assert!(done.success());
+    }
+
+    /// Whether pages of the commit log wait to be written to the disk.
+    fn dirty(&self) -> bool {
+        let maps = std::fs::read_to_string(format!("/proc/{}/smaps", self.pid())).unwrap();
+        let mut of_log = false;
+        let mut kilobytes = 0u64;
+        for line in maps.lines() {
+            if line.contains("/store/commitlog/") {
+                of_log = true;
+            } else if line.split_whitespace().next().is_some_and(|word| !word.ends_with(':')) {
+                of_log = false;
+            } else if of_log && (line.starts_with("Shared_Dirty:") || line.starts_with("Private_Dirty:")) {
+                kilobytes += line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap();
+            }
+        }
+        kilobytes > 0
+    }
+
+    /// Ends the stopped process, and takes from its log what was not synced.
+    fn cut(&self, synced: u64, end: u64) {
+        script("kill", &["rocketmq", "master"]);
+        // The first file, because a run writes some kilobytes; its name is the position that it begins at.
+        let path = self.dir.join("store/commitlog/00000000000000000000");
+        let mut log = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        log.seek(SeekFrom::Start(synced)).unwrap();
+        log.write_all(&vec![0; usize::try_from(end - synced).unwrap()]).unwrap();
+        log.sync_all().unwrap();
+    }
+}
