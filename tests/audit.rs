@@ -1,5 +1,7 @@
 //! `mqsafe audit`, as a person or a job runs it: the whole binary, without any broker feature.
 
+#[path = "audit/carriers.rs"]
+mod carriers;
 #[path = "audit/common.rs"]
 mod common;
 #[path = "audit/corpus.rs"]
@@ -20,5 +22,7 @@ mod outputs;
 mod real_shapes;
 #[path = "audit/recognition.rs"]
 mod recognition;
+#[path = "audit/schemas.rs"]
+mod schemas;
 #[path = "audit/secrets.rs"]
 mod secrets;

@@ -28,7 +28,7 @@ fn near_misses() -> impl Strategy<Value = Vec<u8>> {
             "brokerRole", "flushDiskType", "SYNC_FLUSH", "inSyncReplicas", "group.id", "auto.offset.reset", "bootstrap.servers",
             "delivery.timeout.ms", "99999999999999999999", "\u{feff}", "{", "}", "[", "]", ",", "\"queues\"", "\"exchanges\"", "\"name\"",
             "\"durable\"", "false", "\"bindings\"", "\"source\"", "\"destination\"", "\"x\"", "process.roles", "broker,controller",
-            "controller.quorum.voters", "password", "-----BEGIN", "${x}", "{% if %}", "spring:", "kafka:", "services:", "image: apache/kafka", "- ", "&a ", "*a", "<<: ", "|\n", "apiVersion: v1\nkind: ", "resource \"kafka_topic\" \"x\" {", "\u{202e}", "\x1b[2J", "ż",
+            "controller.quorum.voters", "password", "-----BEGIN", "${x}", "{% if %}", "KAFKA_BROKER_ID=", "export ", "\"connector.class\"", "broker:", "spring:", "kafka:", "services:", "image: apache/kafka", "- ", "&a ", "*a", "<<: ", "|\n", "apiVersion: v1\nkind: ", "resource \"kafka_topic\" \"x\" {", "\u{202e}", "\x1b[2J", "ż",
         ]).prop_map(|s| s.as_bytes().to_vec()),
     ];
     proptest::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
@@ -41,7 +41,7 @@ proptest! {
     fn no_bytes_make_any_reader_or_format_panic(
         bytes in near_misses(),
         dialect in proptest::option::of(proptest::sample::select(Dialect::NAMED.to_vec())),
-        name in proptest::sample::select(vec!["a.properties", "a.json", "a.conf", "a", "a.yaml", "a.tf", "rabbitmq.conf", "application.yml", "definitions.json", "producer.properties.j2"]),
+        name in proptest::sample::select(vec!["a.properties", "a.json", "a.conf", "a", "a.yaml", "a.tf", "rabbitmq.conf", "application.yml", "definitions.json", "producer.properties.j2", "kafka.env", "docker-compose.yml", "sink.json", "values.yaml", "broker.conf"]),
     ) {
         let report = audit_bytes(name, &bytes, &Options { dialect, ..Options::new(&FINANCE) });
         let full = emit::audit_full(&report, false, 80);

@@ -333,3 +333,45 @@ fn every_fed_pair_is_told_apart_in_these_words() {
     }
     assert!(seen > 0, "no fed facts at all");
 }
+
+/// A unit of a role that says nothing, with a bare thing of each kind that it may hold.
+fn bare(role: &str, more: &str) -> String {
+    let things = match role {
+        "kafka-topic" | "rocketmq-topic" => "- topic orders\n",
+        "rabbitmq-topology" => "- queue orders\n- exchange orders\n",
+        _ => "",
+    };
+    format!("@ {role} {more}\n{things}")
+}
+
+/// What every rule makes of keys that are absent, and of a component that nothing is known of: the one may be a finding by a default, the
+/// other never is.
+#[test]
+fn what_is_absent_and_what_is_unknown_comes_to_these_words() {
+    let (mut table, mut wrong) = (String::new(), Vec::new());
+    for rule in registry::RULES {
+        for role in rule.applies {
+            for (case, more) in [("absent", ""), ("unknown", "fragment")] {
+                let words = told(rule.code, &bare(role.name(), more));
+                // A thing that is named is whole; of a unit that is a part, nothing is known but what stands there.
+                let is_part = case == "unknown" && !bare(role.name(), more).contains("- ");
+                if is_part && words.lines().any(|l| !l.starts_with("not decided")) {
+                    wrong.push(format!("{} {}: {words}", rule.code, role.name()));
+                }
+                let words = if words.is_empty() {
+                    "nothing\n".to_owned()
+                } else {
+                    words
+                };
+                for line in words.lines() {
+                    table.push_str(&format!("{} {} {case}: {line}\n", rule.code, role.name()));
+                }
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new(), "what may stand elsewhere is found absent");
+    let directory = format!("{}/tests/fixtures", env!("CARGO_MANIFEST_DIR"));
+    insta::with_settings!({snapshot_path => directory, prepend_module_to_snapshot => false, omit_expression => true}, {
+        insta::assert_snapshot!("absent", table);
+    });
+}

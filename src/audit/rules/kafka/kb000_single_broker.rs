@@ -1,6 +1,7 @@
 //! KB000: one broker, one copy.
 
 use super::cluster::{COUNTS, Single, copies_are_elsewhere, single_broker};
+use crate::audit::fact::Effect;
 use crate::audit::judge::{Judge, Say};
 use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
@@ -47,8 +48,9 @@ fn check(judge: &mut Judge<'_>) {
         Single::Alone => (judge.at_unit("brokers"), "the only broker of the file"),
     };
     // What the other rules would point at, if there were a second broker to keep a copy.
-    let ones = COUNTS.iter().filter_map(|key| judge.unit.live(key));
-    let ones = ones.filter(|f| f.value.text().map(str::trim) == Some("1"));
+    let counts = |key: &str| COUNTS.contains(&key) || key.ends_with(".replication.factor");
+    let live = judge.unit.facts.iter().filter(|f| f.effect == Effect::Live);
+    let ones = live.filter(|f| counts(&f.key) && f.value.text().map(str::trim) == Some("1"));
     let at = ones.fold(at, |at, fact| at.related(&fact.place, "asks for one copy"));
     judge.hit(
         at,

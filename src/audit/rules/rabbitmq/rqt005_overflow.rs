@@ -1,6 +1,6 @@
 //! RQT005: a limit of length, and nothing that happens to what does not fit.
 
-use super::topology::{Found, Kind, Topology};
+use super::topology::{ELSEWHERE, Found, Kind, Topology};
 use crate::audit::fact::Layer;
 use crate::audit::judge::{Judge, Say};
 use crate::audit::role::Role;
@@ -46,8 +46,14 @@ fn check(judge: &mut Judge<'_>) {
                     _ => None,
                 });
         let Some((key, limit)) = limit else { continue };
+        // What the queue itself is given is found all the same, one step lower: a policy may mend it.
+        let mut mended = false;
         let overflow = match topology.of(unit, queue, "overflow") {
             Found::Set(found) if found.value != "drop-head" => continue,
+            Found::Unknown(ELSEWHERE) => {
+                mended = true;
+                None
+            }
             Found::Unknown(why) => {
                 judge.undecided(why);
                 continue;
@@ -57,13 +63,14 @@ fn check(judge: &mut Judge<'_>) {
         };
         match topology.of(unit, queue, "dead-letter-exchange") {
             Found::Set(_) => continue,
+            Found::Unknown(ELSEWHERE) => mended = true,
             Found::Unknown(why) => {
                 judge.undecided(why);
                 continue;
             }
             Found::Absent => {}
         }
-        let mut at = judge.at_fact(limit.fact).of(queue);
+        let mut at = judge.at_fact(limit.fact).of(queue).inferred(mended);
         if let Some(overflow) = overflow {
             at = at.related(&overflow.fact.place, "drops the oldest");
         }
@@ -71,7 +78,7 @@ fn check(judge: &mut Judge<'_>) {
             at,
             Say::new(
                 format!("queue `{}` drops its oldest messages at {key} {}", queue.name, limit.value),
-                "no word to anybody",
+                if mended { "no word to anybody, unless a policy says so" } else { "no word to anybody" },
                 "Consumers are slow or away. Each new message pushes out the oldest: confirmed, persistent, and gone without an error.",
                 "overflow: reject-publish with publisher confirms, or a dead letter exchange",
             ),

@@ -1,6 +1,6 @@
 //! RQT007: a time to live without a dead letter exchange.
 
-use super::topology::{Found, Kind, Topology, is_short_lived};
+use super::topology::{ELSEWHERE, Found, Kind, Topology, is_short_lived};
 use crate::audit::fact::Layer;
 use crate::audit::judge::{Judge, Say};
 use crate::audit::role::Role;
@@ -40,20 +40,27 @@ fn check(judge: &mut Judge<'_>) {
         let Found::Set(ttl) = topology.of(unit, queue, "message-ttl") else {
             continue;
         };
+        // What the queue itself is given is found all the same, one step lower: a policy may name an exchange.
+        let mut mended = false;
         match topology.of(unit, queue, "dead-letter-exchange") {
             Found::Set(_) => continue,
+            Found::Unknown(ELSEWHERE) => mended = true,
             Found::Unknown(why) => {
                 judge.undecided(why);
                 continue;
             }
             Found::Absent => {}
         }
-        let at = judge.at_fact(ttl.fact).of(queue);
+        let at = judge.at_fact(ttl.fact).of(queue).inferred(mended);
         judge.hit(
             at,
             Say::new(
                 format!("messages in queue `{}` are deleted after {} ms", queue.name, ttl.value),
-                "and nowhere to go",
+                if mended {
+                    "and nowhere to go, unless a policy says so"
+                } else {
+                    "and nowhere to go"
+                },
                 "The consumer is down for longer than this: every message that waited is deleted, confirmed or not.",
                 "a dead letter exchange, or no message-ttl",
             ),

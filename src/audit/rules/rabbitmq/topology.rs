@@ -50,6 +50,9 @@ pub(in crate::audit::rules) enum Found<'a> {
     Unknown(&'static str),
 }
 
+/// Why a key that a queue does not set is unknown: manifests of queues are often kept apart from those of policies.
+pub(in crate::audit::rules) const ELSEWHERE: &str = "a policy that is not in the run may set what the queue does not";
+
 struct Policy<'a> {
     unit: &'a Unit,
     subject: &'a Subject,
@@ -217,7 +220,7 @@ impl<'a> Topology<'a> {
             Some(e) if is_placeholder(&e.value) => Found::Unknown("a value is filled in elsewhere"),
             Some(e) => Found::Set(e),
             None if self.whole => Found::Absent,
-            None => Found::Unknown("a policy that is not in the run may set what the queue does not"),
+            None => Found::Unknown(ELSEWHERE),
         }
     }
 
