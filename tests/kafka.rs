@@ -12,6 +12,8 @@
 
 mod support;
 
+#[path = "kafka/audit.rs"]
+mod audit;
 #[path = "kafka/cluster.rs"]
 mod cluster;
 #[path = "kafka/forms.rs"]
