@@ -39,6 +39,10 @@ impl<'a> Weak<'a> {
 
 impl Drop for Weak<'_> {
     fn drop(&mut self) {
+        // A second panic would hide the first; whoever failed may have left a node that hangs.
+        if std::thread::panicking() {
+            self.cluster.script("up", &["kafka"]);
+        }
         self.cluster.delete_topic(&self.name);
     }
 }
@@ -151,7 +155,7 @@ fn good_topics_and_bad_ones_are_told_apart_rule_by_rule() {
         let findings = json["findings"].as_array().unwrap();
         findings
             .iter()
-            .find(|f| f["rule"] == rule && f["key"] == key)
+            .find(|f| f["rule"] == rule && f["key"] == key && f["subject"] == format!("topic `{bad}`"))
             .unwrap()
             .clone()
     };
@@ -170,7 +174,7 @@ fn good_topics_and_bad_ones_are_told_apart_rule_by_rule() {
     mend(command);
     mend(finding("KT001", "replication.factor")["command"].as_str().unwrap());
     eventually("the reassignment has made its copies", || {
-        cluster.in_sync(&bad).iter().all(|isr| *isr == 3)
+        cluster.in_sync(&bad) == [3, 3]
     });
     let mended = audit(&case, &bad, &[]).expect(1).json();
     assert!(
@@ -486,7 +490,7 @@ fn what_one_death_loses_is_named_before_it_dies() {
     audit(&case, &case.topic, &asked).expect(3);
     eventually("node 3 has left the replicas in sync", || {
         let counts = cluster.in_sync(&topic);
-        (0..6).all(|p| counts[p] == if replicas[p].contains(&3) { 1 } else { 2 })
+        counts.len() == 6 && (0..6).all(|p| counts[p] == if replicas[p].contains(&3) { 1 } else { 2 })
     });
     for p in &partitions {
         cluster.write(&topic, *p, &[], None, b"after");
@@ -525,7 +529,7 @@ fn what_one_death_loses_is_named_before_it_dies() {
     }
     cluster.script("up", &["kafka"]);
     eventually("every partition has its copies again", || {
-        cluster.in_sync(&topic).iter().all(|isr| *isr == 2)
+        cluster.in_sync(&topic) == [2; 6]
     });
     let read = cluster.read(&topic);
     let lost: BTreeSet<String> = partitions
@@ -534,4 +538,36 @@ fn what_one_death_loses_is_named_before_it_dies() {
         .map(|p| format!("{topic}/{p}"))
         .collect();
     assert_eq!(lost, named, "{read:?}");
+}
+
+#[test]
+fn what_expired_before_a_group_read_it_is_told_with_the_group() {
+    let Some(cluster) = cluster::shared("what_expired_before_a_group_read_it_is_told_with_the_group") else {
+        return;
+    };
+    let case = Case::new(&cluster, "audited-lag", 1);
+    for value in ["one", "two", "three"] {
+        cluster.write(&case.topic, 0, &[], None, value.as_bytes());
+    }
+    let group = cluster.fresh_name("audited-readers");
+    cluster.commit_and_expire(&group, &case.topic, 1, 1);
+    let told = |json: &Value| -> Vec<String> {
+        let findings = json["findings"].as_array().unwrap();
+        let its = findings.iter().filter(|f| f["rule"] == "X-K07");
+        its.map(|f| f["message"].as_str().unwrap().to_owned()).collect()
+    };
+    // All that is gone was read.
+    let done = audit(&case, &case.topic, &[]).json();
+    assert_eq!(told(&done), Vec::<String>::new());
+    assert!(done["running"][0]["requests"].as_u64().unwrap() <= 20, "{done}");
+    cluster.commit_and_expire(&group, &case.topic, 1, 3);
+    let messages = told(&audit(&case, &case.topic, &[]).expect(1).json());
+    let expected = format!(
+        "topic `{}`: 2 records expired before group `{group}`, partition 0 read them.",
+        case.topic
+    );
+    assert!(
+        messages.len() == 1 && messages[0].starts_with(&expected),
+        "{messages:?}"
+    );
 }

@@ -142,7 +142,7 @@ fn a_bad_cluster_of_an_older_release_is_named_setting_by_setting_and_many_topics
     }
     let bad = "default.replication.factor=1\nmin.insync.replicas=1\nunclean.leader.election.enable=true\n\
                offsets.topic.replication.factor=1\ntransaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n\
-               log.retention.hours=1\noffsets.retention.minutes=60\nbroker.rack=one\n";
+               log.retention.hours=1\nbroker.rack=one\n";
     let own = Own::new("3.9.1", bad);
     let (code, json, _) = own.audit(&[]);
     // No rule on eligible leader replicas, which this release does not have.
@@ -155,7 +155,6 @@ fn a_bad_cluster_of_an_older_release_is_named_setting_by_setting_and_many_topics
         "KB007 transaction.state.log.min.isr=1",
         "KB007 transaction.state.log.replication.factor=1",
         "KB008 log.retention.hours=1",
-        "KB009 offsets.retention.minutes=60",
         "KB010 broker.rack=one",
     ];
     assert_eq!(

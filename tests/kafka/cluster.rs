@@ -89,6 +89,25 @@ impl Cluster {
         hosts.join(",")
     }
 
+    /// Lets a group stand at an offset of a partition, and removes what lies before another.
+    pub(crate) fn commit_and_expire(&self, group: &str, topic: &str, next: i64, start: i64) {
+        use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+        use rdkafka::{Offset, TopicPartitionList};
+        let at = |offset| {
+            let mut list = TopicPartitionList::new();
+            list.add_partition_offset(topic, 0, Offset::Offset(offset)).unwrap();
+            list
+        };
+        let reader: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", &self.bootstrap)
+            .set("group.id", group)
+            .create()
+            .unwrap();
+        reader.commit(&at(next), CommitMode::Sync).unwrap();
+        let deleted = self.admin.delete_records(&at(start), &AdminOptions::new());
+        self.runtime.block_on(deleted).unwrap();
+    }
+
     /// A name that no topic has.
     pub(crate) fn fresh_name(&self, about: &str) -> String {
         format!("{about}-{:08x}", rand::random::<u32>())
