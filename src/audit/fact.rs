@@ -455,6 +455,12 @@ impl Unit {
         self.origins.get(number).copied().filter(|origin| !origin.is_empty())
     }
 
+    /// Where the value of a subject's key comes from.
+    pub fn origin_of(&self, subject: &Subject, key: &str) -> Option<&'static str> {
+        let number = self.facts_of(subject).iter().rposition(|f| f.key == key)?;
+        self.origin(subject.facts.start + number)
+    }
+
     /// The place of what is not there: where the unit begins.
     pub fn top(&self) -> Place {
         self.head.clone().unwrap_or_else(|| Place {

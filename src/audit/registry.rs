@@ -4,7 +4,7 @@ use super::rule::Rule;
 use super::rules::{cross, kafka, rabbitmq, rocketmq};
 
 /// Every rule, in the order in which they are listed.
-pub static RULES: [&Rule; 122] = [
+pub static RULES: [&Rule; 125] = [
     &kafka::kp001_acks::RULE,
     &kafka::kp002_idempotence::RULE,
     &kafka::kp003_retries::RULE,
@@ -27,6 +27,7 @@ pub static RULES: [&Rule; 122] = [
     &kafka::kb010_rack::RULE,
     &kafka::kb011_controllers::RULE,
     &kafka::kb012_flush::RULE,
+    &kafka::kb013_log_directories::RULE,
     &kafka::kt001_replication_factor::RULE,
     &kafka::kt002_min_insync::RULE,
     &kafka::kt003_in_sync_of_all::RULE,
@@ -34,6 +35,7 @@ pub static RULES: [&Rule; 122] = [
     &kafka::kt005_retention::RULE,
     &kafka::kt006_compaction::RULE,
     &kafka::kt007_timestamps::RULE,
+    &kafka::kt008_partition_state::RULE,
     &kafka::kc001_auto_commit::RULE,
     &kafka::kc002_offset_reset::RULE,
     &kafka::kc003_offset_store::RULE,
@@ -41,6 +43,7 @@ pub static RULES: [&Rule; 122] = [
     &kafka::kc005_isolation::RULE,
     &kafka::kc006_group::RULE,
     &kafka::kc007_share_groups::RULE,
+    &kafka::kc008_idle_members::RULE,
     &kafka::kx001_tolerated_errors::RULE,
     &kafka::kx002_connect_and_streams::RULE,
     &kafka::kx003_mirror::RULE,

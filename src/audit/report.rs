@@ -237,8 +237,10 @@ impl Report {
                     let (Some(all), Some(one)) = (&mut first.subject, &finding.subject) else {
                         continue;
                     };
-                    all.push_str(", ");
-                    all.push_str(one);
+                    if all != one {
+                        all.push_str(", ");
+                        all.push_str(one);
+                    }
                     if let (Some(command), Some(other)) = (&mut first.command, finding.command)
                         && *command != other
                     {

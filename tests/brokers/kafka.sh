@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034
 # Apache Kafka, KRaft: three nodes that are broker and controller at once.
 
-KAFKA_VERSION=4.1.0
+KAFKA_VERSION=${MQSAFE_KAFKA_VERSION:-4.1.0}
 # slf4j-simple: without a binding a node that dies at start says nothing.
 KAFKA_PARTS=("org.apache.kafka:kafka_2.13:$KAFKA_VERSION" "org.apache.kafka:kafka-tools:$KAFKA_VERSION" org.slf4j:slf4j-simple:1.7.36)
 KAFKA_JARS=$(jars_dir kafka "$KAFKA_VERSION" "${KAFKA_PARTS[*]}")
@@ -9,8 +9,11 @@ KAFKA_JARS=$(jars_dir kafka "$KAFKA_VERSION" "${KAFKA_PARTS[*]}")
 # Listeners beside the plain one, each with its protocol; the last three present certificates that a client must refuse.
 declare -A KAFKA_SECURED=([sasl_ssl]=SASL_SSL [ssl]=SSL [sasl_plaintext]=SASL_PLAINTEXT)
 declare -A KAFKA_WRONG=([ssl_expired]=server-expired [ssl_foreign]=server-foreign [ssl_wrong_host]=server-wrong-host)
-# alice may do everything, reader what kafka_acls says, nobody nothing.
-KAFKA_USERS=(alice reader nobody)
+# alice may do everything, reader and auditor what kafka_acls says, nobody nothing.
+KAFKA_USERS=(alice reader auditor nobody)
+# The tool that gives rights moved with 4.0.
+KAFKA_ACL_TOOL=org.apache.kafka.tools.AclCommand
+[[ $KAFKA_VERSION != [23].* ]] || KAFKA_ACL_TOOL=kafka.admin.AclCommand
 
 KAFKA_ALLOWED=org.apache.kafka.sasl.oauthbearer.allowed.urls
 kafka_token_url() { printf 'http://127.0.0.1:%s/token' "$(port kafka oidc)"; }
@@ -110,6 +113,8 @@ share.coordinator.state.topic.num.partitions=6
 # The default takes a quarter of the heap.
 log.cleaner.dedupe.buffer.size=16777216
 END
+    # Of two values the last counts.
+    [[ -z ${MQSAFE_KAFKA_EXTRA:-} ]] || cat "$MQSAFE_KAFKA_EXTRA" || die 3 "cannot read $MQSAFE_KAFKA_EXTRA"
 }
 
 # What the console tools take as --command-config and the like. Written anew each time, because they hold ports.
@@ -143,6 +148,7 @@ kafka_clients() (
     kafka_client scram256-jks sasl_ssl "$(kafka_login SCRAM-SHA-256 scram.ScramLoginModule alice)"
     kafka_client plain-p12 sasl_ssl "$(kafka_login PLAIN plain.PlainLoginModule alice)"
     kafka_client reader sasl_ssl "$(kafka_login SCRAM-SHA-512 scram.ScramLoginModule reader)"
+    kafka_client auditor sasl_ssl "$(kafka_login SCRAM-SHA-512 scram.ScramLoginModule auditor)"
     kafka_client nobody sasl_ssl "$(kafka_login SCRAM-SHA-512 scram.ScramLoginModule nobody)"
     oauth=org.apache.kafka.common.security.oauthbearer.OAuthBearer
     kafka_client oauth sasl_ssl sasl.mechanism=OAUTHBEARER "sasl.login.callback.handler.class=${oauth}LoginCallbackHandler" \
@@ -157,13 +163,21 @@ kafka_clients() (
     done
 )
 
-# Only reader has any; the JVM that writes them is paid for once.
-kafka_acls() {
+# Only reader and auditor have any; the JVMs that write them are paid for once.
+kafka_acl() { # USER ARGUMENT…
     local dir=$BROKERS_DIR/kafka/acls
+    kafka_java "$dir" -Xmx128m -XX:TieredStopAtLevel=1 "$KAFKA_ACL_TOOL" --bootstrap-server "$(kafka_list broker)" --add \
+        --allow-principal "User:$1" "${@:2}"
+    timeout 60 "${JAVA_COMMAND[@]}" >>"$dir/out.log" 2>&1 </dev/null
+}
+kafka_acls() {
+    local dir=$BROKERS_DIR/kafka/acls one two
     [[ ! -e $dir/done ]] || return 0
-    kafka_java "$dir" -Xmx128m -XX:TieredStopAtLevel=1 org.apache.kafka.tools.AclCommand --bootstrap-server "$(kafka_list broker)" --add \
-        --allow-principal User:reader --operation Read --operation Describe --topic allowed- --resource-pattern-type prefixed
-    timeout 60 "${JAVA_COMMAND[@]}" >"$dir/out.log" 2>&1 </dev/null && : >"$dir/done"
+    mkdir -p "$dir" && : >"$dir/out.log"
+    kafka_acl reader --operation Read --operation Describe --topic allowed- --resource-pattern-type prefixed & one=$!
+    # What `mqsafe audit --help` asks for, and nothing else.
+    kafka_acl auditor --operation Describe --operation DescribeConfigs --cluster --topic '*' & two=$!
+    kafka_acl auditor --operation Describe --group '*' && wait "$one" && wait "$two" && : >"$dir/done"
 }
 
 kafka_prepare() { # kafka NODE…

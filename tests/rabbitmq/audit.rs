@@ -55,8 +55,7 @@ impl<'b> Host<'b> {
     }
 
     fn policy(&self, name: &str, pattern: &str, priority: i64, definition: Value) {
-        let body =
-            json!({"pattern": pattern, "apply-to": "queues", "priority": priority, "definition": definition});
+        let body = json!({"pattern": pattern, "apply-to": "queues", "priority": priority, "definition": definition});
         self.put(&format!("policies/{}/{name}", self.name), body);
     }
 
@@ -80,9 +79,14 @@ impl<'b> Host<'b> {
     }
 
     fn channel(&self, runtime: &tokio::runtime::Runtime) -> (Connection, Channel) {
-        let url = format!("amqp://guest:{}@{}/{}", self.broker.password, self.broker.amqp, self.name);
+        let url = format!(
+            "amqp://guest:{}@{}/{}",
+            self.broker.password, self.broker.amqp, self.name
+        );
         runtime.block_on(async {
-            let connection = Connection::connect(&url, ConnectionProperties::default()).await.unwrap();
+            let connection = Connection::connect(&url, ConnectionProperties::default())
+                .await
+                .unwrap();
             let channel = connection.create_channel().await.unwrap();
             (connection, channel)
         })
@@ -95,14 +99,7 @@ impl Drop for Host<'_> {
     }
 }
 
-fn audit(
-    broker: &Broker,
-    url: &str,
-    management: &str,
-    over: Over,
-    password: &str,
-    more: &[&str],
-) -> (i32, Value) {
+fn audit(broker: &Broker, url: &str, management: &str, over: Over, password: &str, more: &[&str]) -> (i32, Value) {
     let home = tempfile::TempDir::new().unwrap();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mqsafe"));
     command
@@ -111,7 +108,14 @@ fn audit(
         .env("XDG_STATE_HOME", home.path())
         .current_dir(home.path())
         .env("PW", password)
-        .args(["--no-progress", "audit", "--format", "json", "-X", "sasl.password=env:PW"])
+        .args([
+            "--no-progress",
+            "audit",
+            "--format",
+            "json",
+            "-X",
+            "sasl.password=env:PW",
+        ])
         .args(["-b", url, "--management", management])
         .args(more);
     if matches!(over, Over::Tls) {
@@ -127,7 +131,11 @@ fn audit(
 /// Rule and thing of each finding. What is so because there is one node, with the limits that it starts with, is left to one test.
 fn found(report: &Value) -> Vec<String> {
     let mut all: Vec<String> = of_rules(report, |f| {
-        format!("{} {}", f["rule"].as_str().unwrap(), name_of(f["subject"].as_str().unwrap_or_default()))
+        format!(
+            "{} {}",
+            f["rule"].as_str().unwrap(),
+            name_of(f["subject"].as_str().unwrap_or_default())
+        )
     });
     all.retain(|line| !line.starts_with("RQB"));
     all
@@ -192,7 +200,13 @@ fn a_well_configured_broker_has_what_one_node_cannot_have() {
             "dead-letter-strategy": "at-least-once", "overflow": "reject-publish", "max-length": 1000}),
     );
     let (code, report) = host.as_guest(&[]);
-    let all = of_rules(&report, |f| format!("{} {}", f["rule"].as_str().unwrap(), f["subject"].as_str().unwrap_or("-")));
+    let all = of_rules(&report, |f| {
+        format!(
+            "{} {}",
+            f["rule"].as_str().unwrap(),
+            f["subject"].as_str().unwrap_or("-")
+        )
+    });
     // One node has one copy, and a member each; the limits are those that it starts with.
     let cluster = all.iter().find(|l| l.starts_with("RQB006 cluster ")).cloned();
     let expected = [
@@ -204,16 +218,28 @@ fn a_well_configured_broker_has_what_one_node_cannot_have() {
     assert_eq!((code, all), (1, expected.to_vec()));
     assert_eq!(unread(&report), [""; 0]);
     let disk = &finding(&report, "RQB003", "rabbitmq@localhost")["command"];
-    assert_eq!(*disk, "rabbitmqctl -n rabbitmq@localhost set_disk_free_limit mem_relative 1.0");
+    assert_eq!(
+        *disk,
+        "rabbitmqctl -n rabbitmq@localhost set_disk_free_limit mem_relative 1.0"
+    );
 
     // The same over TLS, for a user who may only look: the tag, and an entry that allows nothing.
     let user = format!("auditor.{}", nonce());
-    host.put(&format!("users/{user}"), json!({"password": "look", "tags": "monitoring"}));
+    host.put(
+        &format!("users/{user}"),
+        json!({"password": "look", "tags": "monitoring"}),
+    );
     let (code, blind) = host.audit(Over::Tls, &user, "look", &[]);
     assert_eq!(code, 1, "{blind}");
-    assert!(unread(&blind).contains(&"the virtual hosts") || unread(&blind).contains(&"the queues"), "{blind}");
+    assert!(
+        unread(&blind).contains(&"the virtual hosts") || unread(&blind).contains(&"the queues"),
+        "{blind}"
+    );
     let next = blind["running"][0]["unread"][0]["next"].as_str().unwrap();
-    assert!(next.contains("monitoring") && next.contains("set_permissions"), "{next}");
+    assert!(
+        next.contains("monitoring") && next.contains("set_permissions"),
+        "{next}"
+    );
     host.put(
         &format!("permissions/{}/{user}", host.name),
         json!({"configure": "", "write": "", "read": ""}),
@@ -238,15 +264,31 @@ fn a_badly_configured_broker_is_told_by_every_rule_that_it_breaks() {
     host.exchange("fleeting", false);
     host.bind("fleeting", "full");
     host.policy("low", "^odd$", 1, json!({"dead-letter-exchange": "nowhere"}));
-    host.policy("high", "^o", 2, json!({"overflow": "reject-publish-dlx", "max-length": 9}));
-    host.policy("ends", "^idle$", 1, json!({"dead-letter-exchange": "nowhere", "message-ttl": 60_000}));
+    host.policy(
+        "high",
+        "^o",
+        2,
+        json!({"overflow": "reject-publish-dlx", "max-length": 9}),
+    );
+    host.policy(
+        "ends",
+        "^idle$",
+        1,
+        json!({"dead-letter-exchange": "nowhere", "message-ttl": 60_000}),
+    );
     let threads = runtime();
     let (publisher, channel) = host.channel(&threads);
     threads.block_on(async {
         let publish = async |exchange: &str, key: &str| {
             let options = BasicPublishOptions::default();
             let transient = BasicProperties::default();
-            let sent = channel.basic_publish(ShortString::from(exchange), ShortString::from(key), options, b"x", transient);
+            let sent = channel.basic_publish(
+                ShortString::from(exchange),
+                ShortString::from(key),
+                options,
+                b"x",
+                transient,
+            );
             drop(sent.await.unwrap());
         };
         publish("", "full").await;
@@ -264,7 +306,9 @@ fn a_badly_configured_broker_is_told_by_every_rule_that_it_breaks() {
     eventually("the server tells of messages and channels", || {
         report = host.as_guest(&[]).1;
         let all = found(&report);
-        ["RQP001", "RQP002", "RQP003"].iter().all(|rule| all.iter().any(|line| line.starts_with(rule)))
+        ["RQP001", "RQP002", "RQP003"]
+            .iter()
+            .all(|rule| all.iter().any(|line| line.starts_with(rule)))
     });
     assert_eq!(
         found(&report),
@@ -288,8 +332,12 @@ fn a_badly_configured_broker_is_told_by_every_rule_that_it_breaks() {
             "X-R03 empty",
         ]
     );
-    let told = |rule: &str, name: &str, field: &str| finding(&report, rule, name)[field].as_str().unwrap_or("-").to_owned();
-    assert_eq!(told("RQP003", "full", "message"), "2 of 2 messages in durable queue `full` are transient");
+    let told =
+        |rule: &str, name: &str, field: &str| finding(&report, rule, name)[field].as_str().unwrap_or("-").to_owned();
+    assert_eq!(
+        told("RQP003", "full", "message"),
+        "2 of 2 messages in durable queue `full` are transient"
+    );
     assert!(told("RQP001", "guest", "message").starts_with("user `guest` publishes without confirms (1 channel: "));
     assert!(told("RQP002", &host.name, "message").contains("1 messages were dropped"));
     assert!(told("RQC001", "transient", "message").contains("(1 of 1 consumers: "));
@@ -320,14 +368,20 @@ fn a_badly_configured_broker_is_told_by_every_rule_that_it_breaks() {
         .iter()
         .map(|l| (l["name"].as_str().unwrap(), l["why"].as_str().unwrap()))
         .collect();
-    assert_eq!((at_risk.as_array().unwrap().len(), &at_risk[0]["node"]), (1, &json!("rabbitmq@localhost")));
+    assert_eq!(
+        (at_risk.as_array().unwrap().len(), &at_risk[0]["node"]),
+        (1, &json!("rabbitmq@localhost"))
+    );
     assert_eq!(
         losses,
         [
             ("full", "a classic queue lives on one node; 2 messages are in it"),
             ("idle", "the quorum queue has one member"),
             ("odd", "the quorum queue has one member"),
-            ("transient", "it is not durable: it goes with its node, with or without the disk"),
+            (
+                "transient",
+                "it is not durable: it goes with its node, with or without the disk"
+            ),
         ]
     );
     // Only what is asked for is told, and still judged with everything that is there.
@@ -360,12 +414,27 @@ fn a_look_into_queues_shows_transient_messages_and_takes_none() {
     );
     assert!(!found(&report).contains(&"RQP003 left".to_owned()));
     let take = json!({"count": 9, "ackmode": "ack_requeue_false", "encoding": "auto"});
-    let taken = |queue: &str| broker.http("POST", &format!("queues/{}/{queue}/get", host.name), &take).1;
+    let taken = |queue: &str| {
+        broker
+            .http("POST", &format!("queues/{}/{queue}/get", host.name), &take)
+            .1
+    };
     let is_again = |message: &Value| message["redelivered"] == json!(true);
     let looked = taken("looked");
-    assert_eq!(looked.as_array().unwrap().iter().map(is_again).collect::<Vec<_>>(), [true, true, false]);
+    assert_eq!(
+        looked.as_array().unwrap().iter().map(is_again).collect::<Vec<_>>(),
+        [true, true, false]
+    );
     // A quorum queue stores every message and counts deliveries, so it is not looked into.
-    assert_eq!(taken("left").as_array().unwrap().iter().map(is_again).collect::<Vec<_>>(), [false]);
+    assert_eq!(
+        taken("left")
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(is_again)
+            .collect::<Vec<_>>(),
+        [false]
+    );
 }
 
 #[test]
@@ -373,7 +442,10 @@ fn who_may_not_look_and_who_is_not_there_are_named() {
     let Some(broker) = Broker::shared("who_may_not_look_and_who_is_not_there_are_named") else {
         return;
     };
-    let Some(file) = support::address("who_may_not_look_and_who_is_not_there_are_named", "RABBITMQ_FEW_PASSWORD_FILE") else {
+    let Some(file) = support::address(
+        "who_may_not_look_and_who_is_not_there_are_named",
+        "RABBITMQ_FEW_PASSWORD_FILE",
+    ) else {
         return;
     };
     let password = std::fs::read_to_string(file).unwrap();
@@ -393,13 +465,20 @@ fn who_may_not_look_and_who_is_not_there_are_named() {
     assert!(why.contains("401") && !why.contains("hunter2"), "{why}");
     let (what, why, next) = ask("guest", &broker.password, "http://127.0.0.1:1");
     assert_eq!(what, "the management API of RabbitMQ at http://127.0.0.1:1");
-    assert!(why.contains("refused") && next.contains("rabbitmq_management"), "{why} {next}");
+    assert!(
+        why.contains("refused") && next.contains("rabbitmq_management"),
+        "{why} {next}"
+    );
     // The AMQP port is no management API.
     let (_, why, _) = ask("guest", &broker.password, &format!("http://{}", broker.amqp));
     assert!(why.contains("not the management API"), "{why}");
     // A user with an entry nowhere is shown empty lists by the server: that is not "nothing there".
     let user = format!("auditor.{}", nonce());
-    broker.http("PUT", &format!("users/{user}"), &json!({"password": "look", "tags": "monitoring"}));
+    broker.http(
+        "PUT",
+        &format!("users/{user}"),
+        &json!({"password": "look", "tags": "monitoring"}),
+    );
     let (code, report) = audit(&broker, &url(&user), &broker.management, Over::Plain, "look", &[]);
     broker.http("DELETE", &format!("users/{user}"), &json!({}));
     assert!(unread(&report).contains(&"virtual host /"), "{report}");
@@ -424,7 +503,12 @@ fn queues_are_read_page_by_page() {
     std::fs::write(file.path(), json!({"queues": queues}).to_string()).unwrap();
     let done = std::process::Command::new("curl")
         .args(["-s", "-m", "300", "-o", "/dev/null", "-w", "%{http_code}", "-X", "POST"])
-        .args(["-u", &format!("guest:{}", broker.password), "-H", "content-type: application/json"])
+        .args([
+            "-u",
+            &format!("guest:{}", broker.password),
+            "-H",
+            "content-type: application/json",
+        ])
         .arg("-d")
         .arg(format!("@{}", file.path().display()))
         .arg(format!("{}/api/definitions/{}", broker.management, host.name))

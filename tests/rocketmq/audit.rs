@@ -37,7 +37,11 @@ fn short(f: &Value) -> String {
 }
 
 fn command(f: &Value) -> String {
-    format!("{}: {}", f["rule"].as_str().unwrap(), f["command"].as_str().unwrap_or("-"))
+    format!(
+        "{}: {}",
+        f["rule"].as_str().unwrap(),
+        f["command"].as_str().unwrap_or("-")
+    )
 }
 
 /// The names of what one death could lose, by node.
@@ -46,7 +50,11 @@ fn at_risk(report: &Value) -> Vec<(String, Vec<String>, String)> {
     let all = report["running"][0]["at_risk"].as_array().unwrap().iter();
     all.map(|r| {
         let losses = r["losses"].as_array().unwrap();
-        (text(&r["node"]), losses.iter().map(|l| text(&l["name"])).collect(), text(&losses[0]["why"]))
+        (
+            text(&r["node"]),
+            losses.iter().map(|l| text(&l["name"])).collect(),
+            text(&losses[0]["why"]),
+        )
     })
     .collect()
 }
@@ -54,12 +62,16 @@ fn at_risk(report: &Value) -> Vec<(String, Vec<String>, String)> {
 fn unread(report: &Value) -> Vec<(String, String, String)> {
     let text = |v: &Value| v.as_str().unwrap().to_owned();
     let all = report["running"][0]["unread"].as_array().unwrap().iter();
-    all.map(|u| (text(&u["what"]), text(&u["why"]), text(&u["next"]))).collect()
+    all.map(|u| (text(&u["what"]), text(&u["why"]), text(&u["next"])))
+        .collect()
 }
 
 #[test]
 fn a_pair_that_waits_for_its_slave_has_nothing_at_risk_and_then_a_bad_one_has() {
-    let Some(case) = cluster::alone("a_pair_that_waits_for_its_slave_has_nothing_at_risk_and_then_a_bad_one_has", 2) else {
+    let Some(case) = cluster::alone(
+        "a_pair_that_waits_for_its_slave_has_nothing_at_risk_and_then_a_bad_one_has",
+        2,
+    ) else {
         return;
     };
     let servers = case.servers().to_owned();
@@ -77,8 +89,13 @@ fn a_pair_that_waits_for_its_slave_has_nothing_at_risk_and_then_a_bad_one_has() 
 
     // One line of each kind is changed while the master runs; a topic and a group besides.
     let group = format!("g-{}", case.topic);
-    case.call(&case.master, 200, &[], &json!({"groupName": group, "retryMaxTimes": 0, "retryQueueNums": 1}).to_string())
-        .unwrap();
+    case.call(
+        &case.master,
+        200,
+        &[],
+        &json!({"groupName": group, "retryMaxTimes": 0, "retryQueueNums": 1}).to_string(),
+    )
+    .unwrap();
     let unread_queues = format!("{}-narrow", case.topic);
     case.make(&unread_queues, 4, "");
     let fields = [
@@ -121,8 +138,14 @@ fn a_pair_that_waits_for_its_slave_has_nothing_at_risk_and_then_a_bad_one_has() 
     );
     let risk = at_risk(&report);
     assert_eq!((risk.len(), &risk[0].0), (1, &format!("broker-a at {master}")));
-    assert!(risk[0].1.contains(&case.topic) && risk[0].1.contains(&unread_queues), "{risk:?}");
-    assert!(risk[0].2.starts_with("ASYNC_MASTER acknowledges before a slave has it"), "{risk:?}");
+    assert!(
+        risk[0].1.contains(&case.topic) && risk[0].1.contains(&unread_queues),
+        "{risk:?}"
+    );
+    assert!(
+        risk[0].2.starts_with("ASYNC_MASTER acknowledges before a slave has it"),
+        "{risk:?}"
+    );
     let only = audit(&case, &servers, &["--topic", &unread_queues], 1);
     assert_eq!(at_risk(&only)[0].1, [unread_queues.clone()]);
     drop(configured);
@@ -137,11 +160,17 @@ fn a_dead_slave_is_named_and_its_master_is_alone() {
     let slave = support::address("rocketmq", "ROCKETMQ_SLAVE").unwrap();
     let disturbed = cluster::disturb("kill", &["slave"]);
     let report = audit(&case, &servers, &["--topic", &case.topic], 1);
-    assert!(found(&report, &[], short).contains(&"X-M01 @slaves=0".to_owned()), "{report}");
+    assert!(
+        found(&report, &[], short).contains(&"X-M01 @slaves=0".to_owned()),
+        "{report}"
+    );
     // The name server remembers it for two minutes.
     let (what, why, next) = unread(&report).remove(0);
     assert_eq!(what, format!("broker broker-a at {slave}"));
-    assert!(why.contains("refused") && next.contains("start the broker"), "{why} {next}");
+    assert!(
+        why.contains("refused") && next.contains("start the broker"),
+        "{why} {next}"
+    );
     assert_eq!(
         at_risk(&report),
         [(
@@ -175,11 +204,19 @@ impl Secured {
     /// One request of the administrator. What is there already is no matter.
     fn call(&self, code: u32, fields: &[&str], body: &str) {
         let mut call = Command::new(cluster::script("signed-call"));
-        call.arg(&self.address).arg("admin").arg(&self.admin).arg(code.to_string()).args(fields);
+        call.arg(&self.address)
+            .arg("admin")
+            .arg(&self.admin)
+            .arg(code.to_string())
+            .args(fields);
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), body).unwrap();
         let done = call.stdin(std::fs::File::open(file.path()).unwrap()).output().unwrap();
-        assert!(done.status.success(), "{code}: {}", String::from_utf8_lossy(&done.stderr));
+        assert!(
+            done.status.success(),
+            "{code}: {}",
+            String::from_utf8_lossy(&done.stderr)
+        );
     }
 }
 
@@ -199,20 +236,49 @@ fn a_user_sees_what_access_control_lets_it_see() {
     let name = format!("auditor-{}", case.topic);
     let file = case.path("auditor");
     std::fs::write(&file, "looks-only").unwrap();
-    secured.call(3001, &[&format!("username={name}")], &json!({"password": "looks-only", "userType": "Normal"}).to_string());
+    secured.call(
+        3001,
+        &[&format!("username={name}")],
+        &json!({"password": "looks-only", "userType": "Normal"}).to_string(),
+    );
     let topic = format!("audited-{}", case.topic);
     let fields = format!("topic={topic}");
-    let more = ["defaultTopic=TBW102", "readQueueNums=1", "writeQueueNums=1", "perm=6", "topicFilterType=SINGLE_TAG", "topicSysFlag=0", "order=false", "attributes="];
+    let more = [
+        "defaultTopic=TBW102",
+        "readQueueNums=1",
+        "writeQueueNums=1",
+        "perm=6",
+        "topicFilterType=SINGLE_TAG",
+        "topicSysFlag=0",
+        "order=false",
+        "attributes=",
+    ];
     secured.call(17, &[&[fields.as_str()][..], &more].concat(), "");
     // A group that has read up to here.
-    secured.call(200, &[], &json!({"groupName": "readers", "retryMaxTimes": 16, "retryQueueNums": 1}).to_string());
-    secured.call(15, &[&format!("topic={topic}"), "queueId=0", "consumerGroup=readers", "commitOffset=0"], "");
+    secured.call(
+        200,
+        &[],
+        &json!({"groupName": "readers", "retryMaxTimes": 16, "retryQueueNums": 1}).to_string(),
+    );
+    secured.call(
+        15,
+        &[
+            &format!("topic={topic}"),
+            "queueId=0",
+            "consumerGroup=readers",
+            "commitOffset=0",
+        ],
+        "",
+    );
     let secret = format!("secret.key=@{}", Path::new(&file).display());
     let key = format!("access.key={name}");
     let as_auditor = ["-X", &key, "-X", &secret];
     let report = audit(&case, &servers, &as_auditor, 1);
     let (what, why, next) = unread(&report).remove(0);
-    assert!(what.starts_with("the progress of consumer groups at broker broker-acl at "), "{what}");
+    assert!(
+        what.starts_with("the progress of consumer groups at broker broker-acl at "),
+        "{what}"
+    );
     assert!(why.contains(&name) && next.contains("-a Get"), "{why} {next}");
 
     // With that right alone everything is read.
@@ -235,7 +301,10 @@ fn a_user_sees_what_access_control_lets_it_see() {
     assert!(!report.to_string().contains(admin.trim()));
     assert!(at_risk(&report)[0].1.contains(&topic), "{report}");
     // The same over TLS.
-    let ca = format!("ssl.ca.location={}/ca.pem", support::address(test, "CERTS_DIR").unwrap());
+    let ca = format!(
+        "ssl.ca.location={}/ca.pem",
+        support::address(test, "CERTS_DIR").unwrap()
+    );
     let tls = [&as_auditor[..], &["-X", "tls.enable=true", "-X", &ca]].concat();
     let report = audit(&case, &servers, &tls, 1);
     assert_eq!(unread(&report), []);

@@ -78,7 +78,7 @@ fn of_topic(unit: &Unit, topic: &Subject, hit: &Hit, profile: &Profile) -> Optio
     }
     // A value of the topic's own that only has to go.
     if text(unit, topic, key).is_some()
-        && origin(unit, topic, key) == Some(ORIGIN_TOPIC)
+        && unit.origin_of(topic, key) == Some(ORIGIN_TOPIC)
         && matches!(safe, Safe::Is("-1"))
     {
         return Some(format!(
@@ -151,11 +151,6 @@ fn alter(target: &str, kind: &str, name: &str) -> String {
 
 fn text<'u>(unit: &'u Unit, topic: &Subject, key: &str) -> Option<&'u str> {
     unit.of(topic, key)?.value.text()
-}
-
-fn origin(unit: &Unit, topic: &Subject, key: &str) -> Option<&'static str> {
-    let number = unit.facts_of(topic).iter().rposition(|f| f.key == key)?;
-    unit.origin(topic.facts.start + number)
 }
 
 /// The reassignment that gives each partition of a topic so many copies: those that it has, and others where they are fewest, another

@@ -31,9 +31,7 @@ fn of_node(unit: &Unit, hit: &Hit) -> Option<String> {
     match hit.key.as_str() {
         // As much as the node may have in its memory when it is told to stop publishers; until the next start of the node.
         "disk_free_limit.absolute" => Some(format!("rabbitmqctl -n {node} set_disk_free_limit mem_relative 1.0")),
-        "vm_memory_high_watermark.relative" => {
-            Some(format!("rabbitmqctl -n {node} set_vm_memory_high_watermark 0.6"))
-        }
+        "vm_memory_high_watermark.relative" => Some(format!("rabbitmqctl -n {node} set_vm_memory_high_watermark 0.6")),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
 use crate::audit::rules::int_of;
 use crate::audit::rules::kafka::{days_or_hours, topics};
-use crate::audit::terms::canonical::{COMMITTED, LAG_OLDEST_MS, LOG_START};
+use crate::audit::terms::canonical::{COMMITTED, GROUP, LAG_OLDEST_MS, LOG_START};
 
 rule! {
     /// # What it finds
@@ -34,6 +34,9 @@ rule! {
 fn check(judge: &mut Judge<'_>) {
     let unit = judge.unit;
     for topic in topics(unit) {
+        let group = unit
+            .of(topic, GROUP)
+            .map_or_else(|| "a group".to_owned(), |f| f.value.show());
         if let (Some((fact, committed)), Some((_, start))) =
             (int_of(judge, topic, COMMITTED), int_of(judge, topic, LOG_START))
             && committed < start
@@ -43,7 +46,7 @@ fn check(judge: &mut Judge<'_>) {
                 Some("already-lost"),
                 at,
                 Say::new(
-                    format!("topic `{}`: {} records expired before the group read them", topic.name, start - committed),
+                    format!("topic `{}`: {} records expired before {group} read them", topic.name, start - committed),
                     "before the start of the log",
                     "The group's position lies before the start of the log. It begins where its reset policy puts it, and what lay between \
                      is gone.",
@@ -67,7 +70,7 @@ fn check(judge: &mut Judge<'_>) {
         judge.hit(
             at,
             Say::new(
-                format!("topic `{}`: unread records are {} old, and {} are kept", topic.name, days_or_hours(age), days_or_hours(keeps)),
+                format!("topic `{}`: {group} has unread records of {} and older, and {} are kept", topic.name, days_or_hours(age), days_or_hours(keeps)),
                 "about to expire unread",
                 "Retention deletes segments whether or not they were read. At this lag the group loses the oldest of them soon.",
                 "raise retention.ms now, then find out why the group is slow",

@@ -7,8 +7,8 @@ use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
 use crate::audit::rules::is_true;
 use crate::audit::rules::rabbitmq::is_reserved;
-use crate::audit::terms::canonical::POLICY;
 use crate::audit::rules::rabbitmq::topology::{Topology, name};
+use crate::audit::terms::canonical::POLICY;
 
 rule! {
     /// # What it finds

@@ -133,7 +133,10 @@ fn differs(judge: &mut Judge<'_>, subject: &Subject, here: &Fact, there: Option<
         None => subject.layer == Layer::Policy || here.key.contains("dead-letter") || here.key.contains("overflow"),
     };
     let what = format!("{} `{}`", subject.layer.name(), subject.name);
-    let key = here.key.trim_start_matches("arguments.").trim_start_matches("definition.");
+    let key = here
+        .key
+        .trim_start_matches("arguments.")
+        .trim_start_matches("definition.");
     let shown = runs.unwrap_or_else(|| "not set".to_owned());
     let mut at = judge.at_fact(here).of(subject);
     if let Some(there) = there {

@@ -1,9 +1,9 @@
 //! KB007: outcomes of transactions, states of share groups and the index of tiered segments on one disk.
 
 use super::cluster::copies_are_elsewhere;
-use super::kb006_offsets_topic::wanted_copies;
+use super::kb006_offsets_topic::{existing, wanted_copies};
 use crate::audit::judge::{Judge, Say};
-use crate::audit::role::Role;
+use crate::audit::role::{self, Role};
 use crate::audit::rule::{Evidence, rule};
 
 rule! {
@@ -27,7 +27,7 @@ rule! {
         title: "The broker's own books are kept on too few brokers",
         evidence: &[Evidence::File, Evidence::Live],
         variants: &[],
-        applies: &[Role::KafkaBroker],
+        applies: &[Role::KafkaBroker, Role::KafkaTopic],
         check: check,
     };
 }
@@ -62,9 +62,27 @@ const KEYS: [(&str, &str, bool); 6] = [
     ),
 ];
 
+/// What the settings begin with, and the topic that they are about.
+const TOPICS: [(&str, &str); 3] = [
+    ("transaction.state.log.", "__transaction_state"),
+    ("share.coordinator.state.topic.", "__share_group_state"),
+    ("remote.log.metadata.topic.", "__remote_log_metadata"),
+];
+
 fn check(judge: &mut Judge<'_>) {
     let wanted = wanted_copies(judge);
+    let is_topics = role::is(judge.unit, Role::KafkaTopic);
     for (key, what, copies) in KEYS {
+        // The topic itself, where it runs already, by the name that its settings tell.
+        let topic = TOPICS.into_iter().find(|(prefix, _)| key.starts_with(prefix));
+        if let Some((_, name)) = topic.filter(|_| copies)
+            && existing(judge, name, what, wanted)
+        {
+            continue;
+        }
+        if is_topics {
+            continue;
+        }
         let Some((setting, n)) = judge.written_int(key) else {
             continue;
         };

@@ -9,7 +9,8 @@ use crate::audit::rule::{Evidence, rule};
 rule! {
     /// # What it finds
     /// No `broker.rack` in the file of a cluster that must have three brokers or more: it asks for three copies of something, or a
-    /// manifest counts them. Somebody may set it at the start, so it is told one step lower.
+    /// manifest counts them. Somebody may set it at the start, so it is told one step lower. A live cluster that has none, or where all
+    /// brokers name the same.
     ///
     /// # How messages are lost
     /// Records are in the page cache of their brokers when they are acknowledged. When all replicas of a partition share a rack, one
@@ -35,10 +36,14 @@ fn check(judge: &mut Judge<'_>) {
     let controller = judge.quiet("process.roles").is_some_and(|r| r.trim() == "controller");
     let rack = judge.setting("broker.rack");
     let set = has_rack(judge) || judge.unit.fragment.is_some();
+    if judge.unit.is_live() && rack.given.is_some() {
+        one_rack(judge);
+        return;
+    }
     if set || controller || judge.unit.component == Component::AutoMq || !has_three(judge.unit) {
         return;
     }
-    let at = judge.at(&rack).inferred(true);
+    let at = judge.at(&rack).inferred(!judge.unit.is_live());
     judge.hit(
         at,
         Say::new(
@@ -47,6 +52,28 @@ fn check(judge: &mut Judge<'_>) {
             "Records are acknowledged from the page cache. When all replicas of a partition share a rack, one loss of power takes the \
              acknowledged tail of all of them.",
             "broker.rack on every broker, with two or more values in the cluster",
+        ),
+    );
+}
+
+/// Judges a running broker that says where it stands: three or more in one place are no failure domains.
+fn one_rack(judge: &mut Judge<'_>) {
+    let own = judge.quiet("broker.rack");
+    let racks: Vec<Option<String>> = judge
+        .beside(Role::KafkaBroker)
+        .map(|u| judge.setting_of(u, "broker.rack").value.ok())
+        .collect();
+    if racks.len() < 3 || racks.iter().any(|rack| *rack != own) {
+        return;
+    }
+    let at = judge.at(&judge.setting("broker.rack"));
+    judge.hit(
+        at,
+        Say::new(
+            "every broker stands in the same rack",
+            "no failure domain",
+            "Records are acknowledged from the page cache. One loss of power takes the acknowledged tail of all replicas.",
+            "brokers in two or more racks, each with its own broker.rack",
         ),
     );
 }

@@ -6,7 +6,7 @@ use crate::audit::resolve::is_placeholder;
 use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
 use crate::audit::stated::Release;
-use crate::audit::terms::canonical::ELR;
+use crate::audit::terms::canonical::{ELR, VOTERS};
 
 rule! {
     /// # What it finds
@@ -52,13 +52,17 @@ fn check(judge: &mut Judge<'_>) {
             ),
         );
     }
-    let Some(fact) = unit.live("controller.quorum.voters") else {
+    // What votes now, else what the file says.
+    let Some(fact) = unit.live(VOTERS).or_else(|| unit.live("controller.quorum.voters")) else {
         return;
     };
     let Some(list) = fact.value.text().filter(|v| !is_placeholder(v) && !v.trim().is_empty()) else {
         return;
     };
-    let voters = list.split(',').filter(|v| !v.trim().is_empty()).count();
+    let voters = match fact.key == VOTERS {
+        true => list.trim().parse().unwrap_or(0),
+        false => list.split(',').filter(|v| !v.trim().is_empty()).count(),
+    };
     if voters % 2 == 1 && voters > 1 || voters == 1 && single_broker(unit).is_some() {
         return;
     }

@@ -4,6 +4,7 @@ use super::{int_of, replicas, topics};
 use crate::audit::judge::{Judge, Say};
 use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
+use crate::audit::terms::canonical::ORIGIN_TOPIC;
 
 rule! {
     /// # What it finds
@@ -43,7 +44,9 @@ fn check(judge: &mut Judge<'_>) {
             let Some((fact, least)) = int_of(judge, topic, "min.insync.replicas") else {
                 continue;
             };
-            (None, judge.at_fact(fact).of(topic), least)
+            // At a running broker every topic has the value; where it is the broker's, the broker is told of it too.
+            let inherited = unit.is_live() && unit.origin_of(topic, "min.insync.replicas") != Some(ORIGIN_TOPIC);
+            (inherited.then_some("inherited"), judge.at_fact(fact).of(topic), least)
         } else {
             let Some(broker) = broker else {
                 judge

@@ -76,7 +76,9 @@ fn check(judge: &mut Judge<'_>) {
 fn dropped(judge: &mut Judge<'_>) {
     let unit = judge.unit;
     for host in unit.subjects_of(Layer::VirtualHost) {
-        let Some(fact) = unit.of(host, UNROUTABLE) else { continue };
+        let Some(fact) = unit.of(host, UNROUTABLE) else {
+            continue;
+        };
         let at = judge.at_fact(fact).of(host);
         judge.hit_as(
             Some("dropped"),

@@ -36,7 +36,8 @@ fn check(judge: &mut Judge<'_>) {
     let unit = judge.unit;
     let topology = Topology::new(judge);
     for queue in unit.subjects_of(Layer::Queue) {
-        let (Some((_, all)), Some((fact, there))) = (int_of(judge, queue, MEMBERS), int_of(judge, queue, ONLINE)) else {
+        let (Some((_, all)), Some((fact, there))) = (int_of(judge, queue, MEMBERS), int_of(judge, queue, ONLINE))
+        else {
             continue;
         };
         if there >= all {

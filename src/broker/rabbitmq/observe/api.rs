@@ -47,7 +47,9 @@ impl Refused {
             Some(401 | 403) => format!(
                 "check user and password; the user needs the tag monitoring: rabbitmqctl set_user_tags {user} monitoring"
             ),
-            Some(404) => "check that --management is the address of the management API, with its path if it has one".to_owned(),
+            Some(404) => {
+                "check that --management is the address of the management API, with its path if it has one".to_owned()
+            }
             Some(_) => "look into the log of the node, and try again".to_owned(),
         };
         Unread {

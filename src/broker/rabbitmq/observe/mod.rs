@@ -33,11 +33,7 @@ const CHANNEL_COLUMNS: &str = "name,vhost,user,user_who_performed_action,confirm
 /// # Errors
 /// A usage problem when a property cannot be used, or nobody can say where the management API is. Whatever cannot be read from a running
 /// broker is no error: it stands in the observation.
-pub(crate) fn observe(
-    connection: &Connection,
-    wanted: &Wanted,
-    heard: &dyn Fn(u64, u64, &str),
-) -> Result<Observation> {
+pub(crate) fn observe(connection: &Connection, wanted: &Wanted, heard: &dyn Fn(u64, u64, &str)) -> Result<Observation> {
     let (target, url) = with_management(connection)?;
     let threads = client::threads().map_err(|why| Problem::unknown(why.to_string()))?;
     Ok(threads.block_on(asked(connection, &target, &url, wanted, heard)))
@@ -118,25 +114,36 @@ async fn read(
     let only = Some(api.target.vhost.clone()).filter(|vhost| vhost != "/");
     let of_host = only.as_ref().map_or_else(String::new, |v| format!("/{}", encoded(v)));
     let by_name = |v: &Value| format!("{}\n{}", text(v, "vhost"), text(v, "name"));
-    let taken = |what: &str, answer: std::result::Result<Vec<Value>, Refused>, api: &Api<'_>, unread: &mut Vec<Unread>| {
-        answer.map_err(|why| unread.push(why.unread(what, api))).ok()
-    };
+    let taken =
+        |what: &str, answer: std::result::Result<Vec<Value>, Refused>, api: &Api<'_>, unread: &mut Vec<Unread>| {
+            answer.map_err(|why| unread.push(why.unread(what, api))).ok()
+        };
 
     let hosts = match &only {
-        Some(vhost) => api.get(&format!("/api/vhosts/{}", encoded(vhost))).await.map(|v| vec![v]),
+        Some(vhost) => api
+            .get(&format!("/api/vhosts/{}", encoded(vhost)))
+            .await
+            .map(|v| vec![v]),
         None => api.list("/api/vhosts").await,
     };
     raw.vhosts = taken("the virtual hosts", hosts, api, &mut unread).unwrap_or_default();
 
     let exchanges = api
-        .pages(&format!("/api/exchanges{of_host}"), EXCHANGE_COLUMNS, by_name, |_, _| {})
+        .pages(
+            &format!("/api/exchanges{of_host}"),
+            EXCHANGE_COLUMNS,
+            by_name,
+            |_, _| {},
+        )
         .await;
     let exchanges = taken("the exchanges", exchanges, api, &mut unread);
     if let Some(exchanges) = &exchanges {
         closed_hosts(&raw.vhosts, exchanges, api, &mut unread);
     }
     let queues = api
-        .pages(&format!("/api/queues{of_host}"), QUEUE_COLUMNS, by_name, |done, all| heard(done, all, "queues"))
+        .pages(&format!("/api/queues{of_host}"), QUEUE_COLUMNS, by_name, |done, all| {
+            heard(done, all, "queues")
+        })
         .await;
     let queues = taken("the queues", queues, api, &mut unread);
     let bindings = api.list(&format!("/api/bindings{of_host}")).await;
@@ -164,7 +171,8 @@ async fn read(
         unread.push(Unread {
             what: "which channels publish without confirms, and how many messages were unroutable".to_owned(),
             why: "the node keeps no such statistics".to_owned(),
-            next: "set management.rates_mode = basic, and management_agent.disable_metrics_collector = false".to_owned(),
+            next: "set management.rates_mode = basic, and management_agent.disable_metrics_collector = false"
+                .to_owned(),
         });
     } else {
         let channels = match &only {
@@ -196,11 +204,17 @@ async fn read(
 fn closed_hosts(hosts: &[Value], exchanges: &[Value], api: &Api<'_>, unread: &mut Vec<Unread>) {
     let open: BTreeSet<&str> = exchanges.iter().map(|e| text(e, "vhost")).collect();
     let user = &api.target.user;
-    for name in hosts.iter().map(|h| text(h, "name")).filter(|name| !open.contains(name)) {
+    for name in hosts
+        .iter()
+        .map(|h| text(h, "name"))
+        .filter(|name| !open.contains(name))
+    {
         unread.push(Unread {
             what: format!("virtual host {name}"),
             why: format!("user {user} has no entry in it, and is shown nothing of it"),
-            next: format!("make an entry, which may allow nothing: rabbitmqctl set_permissions -p '{name}' {user} '' '' ''"),
+            next: format!(
+                "make an entry, which may allow nothing: rabbitmqctl set_permissions -p '{name}' {user} '' '' ''"
+            ),
         });
     }
 }

@@ -23,7 +23,12 @@ pub(super) fn units(target: &Arc<str>, nodes: &[Value], cluster: &str, release: 
         }
         // The limit in bytes does not tell the part of the memory that it is; none at all does.
         if node["mem_limit"].as_u64() == Some(0) {
-            put(&mut sheet, "vm_memory_high_watermark.relative", "0".to_owned(), "the node");
+            put(
+                &mut sheet,
+                "vm_memory_high_watermark.relative",
+                "0".to_owned(),
+                "the node",
+            );
         }
         let lost = node["partitions"].as_array().into_iter().flatten();
         let lost: Vec<&str> = lost.filter_map(Value::as_str).collect();
@@ -87,7 +92,10 @@ mod tests {
         ];
         let units = units(&Arc::from("amqp://h"), &nodes, "c", Some((3, 10, 8)));
         let told = |unit: &Unit| -> Vec<String> {
-            unit.facts.iter().map(|f| format!("{}={}", f.key, f.value.show())).collect()
+            unit.facts
+                .iter()
+                .map(|f| format!("{}={}", f.key, f.value.show()))
+                .collect()
         };
         assert_eq!(
             told(&units[0]),

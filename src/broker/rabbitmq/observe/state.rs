@@ -120,7 +120,8 @@ impl<'v> QueueState<'v> {
         if all == 0 || there > all / 2 {
             return Vec::new();
         }
-        let why = format!("{there} of the {all} members of the {what} are there: they may have what the others have not");
+        let why =
+            format!("{there} of the {all} members of the {what} are there: they may have what the others have not");
         self.online.iter().map(|node| (*node, why.clone())).collect()
     }
 }
@@ -164,14 +165,19 @@ mod tests {
 
     fn named(queues: &[Value]) -> Vec<String> {
         let all = at_risk(queues.iter(), 1);
-        let of = |r: AtRisk| r.losses.into_iter().map(move |l| format!("{}: {}: {}", r.node, l.name, l.why));
+        let of = |r: AtRisk| {
+            r.losses
+                .into_iter()
+                .map(move |l| format!("{}: {}: {}", r.node, l.name, l.why))
+        };
         all.into_iter().flat_map(of).collect()
     }
 
     #[test]
     fn one_copy_is_lost_with_its_node() {
         let classic = |more: Value| {
-            let mut queue = json!({"name": "q", "vhost": "/", "type": "classic", "durable": true, "node": "a", "exclusive": false});
+            let mut queue =
+                json!({"name": "q", "vhost": "/", "type": "classic", "durable": true, "node": "a", "exclusive": false});
             for (key, value) in more.as_object().unwrap() {
                 queue[key] = value.clone();
             }
@@ -186,7 +192,12 @@ mod tests {
             ["a: q: it is not durable: it goes with its node, with or without the disk"]
         );
         assert!(named(&[classic(json!({"exclusive": true}))]).is_empty());
-        assert!(named(&[classic(json!({"slave_nodes": ["b"], "synchronised_slave_nodes": ["b"]}))]).is_empty());
+        assert!(
+            named(&[classic(
+                json!({"slave_nodes": ["b"], "synchronised_slave_nodes": ["b"]})
+            )])
+            .is_empty()
+        );
         assert_eq!(
             named(&[classic(json!({"slave_nodes": ["b"], "synchronised_slave_nodes": []}))]),
             ["a: q: no mirror of it is synchronised"]

@@ -4,7 +4,8 @@ use super::state::{Kind, QueueState};
 use crate::audit::fact::{Component, Dialect, FactValue, Layer, Unit};
 use crate::audit::live::Sheet;
 use crate::audit::live::canonical::{
-    ACK_REQUIRED, ACK_REQUIRED_WHO, MEMBER_NODES, MEMBERS, NODES, ONLINE, OPERATOR_POLICY, POLICY, UNCONFIRMED, UNROUTABLE, WAITING_TRANSIENT,
+    ACK_REQUIRED, ACK_REQUIRED_WHO, MEMBER_NODES, MEMBERS, NODES, ONLINE, OPERATOR_POLICY, POLICY, UNCONFIRMED,
+    UNROUTABLE, WAITING_TRANSIENT,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -72,7 +72,9 @@ impl Runtime {
             .filter(|(key, _)| key.starts_with("commitLogDiskRatio") || key.starts_with("consumeQueueDiskRatio"))
             .filter_map(|(_, value)| value.parse::<f64>().ok())
             .filter(|ratio| (0.0..=1.0).contains(ratio));
-        let fullest = ratios.fold(None, |most: Option<f64>, ratio| Some(most.map_or(ratio, |m| m.max(ratio))));
+        let fullest = ratios.fold(None, |most: Option<f64>, ratio| {
+            Some(most.map_or(ratio, |m| m.max(ratio)))
+        });
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
         let percent = fullest.map(|ratio| (ratio * 100.0).round() as u8);
         Runtime {

@@ -33,11 +33,7 @@ const NO_TOPIC: &str = "TBW102";
 /// # Errors
 /// A usage problem when a property cannot be used. Whatever cannot be read from a running cluster is no error: it stands in the
 /// observation.
-pub(crate) fn observe(
-    connection: &Connection,
-    wanted: &Wanted,
-    heard: &dyn Fn(u64, u64, &str),
-) -> Result<Observation> {
+pub(crate) fn observe(connection: &Connection, wanted: &Wanted, heard: &dyn Fn(u64, u64, &str)) -> Result<Observation> {
     let settings = Settings::new(connection)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -90,7 +86,8 @@ impl Refused {
 }
 
 /// What an administrator does for a user whom the broker does not know.
-const NEEDS_USER: &str = "name a user that the brokers know, with -X access.key=NAME and -X secret.key=@FILE (mqadmin createUser)";
+const NEEDS_USER: &str =
+    "name a user that the brokers know, with -X access.key=NAME and -X secret.key=@FILE (mqadmin createUser)";
 
 impl Asker {
     async fn ask(&self, address: &str, request: &Request) -> std::result::Result<Reply, Refused> {
@@ -110,12 +107,7 @@ impl Asker {
     }
 }
 
-async fn cluster(
-    asker: &Asker,
-    shown: Arc<str>,
-    wanted: &Wanted,
-    heard: &dyn Fn(u64, u64, &str),
-) -> Observation {
+async fn cluster(asker: &Asker, shown: Arc<str>, wanted: &Wanted, heard: &dyn Fn(u64, u64, &str)) -> Observation {
     let mut seen = Observation::new(shown.clone());
     let route = match asker.client.cluster().await {
         Ok(route) => route,

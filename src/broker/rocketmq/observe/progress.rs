@@ -63,13 +63,7 @@ struct Behind<'a> {
     next: i64,
 }
 
-pub(super) async fn ask(
-    asker: &Asker,
-    node: &str,
-    address: &str,
-    wanted: &Wanted,
-    unread: &mut Vec<Unread>,
-) -> Lag {
+pub(super) async fn ask(asker: &Asker, node: &str, address: &str, wanted: &Wanted, unread: &mut Vec<Unread>) -> Lag {
     let what = || format!("the progress of consumer groups at broker {node}");
     let table = match asker.body(address, RequestCode::GetAllConsumerOffset).await {
         Ok(body) => route::parse::<OffsetsText>(&body).map_err(Refused::Failed),
@@ -205,16 +199,15 @@ fn table(text: &str) -> Option<BTreeMap<i32, Ends>> {
 
 /// The age of the first unread message in milliseconds, when it is older than `floor_ms`.
 async fn older_than(asker: &Asker, address: &str, behind: &Behind<'_>, floor_ms: i64) -> Result<Option<i64>, Refused> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis());
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_millis());
     let now = i64::try_from(now).unwrap_or(i64::MAX);
     halve(floor_ms, async |age| is_older(asker, address, behind, now - age).await).await
 }
 
 /// The largest age, as exactly as matters, of which `is_older` says that it is exceeded; `None` when not even `floor_ms` is.
-async fn halve<E>(
-    floor_ms: i64,
-    is_older: impl AsyncFn(i64) -> Result<bool, E>,
-) -> Result<Option<i64>, E> {
+async fn halve<E>(floor_ms: i64, is_older: impl AsyncFn(i64) -> Result<bool, E>) -> Result<Option<i64>, E> {
     if !is_older(floor_ms).await? {
         return Ok(None);
     }
@@ -273,7 +266,10 @@ mod tests {
         );
         assert_eq!(table(r#"{"offsetTable":{}}"#), Some(BTreeMap::new()));
         assert_eq!(table("no"), None);
-        assert_eq!(table(r#"{"offsetTable":{{"queueId":x}:{"maxOffset":1,"minOffset":1}}}"#), None);
+        assert_eq!(
+            table(r#"{"offsetTable":{{"queueId":x}:{"maxOffset":1,"minOffset":1}}}"#),
+            None
+        );
     }
 
     #[test]

@@ -103,7 +103,10 @@ impl Master {
         }
         let mut copies = config.number("inSyncReplicas", 1);
         if config.is_on("enableAutoInSyncReplicas") {
-            let there = self.ha.as_ref().map(|ha| ha.slaves.iter().filter(|s| s.in_sync).count());
+            let there = self
+                .ha
+                .as_ref()
+                .map(|ha| ha.slaves.iter().filter(|s| s.in_sync).count());
             let there = i64::try_from(there.unwrap_or(0)).unwrap_or(i64::MAX).saturating_add(1);
             // `CommitLog.calcNeedAckNums`: what is there, and not less than the least.
             copies = copies.min(there).max(config.number("minInSyncReplicas", 1));
@@ -171,7 +174,8 @@ mod tests {
         assert_eq!(alone(lowered, &[(0, true)], 5, None), None);
         assert!(alone(lowered, &[(9, false)], 5, None).is_some());
         assert!(
-            alone("brokerRole=ASYNC_MASTER flushDiskType=ASYNC_FLUSH", &[], 5, None).is_some_and(|w| w.contains("flushed"))
+            alone("brokerRole=ASYNC_MASTER flushDiskType=ASYNC_FLUSH", &[], 5, None)
+                .is_some_and(|w| w.contains("flushed"))
         );
     }
 
@@ -179,7 +183,12 @@ mod tests {
     fn groups_that_vote_and_controllers() {
         assert!(alone("enableDLegerCommitLog=true dLegerPeers=n0-h:1", &[], 5, None).is_some());
         assert_eq!(
-            alone("enableDLegerCommitLog=true dLegerPeers=n0-h:1;n1-h:2;n2-h:3", &[], 5, None),
+            alone(
+                "enableDLegerCommitLog=true dLegerPeers=n0-h:1;n1-h:2;n2-h:3",
+                &[],
+                5,
+                None
+            ),
             None
         );
         let controlled = "enableControllerMode=true allAckInSyncStateSet=true brokerRole=SYNC_MASTER";

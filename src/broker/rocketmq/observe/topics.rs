@@ -86,7 +86,8 @@ impl Held {
     pub(super) fn add(&mut self, body: &[u8], config: &Config) -> Result<(), String> {
         let text: Text = route::parse(body)?;
         let topics = text.topic_config_table.into_iter();
-        self.topics.extend(topics.filter(|(name, _)| !is_own_topic(name, config)));
+        self.topics
+            .extend(topics.filter(|(name, _)| !is_own_topic(name, config)));
         let groups = text.subscription_group_table.into_iter();
         self.groups.extend(groups.filter(|(name, _)| !is_own_group(name)));
         Ok(())
