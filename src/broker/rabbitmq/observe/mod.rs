@@ -192,10 +192,7 @@ async fn read(
     }
     seen.at_risk = state::at_risk(raw.queues.iter().filter(is_asked), raw.vhosts.len());
     let mut unit = topology::unit(&shown, raw);
-    unit.leave_out(|s| match s.layer {
-        Layer::Queue | Layer::Exchange => wanted.takes_queue(&s.name),
-        _ => true,
-    });
+    unit.leave_out(|s| !matches!(s.layer, Layer::Queue | Layer::Exchange) || wanted.takes_queue(&s.name));
     seen.units.push(unit);
     seen.unread.append(&mut unread);
 }
