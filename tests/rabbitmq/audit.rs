@@ -336,10 +336,7 @@ fn a_badly_configured_broker_is_told_by_every_rule_that_it_breaks() {
     );
     let told =
         |rule: &str, name: &str, field: &str| finding(&report, rule, name)[field].as_str().unwrap_or("-").to_owned();
-    assert_eq!(
-        told("RQP003", "full", "message"),
-        "2 of 2 messages in durable queue `full` are transient"
-    );
+    assert!(told("RQP003", "full", "message").starts_with("2 of 2 messages in durable queue `full` are transient"));
     assert!(told("RQP001", "guest", "message").starts_with("user `guest` publishes without confirms (1 channel: "));
     assert!(told("RQP002", &host.name, "message").contains("1 messages were dropped"));
     assert!(told("RQC001", "transient", "message").contains("(1 of 1 consumers: "));
@@ -410,9 +407,10 @@ fn a_look_into_queues_shows_transient_messages_and_takes_none() {
         assert_eq!(broker.http("POST", &path, &message), (200, json!({"routed": true})));
     }
     let (_, report) = host.as_guest(&["--peek", "2"]);
-    assert_eq!(
-        finding(&report, "RQP003", "looked")["message"],
-        "1 of 2 messages in durable queue `looked` are transient"
+    let message = finding(&report, "RQP003", "looked")["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("1 of 2 messages in durable queue `looked` are transient"),
+        "{message}"
     );
     assert!(!found(&report).contains(&"RQP003 left".to_owned()));
     let take = json!({"count": 9, "ackmode": "ack_requeue_false", "encoding": "auto"});
