@@ -209,12 +209,13 @@ fn a_well_configured_broker_has_what_one_node_cannot_have() {
     });
     // One node has one copy, and a member each; the limits are those that it starts with.
     let cluster = all.iter().find(|l| l.starts_with("RQB006 cluster ")).cloned();
-    let expected = [
+    let mut expected = [
         "RQB003 rabbitmq@localhost".to_owned(),
         cluster.unwrap_or_default(),
         format!("RQT012 queue `orders` in virtual host `{}`", host.name),
         format!("RQT012 queue `orders.dead` in virtual host `{}`", host.name),
     ];
+    expected.sort();
     assert_eq!((code, all), (1, expected.to_vec()));
     assert_eq!(unread(&report), [""; 0]);
     let disk = &finding(&report, "RQB003", "rabbitmq@localhost")["command"];
@@ -278,7 +279,8 @@ fn a_badly_configured_broker_is_told_by_every_rule_that_it_breaks() {
     );
     let threads = runtime();
     let (publisher, channel) = host.channel(&threads);
-    threads.block_on(async {
+    // A consumer that is dropped goes.
+    let _consumer = threads.block_on(async {
         let publish = async |exchange: &str, key: &str| {
             let options = BasicPublishOptions::default();
             let transient = BasicProperties::default();
@@ -299,7 +301,7 @@ fn a_badly_configured_broker_is_told_by_every_rule_that_it_breaks() {
             ..BasicConsumeOptions::default()
         };
         let consumer = channel.basic_consume("transient".into(), "tag".into(), options, FieldTable::default());
-        drop(consumer.await.unwrap());
+        consumer.await.unwrap()
     });
     // A queue with an argument of its own, and one with a policy.
     let mut report = Value::Null;
@@ -334,10 +336,7 @@ fn a_badly_configured_broker_is_told_by_every_rule_that_it_breaks() {
     );
     let told =
         |rule: &str, name: &str, field: &str| finding(&report, rule, name)[field].as_str().unwrap_or("-").to_owned();
-    assert_eq!(
-        told("RQP003", "full", "message"),
-        "2 of 2 messages in durable queue `full` are transient"
-    );
+    assert!(told("RQP003", "full", "message").starts_with("2 of 2 messages in durable queue `full` are transient"));
     assert!(told("RQP001", "guest", "message").starts_with("user `guest` publishes without confirms (1 channel: "));
     assert!(told("RQP002", &host.name, "message").contains("1 messages were dropped"));
     assert!(told("RQC001", "transient", "message").contains("(1 of 1 consumers: "));
@@ -408,9 +407,10 @@ fn a_look_into_queues_shows_transient_messages_and_takes_none() {
         assert_eq!(broker.http("POST", &path, &message), (200, json!({"routed": true})));
     }
     let (_, report) = host.as_guest(&["--peek", "2"]);
-    assert_eq!(
-        finding(&report, "RQP003", "looked")["message"],
-        "1 of 2 messages in durable queue `looked` are transient"
+    let message = finding(&report, "RQP003", "looked")["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("1 of 2 messages in durable queue `looked` are transient"),
+        "{message}"
     );
     assert!(!found(&report).contains(&"RQP003 left".to_owned()));
     let take = json!({"count": 9, "ackmode": "ack_requeue_false", "encoding": "auto"});
@@ -483,7 +483,8 @@ fn who_may_not_look_and_who_is_not_there_are_named() {
     broker.http("DELETE", &format!("users/{user}"), &json!({}));
     assert!(unread(&report).contains(&"virtual host /"), "{report}");
     // What is known of the node alone is found all the same.
-    assert_eq!((code, found(&report)), (1, Vec::<String>::new()));
+    let queues: Vec<String> = found(&report).into_iter().filter(|l| l.starts_with("RQT")).collect();
+    assert_eq!((code, queues), (1, Vec::new()));
 }
 
 #[test]

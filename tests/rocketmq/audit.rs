@@ -23,8 +23,10 @@ fn found(report: &Value, names: &[&str], tell: impl Fn(&Value) -> String) -> Vec
     let all = report["findings"].as_array().unwrap();
     let of = |f: &&Value| {
         let subject = f["subject"].as_str().unwrap_or_default();
-        // Where the store lies is the business of the test's directory.
-        f["rule"] != ALWAYS && (subject.contains(" at 127.0.0.1:") || names.iter().any(|name| subject.contains(name)))
+        // Where the store lies, and how full that disk is, is the business of the machine.
+        f["rule"] != ALWAYS
+            && f["key"] != "@disk-used-percent"
+            && (subject.contains(" at 127.0.0.1:") || names.iter().any(|name| subject.contains(name)))
     };
     let mut all: Vec<String> = all.iter().filter(of).map(tell).collect();
     all.sort();
@@ -149,6 +151,13 @@ fn a_pair_that_waits_for_its_slave_has_nothing_at_risk_and_then_a_bad_one_has() 
     let only = audit(&case, &servers, &["--topic", &unread_queues], 1);
     assert_eq!(at_risk(&only)[0].1, [unread_queues.clone()]);
     drop(configured);
+    case.call(
+        &case.master,
+        207,
+        &[("groupName", group.as_str()), ("cleanOffset", "true")],
+        "",
+    )
+    .unwrap();
 }
 
 #[test]
@@ -159,18 +168,13 @@ fn a_dead_slave_is_named_and_its_master_is_alone() {
     let servers = case.servers().to_owned();
     let slave = support::address("rocketmq", "ROCKETMQ_SLAVE").unwrap();
     let disturbed = cluster::disturb("kill", &["slave"]);
-    let report = audit(&case, &servers, &["--topic", &case.topic], 1);
-    assert!(
-        found(&report, &[], short).contains(&"X-M01 @slaves=0".to_owned()),
-        "{report}"
-    );
-    // The name server remembers it for two minutes.
-    let (what, why, next) = unread(&report).remove(0);
-    assert_eq!(what, format!("broker broker-a at {slave}"));
-    assert!(
-        why.contains("refused") && next.contains("start the broker"),
-        "{why} {next}"
-    );
+    let mut report = Value::Null;
+    cluster::eventually("the master hears that its slave is gone", || {
+        report = audit(&case, &servers, &["--topic", &case.topic], 1);
+        found(&report, &[], short).contains(&"X-M01 @slaves=0".to_owned())
+    });
+    // The name server forgets at once whose connection has ended.
+    assert!(unread(&report).len() <= 1, "{report}");
     assert_eq!(
         at_risk(&report),
         [(
@@ -178,6 +182,16 @@ fn a_dead_slave_is_named_and_its_master_is_alone() {
             vec![case.topic.clone()],
             "no slave is connected: the only copy".to_owned()
         )]
+    );
+    drop(disturbed);
+    // One that hangs is still in the route.
+    let disturbed = cluster::disturb("stop", &["slave"]);
+    let report = audit(&case, &servers, &["--topic", &case.topic], 1);
+    let (what, why, next) = unread(&report).remove(0);
+    assert_eq!(what, format!("broker broker-a at {slave}"));
+    assert!(
+        why.contains(&slave) && next.contains("start the broker"),
+        "{why} {next}"
     );
     drop(disturbed);
     // Nobody there at all.

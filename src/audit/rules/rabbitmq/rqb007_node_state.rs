@@ -3,6 +3,7 @@
 use crate::audit::judge::{Judge, Say};
 use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
+use crate::audit::rules::is_false;
 use crate::audit::terms::canonical::{ALARMS, PARTITIONS, RUNNING};
 
 rule! {
@@ -34,7 +35,7 @@ rule! {
 fn check(judge: &mut Judge<'_>) {
     let unit = judge.unit;
     let node = unit.name.as_deref().unwrap_or("a node");
-    if let Some(fact) = unit.live(RUNNING).filter(|f| f.value.text() == Some("false")) {
+    if let Some(fact) = unit.live(RUNNING).filter(|f| is_false(f)) {
         let at = judge.at_fact(fact).of_node(unit);
         judge.hit(
             at,

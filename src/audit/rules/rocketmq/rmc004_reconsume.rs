@@ -34,18 +34,18 @@ fn check(judge: &mut Judge<'_>) {
     let unit = judge.unit;
     let orderly = named(unit, "rocketmq.", "consume-mode")
         .any(|f| f.value.text().is_some_and(|v| v.trim().eq_ignore_ascii_case("ORDERLY")));
-    let mut found: Vec<(At, String)> = Vec::new();
+    let mut found: Vec<(At, String, Option<&str>)> = Vec::new();
     for fact in named(unit, "rocketmq.", "consumer.max-reconsume-times") {
         let value = fact.value.text().unwrap_or_default().trim().to_owned();
-        found.push((judge.at_fact(fact), value));
+        found.push((judge.at_fact(fact), value, None));
     }
     for group in &unit.subjects {
         if let Some(fact) = unit.of(group, "retryMaxTimes") {
             let value = fact.value.text().unwrap_or_default().trim().to_owned();
-            found.push((judge.at_fact(fact).of(group), value));
+            found.push((judge.at_fact(fact).of(group), value, Some(group.name.as_str())));
         }
     }
-    for (at, value) in found {
+    for (at, value, group) in found {
         let (headline, story) = match value.as_str() {
             "0" => (
                 "the first failure is final",
@@ -61,7 +61,10 @@ fn check(judge: &mut Judge<'_>) {
         judge.hit(
             at,
             Say::new(
-                headline,
+                match group {
+                    Some(group) => format!("group `{group}`: {headline}"),
+                    None => headline.to_owned(),
+                },
                 "no second chance, or no end",
                 story,
                 "16, and somebody who reads the %DLQ% topic of the group",

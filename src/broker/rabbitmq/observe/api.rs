@@ -125,10 +125,10 @@ impl<'a> Api<'a> {
 
     /// A list that comes in one piece.
     pub(super) async fn list(&mut self, path: &str) -> Result<Vec<Value>, Refused> {
-        match self.get(path).await? {
-            Value::Array(list) => Ok(list),
-            _ => Err(Refused::lost("the answer is no list")),
-        }
+        let Value::Array(list) = self.get(path).await? else {
+            return Err(Refused::lost("the answer is no list"));
+        };
+        Ok(list)
     }
 
     /// A list that comes in pages, each entry once by `name`. `note` hears how much of it was read.
