@@ -65,8 +65,8 @@ fn what_a_broker_has_not_is_refused_and_not_left_out() {
         "RocketMQ has no --partitioner",
     );
     refused(
-        &["-b", "amqp://127.0.0.1:1", "--newest-first", "k"],
-        "RabbitMQ has no --newest-first",
+        &["-b", "amqp://127.0.0.1:1", "--newest-first", "--peek", "k"],
+        "cannot be read from its end",
     );
     refused(
         &["-b", "amqp://127.0.0.1:1", "--exhaustive", "k"],

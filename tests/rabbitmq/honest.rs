@@ -120,6 +120,42 @@ fn nothing_young_enough_is_known_and_not_waited_for() {
 }
 
 #[test]
+fn a_stream_is_read_from_its_end() {
+    let Some(broker) = Broker::shared("a_stream_is_read_from_its_end") else {
+        return;
+    };
+    let queue = broker.queue("newest", "stream", json!({}));
+    fill(&broker, &queue, 9000);
+    let offsets = |answer: &Value| -> Vec<u64> {
+        let records = answer["records"].as_array().unwrap();
+        records.iter().map(|r| r["offset"].as_u64().unwrap()).collect()
+    };
+    let search = |arguments: &[&str], code: i32| {
+        let all = [&["--newest-first"][..], arguments].concat();
+        answer(&search(&broker, Over::Plain, &queue, &all), code)
+    };
+    let three = search(&["--all", "--limit", "3"], 0);
+    assert_eq!(
+        (offsets(&three), three["coverage"].as_str()),
+        (vec![8999, 8998, 8997], Some("PARTIAL stopped at --limit 3"))
+    );
+    // Only the end was read for it.
+    let read = three["partitions"][0]["records"].as_u64().unwrap();
+    assert!(read < 3000, "{three}");
+    // Nothing is missing, and nothing is there twice.
+    let every = search(&["--all"], 0);
+    let mut all = offsets(&every);
+    assert!(all[0] > 7000 && all[8999] < 7000, "the newest window comes first");
+    all.sort_unstable();
+    assert_eq!(all, (0..9000).collect::<Vec<_>>());
+    assert_eq!(every["coverage"], "COMPLETE", "{}", every["partitions"]);
+    assert_eq!(offsets(&search(&["k17"], 0)), [16]);
+    assert_eq!(search(&["absent"], 1)["coverage"], "COMPLETE");
+    assert_eq!(search(&["--since", "now+1h", "--all"], 1)["coverage"], "COMPLETE");
+    assert_eq!(search(&["--since", "2020-01-01", "k9000"], 0)["coverage"], "COMPLETE");
+}
+
+#[test]
 fn a_tap_is_refused_where_it_would_take_messages_away() {
     let Some(broker) = Broker::shared("a_tap_is_refused_where_it_would_take_messages_away") else {
         return;

@@ -4,6 +4,7 @@
 //! confirmed it and did not return it (`verdict` says why that needs care). What is read back is a stream, which keeps its
 //! messages; a queue gives them up to whoever reads, so it is only looked into when that is allowed.
 
+mod backwards;
 mod client;
 mod confirms;
 mod durability;

@@ -62,11 +62,17 @@ impl RabbitScan {
     async fn read_by(&self, client: &Client, plan: &ScanPlan, visit: &mut dyn Visit) -> Result<Reading> {
         let (queue, broker) = (&self.queue, &self.target.broker);
         let count = self.count(client).await?;
+        let wish = stream::Wish {
+            counted: count,
+            since_ms: plan.since_ms,
+            newest_first: plan.newest_first,
+            limit: ANSWER,
+        };
         let kind = kind::ask(client, queue, ANSWER).await.map_err(|e| {
             Problem::unknown(format!("queue {queue} on {broker} cannot be asked about")).because(words::why(&e))
         })?;
         match (kind, plan.peek) {
-            (Kind::Stream, _) => Ok(stream::read(client, queue, count, plan.since_ms, ANSWER, visit).await),
+            (Kind::Stream, _) => Ok(stream::read(client, queue, wish, visit).await),
             (Kind::Classic, true) => Ok(peek::read(client, queue, count, ANSWER, visit).await),
             (Kind::Quorum | Kind::Queue | Kind::Unknown(_), true) if !plan.peek_at_risk && count > 0 => {
                 match self.delivery_limit().await {
@@ -92,7 +98,7 @@ impl RabbitScan {
                 let again = Client::login(&self.target, CONNECT)
                     .await
                     .map_err(|why| self.unreached(&why))?;
-                let reading = stream::read(&again, queue, count, plan.since_ms, ANSWER, visit).await;
+                let reading = stream::read(&again, queue, wish, visit).await;
                 again.close().await;
                 Ok(reading)
             }

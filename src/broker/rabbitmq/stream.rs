@@ -2,6 +2,7 @@
 //!
 //! A stream is read by a consumer that says where to begin. Nothing is taken out of it, and nothing is remembered of who reads.
 
+use super::backwards;
 use super::client::{Client, timed};
 use super::record::{self, Row};
 use super::words;
@@ -22,15 +23,15 @@ const BATCH: usize = 500;
 /// Without a message for this long, and with an answer of the broker after it, the last chunk was delivered whole.
 const QUIET: Duration = Duration::from_millis(500);
 /// The same before an empty stream is believed.
-const QUIET_AND_EMPTY: Duration = Duration::from_secs(2);
+pub(super) const QUIET_AND_EMPTY: Duration = Duration::from_secs(2);
 /// A stream that is written to all the time is never quiet. What came until now was there at the start or later.
 const BUSY: Duration = Duration::from_secs(5);
 /// Without any message for this long, reading ends with that as the reason.
-const SILENCE: Duration = Duration::from_secs(30);
+pub(super) const SILENCE: Duration = Duration::from_secs(30);
 /// A consumer that ends says nothing about what the stream holds, and above all not that it is empty.
-const ENDED: &str = "the broker ended the consumer; the stream may have been deleted";
+pub(super) const ENDED: &str = "the broker ended the consumer; the stream may have been deleted";
 /// How long it may take until somebody who asks to stop is heard.
-const SLICE: Duration = Duration::from_millis(200);
+pub(super) const SLICE: Duration = Duration::from_millis(200);
 
 /// What was read, and whether the visitor ended it.
 pub(super) struct Reading {
@@ -40,21 +41,27 @@ pub(super) struct Reading {
     pub(super) assumption: Option<String>,
 }
 
-/// Reads the stream. `counted` is what the broker says that it holds; old brokers always say 0.
-pub(super) async fn read(
-    client: &Client,
-    queue: &str,
-    counted: u32,
-    since_ms: Option<i64>,
-    limit: Duration,
-    visit: &mut dyn Visit,
-) -> Reading {
+/// What is to be read of a stream.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wish {
+    /// How many messages the broker says that it holds; old brokers always say 0.
+    pub(super) counted: u32,
+    /// From when on.
+    pub(super) since_ms: Option<i64>,
+    /// Whether the end is read first.
+    pub(super) newest_first: bool,
+    /// How long one answer may take.
+    pub(super) limit: Duration,
+}
+
+/// Reads the stream.
+pub(super) async fn read(client: &Client, queue: &str, wish: Wish, visit: &mut dyn Visit) -> Reading {
     let mut reading = Reading {
         read: PartitionRead::default(),
         stopped: false,
         assumption: None,
     };
-    if let Err(why) = read_into(client, queue, counted, since_ms, limit, visit, &mut reading).await {
+    if let Err(why) = read_into(client, queue, wish, visit, &mut reading).await {
         reading.read.error = Some(why);
     }
     reading
@@ -63,13 +70,17 @@ pub(super) async fn read(
 async fn read_into(
     client: &Client,
     queue: &str,
-    counted: u32,
-    since_ms: Option<i64>,
-    limit: Duration,
+    wish: Wish,
     visit: &mut dyn Visit,
     reading: &mut Reading,
 ) -> Result<(), String> {
     let words = |e: lapin::Error| words::why(&e);
+    let Wish {
+        counted,
+        since_ms,
+        newest_first,
+        limit,
+    } = wish;
     let Some(last) = last_offset(client, queue, limit, visit, reading).await? else {
         if counted > 0 && !reading.stopped {
             return Err(format!("the broker counts {counted} messages and delivers none"));
@@ -84,6 +95,9 @@ async fn read_into(
         None => word("first"),
     };
     let is_by_time = since_ms.is_some();
+    if newest_first {
+        return backwards::read(client, queue, (from, is_by_time), last, limit, visit, reading).await;
+    }
     let (mut channel, mut consumer) = consume(client, queue, from, limit).await.map_err(words)?;
     reading.read.to = last + 1;
     let (mut begun, mut is_at_last) = (false, false);
@@ -134,9 +148,9 @@ async fn read_into(
     Ok(())
 }
 
-fn progress(read: &PartitionRead) -> (u64, u64) {
-    let difference = |a: i64, b: i64| u64::try_from(a - b).unwrap_or(0);
-    (difference(read.read_to, read.from), difference(read.to, read.from))
+/// How many were read, of how many.
+pub(super) fn progress(read: &PartitionRead) -> (u64, u64) {
+    (read.records, u64::try_from(read.to - read.from).unwrap_or(0))
 }
 
 /// Hands a batch over and counts it.
@@ -159,7 +173,10 @@ pub(super) fn hand_over(rows: &[&Row], read: &mut PartitionRead, visit: &mut dyn
 }
 
 /// What has arrived, up to a batch: the rows, the last delivery tag, and whether the consumer ended.
-fn batch(first: Option<lapin::Result<Delivery>>, consumer: &mut Consumer) -> Result<(Vec<Row>, u64, bool), String> {
+pub(super) fn batch(
+    first: Option<lapin::Result<Delivery>>,
+    consumer: &mut Consumer,
+) -> Result<(Vec<Row>, u64, bool), String> {
     let (mut rows, mut tag) = (Vec::new(), 0);
     let mut next = first;
     loop {
@@ -247,11 +264,17 @@ async fn last_offset(
     Ok(last)
 }
 
-fn word(offset: &str) -> AMQPValue {
+pub(super) fn word(offset: &str) -> AMQPValue {
     AMQPValue::LongString(LongString::from(offset))
 }
 
-async fn consume(client: &Client, queue: &str, from: AMQPValue, limit: Duration) -> lapin::Result<(Channel, Consumer)> {
+/// Begins to read at a place of the stream.
+pub(super) async fn consume(
+    client: &Client,
+    queue: &str,
+    from: AMQPValue,
+    limit: Duration,
+) -> lapin::Result<(Channel, Consumer)> {
     let channel = client.channel(limit).await?;
     timed(limit, channel.basic_qos(PREFETCH, BasicQosOptions::default())).await?;
     let mut arguments = FieldTable::default();

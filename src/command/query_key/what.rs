@@ -149,11 +149,11 @@ pub(super) fn placing(args: &PlaceArgs, what: &WhatArgs, kind: BrokerKind) -> Re
         &[BrokerKind::RabbitMq],
         &[(args.tap, "--tap"), (args.peek, "--peek")],
     )?;
-    only(
-        kind,
-        &[BrokerKind::Kafka, BrokerKind::RocketMq],
-        &[(args.newest_first, "--newest-first")],
-    )?;
+    if args.newest_first && (args.peek || args.tap) {
+        return Err(Problem::usage("a queue without history cannot be read from its end")
+            .because("its messages are fetched from the front, and a tap sees them as they come")
+            .next("leave --newest-first out; it is for streams"));
+    }
     only(
         kind,
         &[BrokerKind::RabbitMq, BrokerKind::RocketMq],
