@@ -199,12 +199,9 @@ impl Cluster {
         let start = Instant::now();
         while next < end {
             assert!(start.elapsed() < PATIENCE, "{topic} is read to {next} of {end}");
-            match consumer.poll(Duration::from_millis(200)) {
-                Some(Ok(message)) => {
-                    next = message.offset() + 1;
-                    found.insert(String::from_utf8_lossy(message.payload().unwrap()).into_owned());
-                }
-                Some(Err(_)) | None => {}
+            if let Some(Ok(message)) = consumer.poll(Duration::from_millis(200)) {
+                next = message.offset() + 1;
+                found.insert(String::from_utf8_lossy(message.payload().unwrap()).into_owned());
             }
         }
         found
@@ -371,11 +368,8 @@ impl Cluster {
                     "{}: the group gets no partition",
                     line.topic
                 );
-                match consumer.poll(Duration::from_millis(100)) {
-                    Some(Ok(message)) => {
-                        found.insert(String::from_utf8_lossy(message.payload().unwrap()).into_owned());
-                    }
-                    Some(Err(_)) | None => {}
+                if let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) {
+                    found.insert(String::from_utf8_lossy(message.payload().unwrap()).into_owned());
                 }
                 if later > 0 && found.contains(&format!("later-{}", later - 1)) {
                     return found;
@@ -415,13 +409,10 @@ fn configured(text: &str) -> ClientConfig {
 pub(crate) fn consume(job: &Job) {
     let consumer = subscribed(&job.text(), &job.place);
     loop {
-        match consumer.poll(Duration::from_millis(200)) {
-            Some(Ok(message)) => {
-                job.work(&String::from_utf8_lossy(message.payload().unwrap()));
-                // Refused where the client has stored it by itself, before the work.
-                let _ = consumer.store_offset_from_message(&message);
-            }
-            Some(Err(_)) | None => {}
+        if let Some(Ok(message)) = consumer.poll(Duration::from_millis(200)) {
+            job.work(&String::from_utf8_lossy(message.payload().unwrap()));
+            // Refused where the client has stored it by itself, before the work.
+            let _ = consumer.store_offset_from_message(&message);
         }
     }
 }
