@@ -324,8 +324,11 @@ impl Cluster {
             .collect();
         let found: Vec<BTreeSet<String>> = skipping.iter().map(|l| self.group_reads(l)).collect();
         workers.iter().for_each(Worker::await_slow);
-        // What the client commits by itself (every 200 ms) it has committed by then.
-        std::thread::sleep(Duration::from_millis(1500));
+        // What the client stores before the work it commits by itself (every 200 ms), the message that is worked on too.
+        eventually("the message that is worked on is committed", || {
+            self.committed(&killed[0]) > FEW as i64
+        });
+        std::thread::sleep(Duration::from_millis(500));
         workers.iter_mut().for_each(Worker::kill);
         workers.iter_mut().for_each(Worker::succeed);
         let last = format!("later-{}", FEW - 1);
@@ -352,6 +355,16 @@ impl Cluster {
         ];
         self.delete(&lines);
         shown
+    }
+
+    /// Where the group of a line goes on after its consumer died.
+    fn committed(&self, line: &Line) -> i64 {
+        let consumer: BaseConsumer = grouped(&line.text, &line.topic).create().unwrap();
+        let mut place = TopicPartitionList::new();
+        place.add_partition(&line.topic, 0);
+        let offsets = consumer.committed_offsets(place, Duration::from_secs(10));
+        let of = |offsets: TopicPartitionList| offsets.elements()[0].offset().to_raw();
+        offsets.ok().and_then(of).unwrap_or(-1)
     }
 
     /// What a group gets that subscribes when something is there already, until it has what was written after it came.
@@ -386,11 +399,16 @@ fn assigned(consumer: &BaseConsumer) -> bool {
     consumer.assignment().is_ok_and(|a| a.count() > 0)
 }
 
-/// A consumer with exactly this configuration. Its group is named after the topic too, so that both sides can run at once.
-fn subscribed(text: &str, topic: &str) -> BaseConsumer {
+/// Exactly this configuration, but for the group, which is named after the topic too, so that both sides can run at once.
+fn grouped(text: &str, topic: &str) -> ClientConfig {
     let mut config = configured(text);
     let group = format!("{}-{topic}", config.get("group.id").unwrap());
-    let consumer: BaseConsumer = config.set("group.id", group).create().unwrap();
+    config.set("group.id", group);
+    config
+}
+
+fn subscribed(text: &str, topic: &str) -> BaseConsumer {
+    let consumer: BaseConsumer = grouped(text, topic).create().unwrap();
     consumer.subscribe(&[topic]).unwrap();
     consumer
 }

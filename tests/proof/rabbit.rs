@@ -355,15 +355,17 @@ impl Broker {
         for (line, (_, channel)) in all[2].iter_mut().zip(&opened) {
             let publishing = line.publishing;
             for id in &ids {
-                let wait = Duration::from_millis(100);
                 let told = self.runtime.block_on(async {
-                    let answer = tokio::time::timeout(wait, publish(channel, "new", id, publishing)).await;
+                    let answer =
+                        tokio::time::timeout(Duration::from_secs(1), publish(channel, "new", id, publishing)).await;
                     // A confirm that does not come is no confirm.
                     answer.unwrap_or(false)
                 });
-                if told {
-                    line.told.insert(id.clone());
+                // Who is not answered keeps the rest.
+                if !told {
+                    break;
                 }
+                line.told.insert(id.clone());
             }
         }
         // The client has written everything; it waits in the socket of the broker.
