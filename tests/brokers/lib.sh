@@ -241,7 +241,8 @@ start_nodes() { # BROKER NODE…: what is dead is started, what SIGSTOP holds go
         esac
     done
     # Certificates and ports are made for all brokers.
-    exec {preparing}>>"$BROKERS_DIR/.preparing" && flock -w 600 "$preparing" || die 3 "another script has prepared a broker in $BROKERS_DIR for 10 minutes"
+    exec {preparing}>>"$BROKERS_DIR/.preparing" || die 3 "cannot write to $BROKERS_DIR"
+    flock -w 600 "$preparing" || die 3 "another script has prepared a broker in $BROKERS_DIR for 10 minutes"
     call prepare "$broker" "${dead[@]}"
     exec {preparing}>&-
     for node in "${dead[@]}"; do call launch "$broker" "$node"; done

@@ -199,12 +199,9 @@ impl Cluster {
         let start = Instant::now();
         while next < end {
             assert!(start.elapsed() < PATIENCE, "{topic} is read to {next} of {end}");
-            match consumer.poll(Duration::from_millis(200)) {
-                Some(Ok(message)) => {
-                    next = message.offset() + 1;
-                    found.insert(String::from_utf8_lossy(message.payload().unwrap()).into_owned());
-                }
-                Some(Err(_)) | None => {}
+            if let Some(Ok(message)) = consumer.poll(Duration::from_millis(200)) {
+                next = message.offset() + 1;
+                found.insert(String::from_utf8_lossy(message.payload().unwrap()).into_owned());
             }
         }
         found
@@ -327,8 +324,11 @@ impl Cluster {
             .collect();
         let found: Vec<BTreeSet<String>> = skipping.iter().map(|l| self.group_reads(l)).collect();
         workers.iter().for_each(Worker::await_slow);
-        // What the client commits by itself (every 200 ms) it has committed by then.
-        std::thread::sleep(Duration::from_millis(1500));
+        // What the client stores before the work it commits by itself (every 200 ms), the message that is worked on too.
+        eventually("the message that is worked on is committed", || {
+            self.committed(&killed[0]) > FEW as i64
+        });
+        std::thread::sleep(Duration::from_millis(500));
         workers.iter_mut().for_each(Worker::kill);
         workers.iter_mut().for_each(Worker::succeed);
         let last = format!("later-{}", FEW - 1);
@@ -357,32 +357,41 @@ impl Cluster {
         shown
     }
 
+    /// Where the group of a line goes on after its consumer died.
+    fn committed(&self, line: &Line) -> i64 {
+        let consumer: BaseConsumer = grouped(&line.text, &line.topic).create().unwrap();
+        let mut place = TopicPartitionList::new();
+        place.add_partition(&line.topic, 0);
+        let offsets = consumer.committed_offsets(place, Duration::from_secs(10));
+        let of = |offsets: TopicPartitionList| offsets.elements()[0].offset().to_raw();
+        offsets.ok().and_then(of).unwrap_or(-1)
+    }
+
     /// What a group gets that subscribes when something is there already, until it has what was written after it came.
     fn group_reads(&self, line: &Line) -> BTreeSet<String> {
         let consumer = subscribed(&line.text, &line.topic);
         let mut found = BTreeSet::new();
-        let start = Instant::now();
-        let mut written = false;
-        while !(written && found.contains("after-0")) {
-            assert!(start.elapsed() < PATIENCE, "{}: the group gets nothing", line.topic);
-            match consumer.poll(Duration::from_millis(100)) {
-                Some(Ok(message)) => {
+        // A group may look for its place longer than until it has its partition: then what came meanwhile is skipped too.
+        for later in 0..60 {
+            let id = format!("later-{later}");
+            let start = Instant::now();
+            while start.elapsed() < Duration::from_secs(1) || !assigned(&consumer) {
+                assert!(
+                    start.elapsed() < PATIENCE,
+                    "{}: the group gets no partition",
+                    line.topic
+                );
+                if let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) {
                     found.insert(String::from_utf8_lossy(message.payload().unwrap()).into_owned());
                 }
-                Some(Err(_)) | None => {}
+                if later > 0 && found.contains(&format!("later-{}", later - 1)) {
+                    return found;
+                }
             }
-            // It has its place when it says where it stands.
-            let standing = consumer.position().unwrap();
-            let stands = standing
-                .elements()
-                .iter()
-                .any(|e| matches!(e.offset(), Offset::Offset(_)));
-            if !written && (stands || start.elapsed() > Duration::from_secs(5) && assigned(&consumer)) {
-                line.writer.write(&line.topic, "after", 1);
-                written = true;
-            }
+            line.writer.send(&line.topic, &id);
+            line.writer.await_told(FEW + later + 1);
         }
-        found
+        panic!("{}: the group gets nothing", line.topic);
     }
 }
 
@@ -390,11 +399,16 @@ fn assigned(consumer: &BaseConsumer) -> bool {
     consumer.assignment().is_ok_and(|a| a.count() > 0)
 }
 
-/// A consumer with exactly this configuration. Its group is named after the topic too, so that both sides can run at once.
-fn subscribed(text: &str, topic: &str) -> BaseConsumer {
+/// Exactly this configuration, but for the group, which is named after the topic too, so that both sides can run at once.
+fn grouped(text: &str, topic: &str) -> ClientConfig {
     let mut config = configured(text);
     let group = format!("{}-{topic}", config.get("group.id").unwrap());
-    let consumer: BaseConsumer = config.set("group.id", group).create().unwrap();
+    config.set("group.id", group);
+    config
+}
+
+fn subscribed(text: &str, topic: &str) -> BaseConsumer {
+    let consumer: BaseConsumer = grouped(text, topic).create().unwrap();
     consumer.subscribe(&[topic]).unwrap();
     consumer
 }
@@ -413,13 +427,10 @@ fn configured(text: &str) -> ClientConfig {
 pub(crate) fn consume(job: &Job) {
     let consumer = subscribed(&job.text(), &job.place);
     loop {
-        match consumer.poll(Duration::from_millis(200)) {
-            Some(Ok(message)) => {
-                job.work(&String::from_utf8_lossy(message.payload().unwrap()));
-                // Refused where the client has stored it by itself, before the work.
-                let _ = consumer.store_offset_from_message(&message);
-            }
-            Some(Err(_)) | None => {}
+        if let Some(Ok(message)) = consumer.poll(Duration::from_millis(200)) {
+            job.work(&String::from_utf8_lossy(message.payload().unwrap()));
+            // Refused where the client has stored it by itself, before the work.
+            let _ = consumer.store_offset_from_message(&message);
         }
     }
 }

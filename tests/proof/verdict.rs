@@ -19,7 +19,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    fn lost(&self) -> usize {
+    pub(crate) fn lost(&self) -> usize {
         self.told.difference(&self.found).count()
     }
 }
@@ -74,7 +74,7 @@ fn named(proof: &Proof, text: &str) -> bool {
 
 impl Shown {
     /// Why this is no proof.
-    fn flaw(&self) -> Option<String> {
+    pub(crate) fn flaw(&self) -> Option<String> {
         let name = self.proof.name();
         let lines = difference(&self.bad.text, &self.good.text);
         let one = |sign: char| lines.iter().filter(|l| l.starts_with(sign)).count() <= 1;

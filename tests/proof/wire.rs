@@ -116,12 +116,18 @@ impl Wire {
         }
     }
 
-    /// A number that the broker tells about itself; not all are told in every configuration.
-    pub(crate) fn told(&mut self, name: &str) -> Option<u64> {
+    /// A number of bytes that the broker tells about itself, rounded where it is large; not all are told in every configuration.
+    pub(crate) fn told(&mut self, name: &str) -> Option<f64> {
         let answer = self.call(28, &[], b"").unwrap();
         let table: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
-        let text = table["table"][name].as_str()?;
-        Some(text.split_whitespace().next().unwrap().parse().unwrap())
+        let text = table["table"][name].as_str()?.to_owned();
+        let (number, unit) = text.split_once(' ').unwrap_or((&text, "B"));
+        let scale = match unit {
+            "B" => 1.0,
+            "KiB" => 1024.0,
+            _ => panic!("{name}: {text}"),
+        };
+        Some(number.parse::<f64>().unwrap() * scale)
     }
 }
 
