@@ -32,3 +32,5 @@ mod tool;
 mod unrouted;
 #[path = "rabbitmq/ways.rs"]
 mod ways;
+#[path = "rabbitmq/verify.rs"]
+mod verify;

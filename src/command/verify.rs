@@ -1,11 +1,16 @@
 //! `mqsafe verify`: what the stamps in a topic prove.
 
+mod drain;
 mod follow;
+mod group;
 mod journal;
 mod kept;
 mod lists;
 mod merge;
+mod metrics;
 mod reader;
+mod receipts;
+mod shelf;
 mod show;
 
 use super::resolve;
@@ -16,11 +21,12 @@ use crate::connect::{BrokerKind, Connection};
 use crate::model::{Outcome, Problem, Result, Scan, ScanPlan};
 use crate::ui::Ui;
 use crate::verify::{
-    self, Beside, Compared, Expected, Facts, Field, Foreign, Found, Hole, Place, Second, Standing, State, Truth,
+    self, Beside, Compared, Expected, Explained, Facts, Field, Foreign, Found, Hole, Place, Second, Standing, State, Truth,
     Verdict,
 };
 use journal::Journal;
-use reader::{How, Limits, Look, Reader};
+use metrics::Metrics;
+use reader::{How, Keeper, Look, Reader};
 use std::time::Duration;
 
 /// How long a broker may think about whether a topic is compacted, when that decides the verdict.
@@ -39,10 +45,16 @@ pub(super) struct Answer {
     compared: Vec<(String, Compared)>,
     /// Why a comparison is not whole.
     unknown: Vec<String>,
+    /// What may look like a loss, and is none; of what this run has read.
+    explained: Vec<Explained>,
+    /// Whether other runs have read, or will read, a part of it: then only what all of them say together is the verdict.
+    is_shared: bool,
     /// Where groups stand.
     standings: Vec<Standing>,
     /// How many of the messages are in dead-letter and retry topics.
     set_aside: Vec<(String, u64)>,
+    /// What was put back into spools, where that was asked for.
+    resent: Option<receipts::Resent>,
     pid: bool,
 }
 
@@ -57,14 +69,33 @@ pub(super) fn run(args: &VerifyArgs, ui: &Ui) -> Result<Outcome> {
 fn read(args: &VerifyArgs, ui: &Ui) -> Result<Outcome> {
     let topic = args.topic.clone().unwrap_or_default();
     let connection = resolve::connection(&args.broker, ui)?;
-    let mut scan = broker::scan(&connection, &topic)?;
+    let mut scan = match (args.queue.tap, args.queue.drain) {
+        (true, _) => broker::tap(&connection, &topic, args.queue.watch)?,
+        (false, true) => broker::drain(&connection, &topic, args.queue.alone)?,
+        (false, false) => broker::scan(&connection, &topic)?,
+    };
+    let mut member = match &args.group {
+        Some(group) => Some(broker::member(&connection, &topic, group)?),
+        None => None,
+    };
+    if args.truth.resend && args.truth.receipts.is_none() && args.truth.receipts_topic.is_none() {
+        return Err(Problem::usage("--resend needs to know what was consumed")
+            .next("give --receipts FILE or --receipts-topic TOPIC"));
+    }
     if args.truth.pid && connection.url.kind() != BrokerKind::Kafka {
         return Err(Problem::usage(format!("{} has no --pid", connection.url.kind().name()))
             .because("only Kafka numbers messages by itself"));
     }
     let how = How::new(&args.truth, args.isolation)?;
     let mut expected = lists::expected(&args.truth)?;
-    let state = kept::load(args.state.as_deref(), &connection, &topic, &how)?;
+    let state = kept::load(args.state.as_deref(), &connection, &topic, &how, args.memory)?;
+    if args.queue.drain && !drain::agreed(args, &topic, ui)? {
+        return Err(Problem::usage("nothing was read").because("it was not agreed to"));
+    }
+    let metrics = args.metrics.as_deref().map(Metrics::serve).transpose()?;
+    if let Some(metrics) = &metrics {
+        ui.say(&format!("metrics: http://{}/metrics", metrics.at));
+    }
     let asked = Asked::listen()?;
     // Before the scan: what it calls acknowledged must be there by then.
     let journal = Journal::read(&args.truth.journal, &connection, &topic, ui)?;
@@ -82,10 +113,22 @@ fn read(args: &VerifyArgs, ui: &Ui) -> Result<Outcome> {
         &how,
         &asked,
         ui,
-        Limits::new(args.memory),
-    );
+    )
+    .keeping(args.state.clone().map(|path| Keeper::new(path, args.state_every)));
     reader.expected = expected.as_mut();
-    let problem = reader.scan(scan.as_mut(), &plan)?;
+    let problem = match &mut member {
+        Some(member) => group::read(
+            member.as_mut(),
+            &mut reader,
+            scan.as_mut(),
+            &plan,
+            args.state.as_deref(),
+            &asked,
+            ui,
+        )?,
+        None => reader.scan(scan.as_mut(), &plan)?,
+    };
+    drop(member);
     match problem {
         Some(problem) if reader.state.report.partitions.is_empty() => {
             return nothing(&args.judge, &topic, reader.state, &problem, &asked, ui);
@@ -95,9 +138,11 @@ fn read(args: &VerifyArgs, ui: &Ui) -> Result<Outcome> {
         None => {}
     }
     if args.follow {
-        follow::run(args, &mut reader, scan.as_mut(), &plan, &asked, ui)?;
+        follow::run(args, &mut reader, scan.as_mut(), &plan, metrics.as_ref(), &asked, ui)?;
     }
+    let mut explained = reader.origins.explained();
     let (mut state, facts) = reader.finish();
+    explained.extend(verify::grown(&state.report));
     let mut answer = judge(
         scan.as_mut(),
         &connection,
@@ -108,6 +153,7 @@ fn read(args: &VerifyArgs, ui: &Ui) -> Result<Outcome> {
         &asked,
         ui,
     )?;
+    answer.explained.extend(explained);
     answer.unknown.extend(journal.left_out);
     answer.found = expected.as_ref().map(Expected::found);
     if let Some(copy) = &args.truth.against {
@@ -115,12 +161,16 @@ fn read(args: &VerifyArgs, ui: &Ui) -> Result<Outcome> {
         answer.compared.push((format!("the copy {copy}"), compared));
         answer.unknown.extend(whole);
     }
-    if let Some(receipts) = &args.truth.receipts {
-        let mut consumed = lists::receipts(receipts)?;
-        answer.compared.push((
-            "what was consumed".to_owned(),
-            verify::compare(&mut state.tracker, &mut consumed),
-        ));
+    if let Some((mut consumed, unknown)) = receipts::read(args, &connection, &asked, ui)? {
+        let compared = verify::compare(&mut state.tracker, &mut consumed);
+        answer.compared.push((receipts::WHAT.to_owned(), compared));
+        if args.truth.resend && unknown.is_empty() && asked.signal().is_none() {
+            let broker = connection.url.to_string();
+            answer.resent = Some(receipts::resend(args, &broker, &topic, &mut consumed, ui)?);
+        } else if args.truth.resend {
+            ui.warn("nothing was put back, because the receipts are not all known");
+        }
+        answer.unknown.extend(unknown);
     }
     if !args.truth.groups.is_empty() {
         groups(args, &connection, &mut state, &how, &mut answer, &asked, ui)?;
@@ -191,7 +241,9 @@ fn judge(
         }
         verdict = verify::judge(&mut state.tracker, &topic, &state.report, beside(truth, &facts));
         let second = Second::new(&verdict);
-        let can_look_again = !facts.is_consumed && !args.truth.pid && args.truth.seq_from.is_none();
+        let is_gone = args.queue.tap || args.queue.drain;
+        let can_look_again =
+            !facts.is_consumed && !is_gone && !args.truth.pid && args.truth.seq_from.is_none();
         if !second.is_empty() && can_look_again {
             left_out = second.left_out;
             holes = look_again(scan, state, second, &mut facts, asked, ui)?;
@@ -208,8 +260,11 @@ fn judge(
         found: None,
         compared: Vec::new(),
         unknown: Vec::new(),
+        explained: Vec::new(),
+        is_shared: args.state.is_some(),
         standings: Vec::new(),
         set_aside: Vec::new(),
+        resent: None,
         pid: args.truth.pid,
     })
 }
@@ -293,9 +348,9 @@ fn elsewhere(
     (args, how, asked, ui): (&VerifyArgs, &How, &Asked, &Ui),
 ) -> Result<(State, Option<String>)> {
     let mut scan = broker::scan(connection, topic)?;
-    let fresh = kept::fresh(connection, topic, how);
+    let fresh = kept::fresh(connection, topic, how, args.memory);
     let broker = connection.url.to_string();
-    let mut reader = Reader::new(broker, fresh, how, asked, ui, Limits::new(args.memory));
+    let mut reader = Reader::new(broker, fresh, how, asked, ui);
     reader.state.tracker.by_origin = true;
     let plan = ScanPlan {
         read_uncommitted,

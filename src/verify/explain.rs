@@ -270,9 +270,9 @@ mod tests {
         let mut facts = Facts::default();
         let holes = second.finish(&mut facts);
         let name = ("p".to_owned(), "t/0".to_owned());
-        assert_eq!(facts.aborted[&name].iter().cloned().collect::<Vec<_>>(), [3..=3]);
+        assert_eq!(facts.aborted[&name].iter().collect::<Vec<_>>(), [3..=3]);
         assert_eq!(
-            facts.held_back[&name].iter().cloned().collect::<Vec<_>>(),
+            facts.held_back[&name].iter().collect::<Vec<_>>(),
             [4..=4, 6..=6]
         );
         let seqs: Vec<_> = holes

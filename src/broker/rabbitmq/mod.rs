@@ -6,6 +6,7 @@
 
 mod client;
 mod confirms;
+mod drain;
 mod durability;
 mod endpoint;
 mod follow;
@@ -29,6 +30,7 @@ mod verdict;
 mod words;
 mod worker;
 
+pub use drain::RabbitDrain;
 pub use endpoint::RabbitEndpoint;
 pub use follow::RabbitFollow;
 pub use probe::probe;

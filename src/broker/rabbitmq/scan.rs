@@ -226,6 +226,7 @@ impl Scan for RabbitScan {
             stopped,
             unread: None,
             assumption,
+            leaves: None,
         })
     }
 

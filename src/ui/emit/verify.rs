@@ -4,7 +4,7 @@ use super::super::escape;
 use super::{json_line, time};
 use crate::model::ScanReport;
 use crate::verify::{
-    Compared, Differing, Facts, Found, Hole, LaneVerdict, Neighbour, Place, Standing, Totals, Verdict,
+    Compared, Differing, Explained, Facts, Found, Hole, LaneVerdict, Neighbour, Place, Standing, Totals, Verdict,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -67,10 +67,14 @@ pub struct More<'a> {
     pub compared: &'a [(String, Compared)],
     /// Why something is not known.
     pub unknown: &'a [String],
+    /// What may look like a loss, and is none.
+    pub explained: &'a [Explained],
     /// Where groups stand.
     pub standings: &'a [Standing],
     /// How many of the messages are in which dead-letter and retry topics.
     pub set_aside: &'a [(String, u64)],
+    /// How many were put back into spools, noted as consumed there, and wait for their time.
+    pub resent: Option<(u64, u64, u64)>,
 }
 
 /// One JSON object. What is null was not judged: it needs the sender's journal or the transactions of the log.
@@ -113,6 +117,10 @@ pub fn json(verdict: &Verdict, more: Option<&More<'_>>) -> Vec<u8> {
         if !more.compared.is_empty() {
             all.insert("compared".to_owned(), more.compared.iter().map(compared).collect());
         }
+        if !more.explained.is_empty() {
+            let one = |e: &Explained| json!({"what": e.what, "count": e.count, "words": e.words});
+            all.insert("explained".to_owned(), more.explained.iter().map(one).collect());
+        }
         if !more.standings.is_empty() {
             let standing = |s: &Standing| {
                 json!({
@@ -125,6 +133,10 @@ pub fn json(verdict: &Verdict, more: Option<&More<'_>>) -> Vec<u8> {
         if !more.set_aside.is_empty() {
             let aside = |(topic, count): &(String, u64)| json!({"topic": topic, "count": count});
             all.insert("set_aside".to_owned(), more.set_aside.iter().map(aside).collect());
+        }
+        if let Some((again, consumed, waits)) = more.resent {
+            let resent = json!({"put_back": again, "noted_consumed": consumed, "not_yet_late": waits});
+            all.insert("resent".to_owned(), resent);
         }
         if !more.unknown.is_empty() {
             all.insert("unknown".to_owned(), more.unknown.iter().cloned().collect());
