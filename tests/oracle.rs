@@ -65,13 +65,21 @@ fn feed(state: &mut State, world: &World, partition: usize, (from, to): (i64, i6
     state.tracker.cover(None, partition as i32, from, to);
 }
 
-fn saved_and_restored(state: &mut State) -> State {
+fn saved(state: &mut State) -> Vec<u8> {
     let mut bytes = Vec::new();
     state.write(&mut bytes).unwrap();
-    let mut again = State::read(&bytes[..]).unwrap();
-    let mut twice = Vec::new();
-    again.write(&mut twice).unwrap();
-    assert_eq!(String::from_utf8(bytes).unwrap(), String::from_utf8(twice).unwrap());
+    bytes
+}
+
+fn saved_and_restored(state: &mut State) -> State {
+    // What did not fit into memory is written in the pieces in which it was put away; read, it is whole again.
+    let mut again = State::read(&saved(state)[..]).unwrap();
+    let bytes = saved(&mut again);
+    let mut third = State::read(&bytes[..]).unwrap();
+    assert_eq!(
+        String::from_utf8(bytes).unwrap(),
+        String::from_utf8(saved(&mut third)).unwrap()
+    );
     again
 }
 

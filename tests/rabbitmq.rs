@@ -30,7 +30,7 @@ mod read;
 mod tool;
 #[path = "rabbitmq/unrouted.rs"]
 mod unrouted;
-#[path = "rabbitmq/ways.rs"]
-mod ways;
 #[path = "rabbitmq/verify.rs"]
 mod verify;
+#[path = "rabbitmq/ways.rs"]
+mod ways;

@@ -26,3 +26,5 @@ mod half;
 mod outage;
 #[path = "rocketmq/query.rs"]
 mod query;
+#[path = "rocketmq/verify.rs"]
+mod verify;

@@ -21,8 +21,8 @@ use crate::connect::{BrokerKind, Connection};
 use crate::model::{Outcome, Problem, Result, Scan, ScanPlan};
 use crate::ui::Ui;
 use crate::verify::{
-    self, Beside, Compared, Expected, Explained, Facts, Field, Foreign, Found, Hole, Place, Second, Standing, State, Truth,
-    Verdict,
+    self, Beside, Compared, Expected, Explained, Facts, Field, Foreign, Found, Hole, Place, Second, Standing, State,
+    Truth, Verdict,
 };
 use journal::Journal;
 use metrics::Metrics;
@@ -107,14 +107,8 @@ fn read(args: &VerifyArgs, ui: &Ui) -> Result<Outcome> {
         from: state.resume(),
         ..ScanPlan::default()
     };
-    let mut reader = Reader::new(
-        connection.url.to_string(),
-        state,
-        &how,
-        &asked,
-        ui,
-    )
-    .keeping(args.state.clone().map(|path| Keeper::new(path, args.state_every)));
+    let mut reader = Reader::new(connection.url.to_string(), state, &how, &asked, ui)
+        .keeping(args.state.clone().map(|path| Keeper::new(path, args.state_every)));
     reader.expected = expected.as_mut();
     let problem = match &mut member {
         Some(member) => group::read(
@@ -229,6 +223,7 @@ fn judge(
         totals.gap > 0 || totals.lost.is_some_and(|n| n > 0) || totals.unseen.is_some_and(|n| n > 0)
     };
     let (mut holes, mut left_out) = (Vec::new(), 0);
+    let (mut explained, mut unknown) = (Vec::new(), Vec::new());
     if is_missing(&verdict) && asked.signal().is_none() {
         if !verdict.gaps_are_proven {
             // Now the answer decides between loss and compaction, so it is worth a longer wait.
@@ -242,11 +237,23 @@ fn judge(
         verdict = verify::judge(&mut state.tracker, &topic, &state.report, beside(truth, &facts));
         let second = Second::new(&verdict);
         let is_gone = args.queue.tap || args.queue.drain;
-        let can_look_again =
-            !facts.is_consumed && !is_gone && !args.truth.pid && args.truth.seq_from.is_none();
-        if !second.is_empty() && can_look_again {
+        let can_look_again = !facts.is_consumed && !is_gone && !args.truth.pid && args.truth.seq_from.is_none();
+        if !can_look_again {
+            // Without neighbours, but with what excludes every other reason.
+            holes = second.finish(&mut facts);
+        } else if !second.is_empty() {
             left_out = second.left_out;
-            holes = look_again(scan, state, second, &mut facts, asked, ui)?;
+            let mut look = Look::new(second, asked, ui);
+            look_again(scan, state, &mut look, &mut facts, ui)?;
+            if kind == BrokerKind::RocketMq {
+                unknown = look_where_messages_wait(connection, &mut look, ui)?;
+            }
+            explained.extend(look.found_elsewhere().into_iter().map(|(what, count)| Explained {
+                what,
+                count,
+                words: "missing numbers that wait in a place of the broker before they come to the topic".to_owned(),
+            }));
+            holes = look.finish(&mut facts);
             verdict = verify::judge(&mut state.tracker, &topic, &state.report, beside(truth, &facts));
         }
     }
@@ -259,8 +266,8 @@ fn judge(
         left_out,
         found: None,
         compared: Vec::new(),
-        unknown: Vec::new(),
-        explained: Vec::new(),
+        unknown,
+        explained,
         is_shared: args.state.is_some(),
         standings: Vec::new(),
         set_aside: Vec::new(),
@@ -278,14 +285,7 @@ fn beside<'a>(truth: Option<&'a Truth>, facts: &'a Facts) -> Beside<'a> {
 
 /// Reads again, also what is not committed: whether what is missing lies in a transaction, what lies beside it, and where the log
 /// starts by now.
-fn look_again(
-    scan: &mut dyn Scan,
-    state: &State,
-    second: Second,
-    facts: &mut Facts,
-    asked: &Asked,
-    ui: &Ui,
-) -> Result<Vec<Hole>> {
+fn look_again(scan: &mut dyn Scan, state: &State, look: &mut Look<'_>, facts: &mut Facts, ui: &Ui) -> Result<()> {
     let plan = ScanPlan {
         partitions: match state.report.partitions.iter().any(|read| read.node.is_some()) {
             true => Vec::new(),
@@ -295,8 +295,7 @@ fn look_again(
         batch_headers: true,
         ..ScanPlan::default()
     };
-    let mut look = Look::new(second, asked, ui);
-    let (report, problem) = resolve::read(scan.scan(&plan, &mut look))?;
+    let (report, problem) = resolve::read(scan.scan(&plan, look))?;
     if let Some(problem) = problem {
         ui.warn(&format!("what is missing could not be looked at again: {problem}"));
     }
@@ -308,7 +307,36 @@ fn look_again(
         };
         facts.log_starts.extend(start.map(|start| (place, start)));
     }
-    Ok(look.finish(facts))
+    Ok(())
+}
+
+/// Looks for what is missing where RocketMQ keeps messages that are not, or not yet, for readers: prepared ones of transactions, and
+/// those that wait for their time. Also says what of these places could not be read.
+fn look_where_messages_wait(connection: &Connection, look: &mut Look<'_>, ui: &Ui) -> Result<Vec<String>> {
+    let mut unknown = Vec::new();
+    for (what, topic) in [
+        ("half", "RMQ_SYS_TRANS_HALF_TOPIC"),
+        ("timer", "rmq_sys_wheel_timer"),
+        ("timer", "SCHEDULE_TOPIC_XXXX"),
+    ] {
+        look.elsewhere = Some(what);
+        let read = broker::scan(connection, topic).and_then(|mut scan| scan.scan(&ScanPlan::default(), look));
+        let (report, problem) = resolve::read(read)?;
+        match problem.map(|problem| problem.to_string()) {
+            // It is made with its first message.
+            Some(why) if why.contains("does not exist") => {}
+            Some(why) => unknown.push(format!("whether what is missing waits in {topic}: {why}")),
+            None if !report.coverage().is_complete() => {
+                unknown.push(format!(
+                    "whether what is missing waits in {topic}: {}",
+                    report.coverage().word()
+                ));
+            }
+            None => ui.say(&format!("looked for what is missing in {topic} too")),
+        }
+    }
+    look.elsewhere = None;
+    Ok(unknown)
 }
 
 /// Reads the copy and compares it.

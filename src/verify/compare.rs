@@ -74,7 +74,9 @@ impl<'a> Ids<'a> {
 
     /// Whether this one is among them.
     pub fn has(&self, producer: &str, lane: &str, seq: u64) -> bool {
-        self.0.get(&(producer, lane)).is_some_and(|numbers| numbers.contains(&seq))
+        self.0
+            .get(&(producer, lane))
+            .is_some_and(|numbers| numbers.contains(&seq))
     }
 }
 

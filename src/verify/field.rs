@@ -137,7 +137,9 @@ mod tests {
         assert_eq!(of("header:n").as_deref(), Some("17"));
         assert_eq!(of("json:/a/n").as_deref(), Some("7"));
         assert_eq!((of("header:x"), of("json:/b"), of("key:z")), (None, None, None));
-        for bad in ["", "json:a", "header:", "key:(", "value"] {
+        assert_eq!(of("value:who.:.([a-z])").as_deref(), Some("x"));
+        assert!(of("value").is_some_and(|value| value.starts_with("{\"a\"")));
+        for bad in ["", "json:a", "header:", "key:(", "value:", "values"] {
             assert!(Field::parse("--seq-from", bad).is_err(), "{bad}");
         }
     }

@@ -47,7 +47,11 @@ impl Numbers {
     /// The ranges from the first that ends at a number or behind it.
     fn from(&self, number: u64) -> impl Iterator<Item = (u64, u64)> {
         let (stretch, place) = self.at(number);
-        let first = self.stretches.get(stretch).and_then(|s| s.get(place..)).unwrap_or_default();
+        let first = self
+            .stretches
+            .get(stretch)
+            .and_then(|s| s.get(place..))
+            .unwrap_or_default();
         let rest = self.stretches.get(stretch + 1..).unwrap_or_default();
         first.iter().chain(rest.iter().flatten()).copied()
     }

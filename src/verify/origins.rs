@@ -72,16 +72,21 @@ impl Origins {
             self.marks += 1;
             return;
         }
-        let written = header.last_offset.saturating_sub(at).saturating_add(1).max(0).unsigned_abs();
+        let written = header
+            .last_offset
+            .saturating_sub(at)
+            .saturating_add(1)
+            .max(0)
+            .unsigned_abs();
         self.compacted += written.saturating_sub(u64::from(header.count));
         if header.producer_id < 0 {
             return;
         }
         let (id, epoch) = (header.producer_id, header.producer_epoch);
         match self.epochs.insert((partition, id), epoch) {
-            Some(before) if before < epoch => self.bumps.add(|| {
-                format!("producer {id} in partition {partition}: epoch {before} to {epoch} at offset {at}")
-            }),
+            Some(before) if before < epoch => self
+                .bumps
+                .add(|| format!("producer {id} in partition {partition}: epoch {before} to {epoch} at offset {at}")),
             Some(_) => {}
             None => {
                 if *self.producers.entry(partition).or_insert(id) != id {
@@ -105,8 +110,16 @@ impl Origins {
             words: format!("{words}: {}", events.first.join("; ")),
         };
         let mut all = vec![
-            plain("transaction-marker", self.marks, "each takes an offset and is no message"),
-            plain("compacted", self.compacted, "offsets inside of batches whose messages were removed later"),
+            plain(
+                "transaction-marker",
+                self.marks,
+                "each takes an offset and is no message",
+            ),
+            plain(
+                "compacted",
+                self.compacted,
+                "offsets inside of batches whose messages were removed later",
+            ),
             told(
                 "epoch-bump",
                 &self.bumps,
@@ -144,7 +157,10 @@ pub fn grown(report: &ScanReport) -> Option<Explained> {
         let since = new.iter().map(|(_, ms)| *ms).min()?;
         (since - before >= TOGETHER_MS).then_some((at, since))
     })?;
-    let added: Vec<String> = firsts[at..].iter().map(|(partition, _)| partition.to_string()).collect();
+    let added: Vec<String> = firsts[at..]
+        .iter()
+        .map(|(partition, _)| partition.to_string())
+        .collect();
     Some(Explained {
         what: "grown",
         count: added.len() as u64,
@@ -189,7 +205,13 @@ mod tests {
                 ..batch(11, 11, (8, 0), 2)
             },
         );
-        origins.header(0, &BatchHeader { count: 2, ..batch(12, 16, (8, 0), 1) });
+        origins.header(
+            0,
+            &BatchHeader {
+                count: 2,
+                ..batch(12, 16, (8, 0), 1)
+            },
+        );
         let told: Vec<_> = origins.explained().iter().map(|e| (e.what, e.count)).collect();
         assert_eq!(
             told,
@@ -221,6 +243,10 @@ mod tests {
         assert_eq!(grown(&report(&[5, 900, 3])), None);
         assert_eq!(grown(&report(&[5000, 10, 20])), None);
         let found = grown(&report(&[5, 100, 9000, 8000])).unwrap();
-        assert!(found.count == 2 && found.words.starts_with("partitions 2,3 "), "{}", found.words);
+        assert!(
+            found.count == 2 && found.words.starts_with("partitions 2,3 "),
+            "{}",
+            found.words
+        );
     }
 }

@@ -174,7 +174,14 @@ fn encode(number: u32, lane: &Lane, to: &mut Vec<u8>) {
     to.extend_from_slice(&lane.moved().to_le_bytes());
     let none = Rare::default();
     let rare = lane.seldom().unwrap_or(&none);
-    for set in [lane.seen(), &rare.away, &rare.voids, &rare.repeated, &rare.late, &rare.unread] {
+    for set in [
+        lane.seen(),
+        &rare.away,
+        &rare.voids,
+        &rare.repeated,
+        &rare.late,
+        &rare.unread,
+    ] {
         to.extend_from_slice(&(set.len() as u64).to_le_bytes());
         for range in set.iter() {
             to.extend_from_slice(&range.start().to_le_bytes());
@@ -233,7 +240,10 @@ pub(super) mod tests {
 
         fn get(&mut self, at: u64, bytes: &mut [u8]) -> io::Result<()> {
             let at = at as usize;
-            let from = self.bytes.get(at..at + bytes.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+            let from = self
+                .bytes
+                .get(at..at + bytes.len())
+                .ok_or(io::ErrorKind::UnexpectedEof)?;
             bytes.copy_from_slice(from);
             Ok(())
         }
@@ -263,7 +273,13 @@ pub(super) mod tests {
 
     #[test]
     fn what_cannot_be_put_or_had_is_noted() {
-        let full = Shelves::new(Box::new(Pile { fails: true, ..Pile::default() }), 10);
+        let full = Shelves::new(
+            Box::new(Pile {
+                fails: true,
+                ..Pile::default()
+            }),
+            10,
+        );
         assert!(full.put(&[(1, lane([1]))].into()).is_none() && full.broken().is_some());
         let shelves = Shelves::new(Box::<Pile>::default(), 10);
         let lost = Shelved { at: 100, bytes: 50 };

@@ -4,8 +4,8 @@
 //! format and its version; the last counts the lines.
 
 use super::lane::{Lane, Rare};
-use super::numbers::{self, Numbers};
 use super::log::Counts;
+use super::numbers::{self, Numbers};
 use super::tracker::{Overlap, Place, Tracker};
 use crate::model::{PartitionRead, ScanReport};
 use serde::{Deserialize, Serialize};

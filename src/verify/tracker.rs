@@ -402,7 +402,11 @@ impl Tracker {
                 let all = shelves.bring_back(shelved).into_iter();
                 all.map(|(no, lane)| (no, Cow::Owned(lane))).collect()
             }
-            (Some(_), None) | (None, _) => piece.lanes.iter().map(|(no, lane)| (*no, Cow::Borrowed(lane))).collect(),
+            (Some(_), None) | (None, _) => piece
+                .lanes
+                .iter()
+                .map(|(no, lane)| (*no, Cow::Borrowed(lane)))
+                .collect(),
         }
     }
 

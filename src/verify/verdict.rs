@@ -176,9 +176,10 @@ impl Judge<'_> {
             let known = truth.and_then(|truth| truth.of(producer, name));
             lanes.push(self.lane(producer, name, lane, known));
         };
-        let counts = self
-            .tracker
-            .each(|place| self.window(place), |producer, name, lane| of(producer, name, &lane));
+        let counts = self.tracker.each(
+            |place| self.window(place),
+            |producer, name, lane| of(producer, name, &lane),
+        );
         let by_name = |lane: &LaneVerdict, (producer, name): (&str, &str)| {
             (lane.producer.as_str(), lane.lane.as_str()).cmp(&(producer, name))
         };
@@ -186,7 +187,9 @@ impl Judge<'_> {
         // What was acknowledged in a lane of which nothing was read is missing as a whole.
         let read = lanes.len();
         for ((producer, name), known) in truth.iter().flat_map(|truth| truth.lanes()) {
-            let is_read = lanes[..read].binary_search_by(|lane| by_name(lane, (producer, name))).is_ok();
+            let is_read = lanes[..read]
+                .binary_search_by(|lane| by_name(lane, (producer, name)))
+                .is_ok();
             if !is_read && self.is_here(name) {
                 lanes.push(self.lane(producer, name, &Lane::default(), Some(known)));
             }

@@ -23,11 +23,25 @@ fn partitions_that_were_added_are_no_loss() {
     cluster.grow(&case.topic, 3);
     tool::run_with(case.send(&[]), &judge::text(&judge::lines(200, 600, 60))).expect(0);
     let spool = case.path("spool");
-    let verified = case.verify(&["--journal", spool.to_str().unwrap(), "--deny", "reordered,moved,duplicate"]);
+    let verified = case.verify(&[
+        "--journal",
+        spool.to_str().unwrap(),
+        "--deny",
+        "reordered,moved,duplicate",
+    ]);
     verified.expect_clean(800);
     let words = explained(&verified.json, "grown");
-    assert!(words.is_some_and(|w| w.starts_with("partitions 1,2 ")), "{}", verified.json);
-    assert!(explained(&verified.json, "producer-restart").is_some(), "{}", verified.json);
+    // A batch goes to one of them, so that the other may have got nothing yet.
+    assert!(
+        words.is_some_and(|w| w.contains("they seem to have been added")),
+        "{}",
+        verified.json
+    );
+    assert!(
+        explained(&verified.json, "producer-restart").is_some(),
+        "{}",
+        verified.json
+    );
 }
 
 #[test]
@@ -61,7 +75,11 @@ fn what_was_deleted_or_removed_by_compaction_is_expired() {
         "{}",
         verified.stderr
     );
-    assert!(verified.stderr.contains("the topic is compacted"), "{}", verified.stderr);
+    assert!(
+        verified.stderr.contains("the topic is compacted"),
+        "{}",
+        verified.stderr
+    );
 }
 
 #[test]
@@ -80,10 +98,13 @@ fn what_kafkas_own_verifiable_producer_wrote_is_counted() {
         "500",
     ];
     cluster.script("kafka-tool", &arguments);
-    // It numbers its values from 0, and Kafka numbers its batches.
+    // It numbers its values from 0; it is not idempotent, so Kafka numbers nothing, which is no good answer.
     case.verify(&["--seq-from", "value"]).expect_clean(500);
-    case.verify(&["--pid"]).expect_clean(500);
-    let listed = case.file("numbers", (0..501).map(|n| format!("{n}\n")).collect::<String>().as_bytes());
+    assert_eq!(case.verify(&["--pid"]).code, 3);
+    let listed = case.file(
+        "numbers",
+        (0..501).map(|n| format!("{n}\n")).collect::<String>().as_bytes(),
+    );
     let verified = case.verify(&["--expect", listed.to_str().unwrap(), "--id-from", "value"]);
     assert_eq!(verified.code, 1, "{}", verified.stderr);
     assert_eq!(verified.json["expected"]["missing_ids"], serde_json::json!(["500"]));

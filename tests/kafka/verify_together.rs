@@ -18,7 +18,8 @@ fn text(done: &Done) -> String {
 fn plant(case: &Case<'_>, partitions: i32) {
     for (partition, lane, n) in [(0, 0, 1), (0, 0, 3), (0, 0, 3), (1, 0, 5), (partitions - 1, 2, 2)] {
         let stamp = format!("mqsafe-id={n} planted {}/{lane}", case.topic);
-        case.cluster.write(&case.topic, partition, &[stamp.as_bytes()], None, b"x");
+        case.cluster
+            .write(&case.topic, partition, &[stamp.as_bytes()], None, b"x");
     }
 }
 
@@ -78,7 +79,12 @@ fn interrupted_resumed_and_split_by_kafka_it_is_the_same_verdict() {
         tool::run(merge)
     };
     let merged = merge(&["c", "a", "b"]);
-    assert_eq!((merged.code, text(&merged)), (1, text(&once)), "{}\n{said}", merged.stderr);
+    assert_eq!(
+        (merged.code, text(&merged)),
+        (1, text(&once)),
+        "{}\n{said}",
+        merged.stderr
+    );
     // What a member alone has read is never all, and what one has not given is not empty.
     for names in [&["a"][..], &["b", "c"]] {
         let some = Verified::from(merge(names));
@@ -106,7 +112,11 @@ fn the_group_of_an_application_is_not_joined() {
     let state = case.path("state");
     let arguments = ["--group", &group, "--state", state.to_str().unwrap()];
     let refused = tool::run(case.verify_command(&arguments));
-    assert!(refused.code == 2 && refused.stderr.contains("somebody else's"), "{}", refused.stderr);
+    assert!(
+        refused.code == 2 && refused.stderr.contains("somebody else's"),
+        "{}",
+        refused.stderr
+    );
     assert!(!state.exists());
 }
 
@@ -129,7 +139,11 @@ fn prometheus_reads_what_is_followed() {
     let case = Case::new(&cluster, "metrics", 1);
     tool::run_with(case.send(&[]), &judge::text(&judge::lines(0, 100, 60))).expect(0);
     // A port that was free a moment ago.
-    let at = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let at = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string();
     let state = case.path("state");
     let arguments = [
         "--follow",
@@ -153,14 +167,21 @@ fn prometheus_reads_what_is_followed() {
     eventually("a late one is told", || has(&of("late_numbers", 1)));
     eventually("and then it is missing", || has(&of("missing_numbers", 1)));
     let told = get(&at, "/metrics");
-    let lane = format!("mqsafe_verify_lane_missing_numbers{{topic=\"{0}\",producer=\"planted\",lane=\"{0}/0\"}} 1", case.topic);
+    let lane = format!(
+        "mqsafe_verify_lane_missing_numbers{{topic=\"{0}\",producer=\"planted\",lane=\"{0}/0\"}} 1",
+        case.topic
+    );
     assert!(told.contains(&lane) && told.ends_with("# EOF\n"), "{told}");
     assert!(get(&at, "/").starts_with("HTTP/1.1 404"));
     // Nobody has stopped it, and what it knows is kept.
     eventually("the state is kept", || state.exists());
     // The same address twice is told before anything is read.
     let second = tool::run(case.verify_command(&["--follow", "--metrics", &at]));
-    assert!(second.code == 2 && second.stderr.contains("cannot listen on"), "{}", second.stderr);
+    assert!(
+        second.code == 2 && second.stderr.contains("cannot listen on"),
+        "{}",
+        second.stderr
+    );
     following.signal("INT");
     let done = following.wait();
     assert_eq!(done.code, 130, "{}", done.stderr);

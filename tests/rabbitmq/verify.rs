@@ -24,7 +24,15 @@ fn totals(all: &[(&str, u64)]) -> Vec<(String, u64)> {
 }
 
 fn verify(broker: &Broker, queue: &str, arguments: &[&str]) -> Output {
-    let mut all = vec!["verify", "--format", "json", "-t", queue, "--management", &broker.management];
+    let mut all = vec![
+        "verify",
+        "--format",
+        "json",
+        "-t",
+        queue,
+        "--management",
+        &broker.management,
+    ];
     all.extend(arguments);
     run(broker, &broker.password, &all, "")
 }
@@ -96,7 +104,11 @@ fn a_drained_queue_is_judged_and_empty_and_goes_on_from_its_state() {
         send(3010, 2);
         let unsure = verify(&broker, &queue, &["--drain", "--state", &fresh, "--yes"]);
         assert_eq!(told(&unsure).0, 3, "{}", said(&unsure));
-        assert!(said(&unsure).contains("COMPLETE-IF nobody else consumed"), "{}", said(&unsure));
+        assert!(
+            said(&unsure).contains("COMPLETE-IF nobody else consumed"),
+            "{}",
+            said(&unsure)
+        );
     }
     let stream = broker.queue("drain", "stream", json!({}));
     let refused = verify(&broker, &stream, &["--drain", "--state", state, "--yes"]);
@@ -117,7 +129,11 @@ fn what_may_leave_a_queue_by_itself_is_named_and_not_lost() {
     for (arguments, expiration, word) in [
         (json!({"x-message-ttl": 86_400_000}), None, "message-ttl"),
         (json!({"x-max-length": 1000}), None, "max-length"),
-        (json!({"x-dead-letter-exchange": "amq.fanout"}), None, "dead-letter-exchange"),
+        (
+            json!({"x-dead-letter-exchange": "amq.fanout"}),
+            None,
+            "dead-letter-exchange",
+        ),
         (json!({}), Some("86400000"), "expiration"),
     ] {
         let queue = broker.queue("leaves", "classic", arguments);
@@ -158,7 +174,12 @@ fn a_tap_counts_what_is_routed_and_takes_nothing() {
     let (status, said_by_it) = broker.http("PUT", &format!("exchanges/%2F/{exchange}"), &json!({"type": "direct"}));
     assert_eq!(status, 201, "{said_by_it}");
     let bind = json!({"routing_key": "k"});
-    assert_eq!(broker.http("POST", &format!("bindings/%2F/e/{exchange}/q/{queue}"), &bind).0, 201);
+    assert_eq!(
+        broker
+            .http("POST", &format!("bindings/%2F/e/{exchange}/q/{queue}"), &bind)
+            .0,
+        201
+    );
     let arguments = [
         "verify",
         "--format",
@@ -173,7 +194,11 @@ fn a_tap_counts_what_is_routed_and_takes_nothing() {
     ];
     let (mut command, _home) = tool::tool(&broker, Over::Plain, &broker.password, &arguments);
     let child = command.spawn().unwrap();
-    let bindings = || broker.http("GET", &format!("exchanges/%2F/{exchange}/bindings/source"), &json!({})).1;
+    let bindings = || {
+        broker
+            .http("GET", &format!("exchanges/%2F/{exchange}/bindings/source"), &json!({}))
+            .1
+    };
     let began = Instant::now();
     while bindings().as_array().map_or(0, Vec::len) < 2 {
         assert!(began.elapsed() < Duration::from_secs(20), "the tap was never set");
@@ -223,7 +248,11 @@ fn transient_messages_over_a_restart_are_lost_and_named() {
     broker.script("restart");
     let began = Instant::now();
     while broker.count(&queue) != 20 {
-        assert!(began.elapsed() < Duration::from_secs(30), "{} are there", broker.count(&queue));
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "{} are there",
+            broker.count(&queue)
+        );
         std::thread::sleep(Duration::from_millis(200));
     }
     stamped(&broker, &queue, 6, json!({}));
@@ -231,7 +260,12 @@ fn transient_messages_over_a_restart_are_lost_and_named() {
     let drained = verify(&broker, &queue, &arguments);
     let json = answer(&drained);
     // Of sender `p` only the last is there, and everything before it is missing: nobody but the broker has forgotten it.
-    let lane = json["lanes"].as_array().unwrap().iter().find(|lane| lane["producer"] == "p").unwrap();
+    let lane = json["lanes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|lane| lane["producer"] == "p")
+        .unwrap();
     assert_eq!(lane["gaps"], json!([[1, 5]]), "{json}");
     assert_eq!(drained.status.code(), Some(1), "{}", said(&drained));
     assert_eq!(json["totals"]["read"], 21);

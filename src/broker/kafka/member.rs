@@ -71,13 +71,17 @@ impl KafkaMember {
 
     fn partitions(&self, client: &BaseConsumer<Asking>) -> Result<Vec<i32>> {
         let topic = &self.target.topic;
-        let known = client.fetch_metadata(Some(topic), ANSWER).map_err(|e| self.cannot(&e))?;
+        let known = client
+            .fetch_metadata(Some(topic), ANSWER)
+            .map_err(|e| self.cannot(&e))?;
         let all = known.topics().iter().find(|t| t.name() == topic);
         let mut all: Vec<i32> = all.iter().flat_map(|t| t.partitions()).map(|p| p.id()).collect();
         all.sort_unstable();
         match all.is_empty() {
-            true => Err(Problem::unknown(format!("topic {topic} does not exist on {}", self.target.broker))
-                .next("check its spelling; an absent topic is not an empty one")),
+            true => Err(
+                Problem::unknown(format!("topic {topic} does not exist on {}", self.target.broker))
+                    .next("check its spelling; an absent topic is not an empty one"),
+            ),
             false => Ok(all),
         }
     }
@@ -114,9 +118,17 @@ impl KafkaMember {
         let groups = client
             .fetch_group_list(Some(&self.group), ANSWER)
             .map_err(|e| self.cannot(&e))?;
-        let members = groups.groups().iter().filter(|g| g.name() == self.group).flat_map(|g| g.members());
+        let members = groups
+            .groups()
+            .iter()
+            .filter(|g| g.name() == self.group)
+            .flat_map(|g| g.members());
         if let Some(other) = members.into_iter().find(|m| m.client_id() != OURS) {
-            return Err(self.foreign(&format!("{} at {} is a member of it", other.client_id(), other.client_host())));
+            return Err(self.foreign(&format!(
+                "{} at {} is a member of it",
+                other.client_id(),
+                other.client_host()
+            )));
         }
         client
             .subscribe(&[&self.target.topic])
@@ -156,7 +168,11 @@ impl Member for KafkaMember {
             }
             let now = poll(consumer, &self.target.topic);
             // An empty share may be one, when there are more members than partitions.
-            let patience = if now.is_empty() { settled.max(Duration::from_secs(15)) } else { settled };
+            let patience = if now.is_empty() {
+                settled.max(Duration::from_secs(15))
+            } else {
+                settled
+            };
             if now != mine {
                 (mine, since) = (now, Instant::now());
             } else if since.elapsed() >= patience {
@@ -176,7 +192,10 @@ impl Member for KafkaMember {
             }
         };
         Ok(Some(Share {
-            mine: mine.into_iter().map(|partition| (partition, offset(partition))).collect(),
+            mine: mine
+                .into_iter()
+                .map(|partition| (partition, offset(partition)))
+                .collect(),
             all,
         }))
     }

@@ -34,6 +34,8 @@ pub struct RabbitDrain {
     target: Target,
     queue: String,
     is_alone: bool,
+    /// Whether the last scan left nothing that could explain what is missing.
+    is_proven: bool,
 }
 
 impl RabbitDrain {
@@ -44,15 +46,16 @@ impl RabbitDrain {
     pub fn new(connection: &Connection, topic: &str, is_alone: bool) -> Result<RabbitDrain> {
         let place = Place::parse(topic)?;
         if !place.exchange.is_empty() {
-            return Err(
-                Problem::usage(format!("{topic} is an exchange and a routing key, and only a queue can be drained"))
-                    .next("give the queue that it is routed to with -t QUEUE"),
-            );
+            return Err(Problem::usage(format!(
+                "{topic} is an exchange and a routing key, and only a queue can be drained"
+            ))
+            .next("give the queue that it is routed to with -t QUEUE"));
         }
         Ok(RabbitDrain {
             target: Target::new(connection)?,
             queue: place.key,
             is_alone,
+            is_proven: false,
         })
     }
 
@@ -117,7 +120,9 @@ impl RabbitDrain {
             Ok(reasons) => (reasons, None),
             Err(why) => (
                 Vec::new(),
-                Some(format!("nothing limits how long messages stay in it, which is not known: {why}")),
+                Some(format!(
+                    "nothing limits how long messages stay in it, which is not known: {why}"
+                )),
             ),
         };
         if drained.has_expiration {
@@ -181,7 +186,9 @@ impl RabbitDrain {
             if !rows.is_empty() {
                 let all: Vec<&Row> = rows.iter().collect();
                 let flow = hand_over(&all, &mut drained.read, visit);
-                visit.keep().map_err(|why| format!("what was consumed cannot be kept: {why}"))?;
+                visit
+                    .keep()
+                    .map_err(|why| format!("what was consumed cannot be kept: {why}"))?;
                 timed(ANSWER, channel.basic_ack(tag, BasicAckOptions { multiple: true }))
                     .await
                     .map_err(words)?;
@@ -227,7 +234,8 @@ struct Drained {
 fn reasons(queue: &Value) -> Vec<String> {
     let setting = |argument: &str, policy: &str| {
         let own = queue["arguments"].get(argument);
-        own.or_else(|| queue["effective_policy_definition"].get(policy)).cloned()
+        own.or_else(|| queue["effective_policy_definition"].get(policy))
+            .cloned()
     };
     let mut all = Vec::new();
     if let Some(ms) = setting("x-message-ttl", "message-ttl") {
@@ -248,11 +256,15 @@ fn reasons(queue: &Value) -> Vec<String> {
         }
     }
     if let Some(limit) = setting("x-delivery-limit", "delivery-limit") {
-        all.push(format!("what was delivered {limit} times in vain is dropped (delivery-limit)"));
+        all.push(format!(
+            "what was delivered {limit} times in vain is dropped (delivery-limit)"
+        ));
     }
     if let Some(exchange) = setting("x-dead-letter-exchange", "dead-letter-exchange") {
         let exchange = exchange.as_str().map_or_else(|| exchange.to_string(), str::to_owned);
-        all.push(format!("what is rejected, expired or dropped goes to exchange {exchange:?} (dead-letter-exchange)"));
+        all.push(format!(
+            "what is rejected, expired or dropped goes to exchange {exchange:?} (dead-letter-exchange)"
+        ));
     }
     let others = queue["consumers"].as_u64().unwrap_or(0);
     if others > 0 {
@@ -267,12 +279,18 @@ impl Scan for RabbitDrain {
         let threads = client::threads().map_err(|why| Problem::unknown(why.to_string()))?;
         // Where others may have consumed, nobody knows what was before the first.
         let first = i64::from(!self.is_alone);
-        let start = plan.from.iter().find(|(p, _)| *p == 0).map_or(first, |(_, from)| (*from).max(first));
-        threads.block_on(self.run(start, visit))
+        let start = plan
+            .from
+            .iter()
+            .find(|(p, _)| *p == 0)
+            .map_or(first, |(_, from)| (*from).max(first));
+        let report = threads.block_on(self.run(start, visit))?;
+        self.is_proven = report.compacted == Some(false);
+        Ok(report)
     }
 
     fn is_compacted(&mut self, _patience: Duration) -> Option<bool> {
-        self.is_alone.then_some(false)
+        self.is_proven.then_some(false)
     }
 }
 
@@ -288,7 +306,10 @@ mod tests {
             (json!({"arguments": {"x-message-ttl": 5000}}), "after 5000 ms"),
             (json!({"effective_policy_definition": {"message-ttl": 7}}), "after 7 ms"),
             (json!({"arguments": {"x-max-length": 3}}), "above 3 messages"),
-            (json!({"arguments": {"x-max-length-bytes": 9, "x-overflow": "drop-head"}}), "above 9 bytes"),
+            (
+                json!({"arguments": {"x-max-length-bytes": 9, "x-overflow": "drop-head"}}),
+                "above 9 bytes",
+            ),
             (json!({"arguments": {"x-delivery-limit": 2}}), "2 times"),
             (json!({"arguments": {"x-dead-letter-exchange": "dlx"}}), "\"dlx\""),
             (json!({"consumers": 2}), "2 others"),

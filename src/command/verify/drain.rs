@@ -11,13 +11,15 @@ pub(super) fn agreed(args: &VerifyArgs, topic: &str, ui: &Ui) -> Result<bool> {
         return Ok(true);
     }
     if !std::io::stdin().is_terminal() {
-        return Err(
-            Problem::usage(format!("every message that waits in {topic} would be consumed, and be gone"))
-                .because("there is no terminal to ask on")
-                .next("say --yes, or watch the queue with --tap, which takes nothing"),
-        );
+        return Err(Problem::usage(format!(
+            "every message that waits in {topic} would be consumed, and be gone"
+        ))
+        .because("there is no terminal to ask on")
+        .next("say --yes, or watch the queue with --tap, which takes nothing"));
     }
-    ui.summary(&format!("consume every message that waits in {topic}? They are gone then. [y/N]"));
+    ui.summary(&format!(
+        "consume every message that waits in {topic}? They are gone then. [y/N]"
+    ));
     let mut answer = String::new();
     let read = std::io::stdin().read_line(&mut answer);
     Ok(read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes"))

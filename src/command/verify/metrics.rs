@@ -76,7 +76,11 @@ fn listen(listener: &TcpListener, text: &Arc<Mutex<String>>) {
             answer(&mut stream, &text);
             mine.fetch_sub(1, Ordering::AcqRel);
         };
-        if std::thread::Builder::new().name("metrics".to_owned()).spawn(work).is_err() {
+        if std::thread::Builder::new()
+            .name("metrics".to_owned())
+            .spawn(work)
+            .is_err()
+        {
             busy.fetch_sub(1, Ordering::AcqRel);
         }
     }
@@ -88,7 +92,11 @@ fn answer(stream: &mut (impl Read + Write), text: &Mutex<String>) {
         Asked::Metrics { is_head } => {
             let text = text.lock().unwrap_or_else(PoisonError::into_inner).clone();
             match (text.is_empty(), is_head) {
-                (true, _) => ("503 Service Unavailable", "text/plain", "the first round is not over\n".to_owned()),
+                (true, _) => (
+                    "503 Service Unavailable",
+                    "text/plain",
+                    "the first round is not over\n".to_owned(),
+                ),
                 (false, true) => ("200 OK", TEXT, String::new()),
                 (false, false) => ("200 OK", TEXT, text),
             }
@@ -115,7 +123,9 @@ fn answer(stream: &mut (impl Read + Write), text: &Mutex<String>) {
 /// What a request asks for.
 #[derive(Debug, PartialEq, Eq)]
 enum Asked {
-    Metrics { is_head: bool },
+    Metrics {
+        is_head: bool,
+    },
     Other,
     /// It is none.
     Nothing,
@@ -170,7 +180,12 @@ mod tests {
         assert_eq!(asked(b"HEAD /metrics?x=1 HTTP/1.0\n\n"), metrics(true));
         assert_eq!(asked(b"GET / HTTP/1.1\r\n\r\n"), Asked::Other);
         assert_eq!(asked(b"POST /metrics HTTP/1.1\r\n\r\n"), Asked::Other);
-        for bad in [&b"\r\n\r\n"[..], b"GET\r\n\r\n", b"GET /metrics\r\n\r\n", b"\xff\xfe /metrics FTP\r\n\r\n"] {
+        for bad in [
+            &b"\r\n\r\n"[..],
+            b"GET\r\n\r\n",
+            b"GET /metrics\r\n\r\n",
+            b"\xff\xfe /metrics FTP\r\n\r\n",
+        ] {
             assert_eq!(asked(bad), Asked::Nothing, "{bad:?}");
         }
         assert_eq!(asked(b"GET /metrics HT"), Asked::Gone);
@@ -191,7 +206,10 @@ mod tests {
             said
         };
         let said = get();
-        assert!(said.starts_with("HTTP/1.1 200 OK\r\n") && said.ends_with("a 1\n# EOF\n"), "{said}");
+        assert!(
+            said.starts_with("HTTP/1.1 200 OK\r\n") && said.ends_with("a 1\n# EOF\n"),
+            "{said}"
+        );
         // More than are answered at once are turned away, not piled up.
         let more: Vec<_> = (0..50).map(|_| TcpStream::connect(metrics.at).unwrap()).collect();
         drop((silent, more));

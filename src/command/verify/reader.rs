@@ -123,7 +123,11 @@ impl<'a> Reader<'a> {
 
     /// Keeps the state when it is time, between two scans.
     pub(super) fn keep_now_and_then(&mut self, ui: &Ui) {
-        let Some(keeper) = self.keeper.as_mut().filter(|keeper| keeper.last.elapsed() >= keeper.every) else {
+        let Some(keeper) = self
+            .keeper
+            .as_mut()
+            .filter(|keeper| keeper.last.elapsed() >= keeper.every)
+        else {
             return;
         };
         keeper.last = Instant::now();
@@ -212,7 +216,10 @@ impl Visit for Reader<'_> {
             self.progress.set_total(total);
         }
         // Without knowing where a partition begins nothing could be gone on from.
-        let is_due = self.keeper.as_ref().is_some_and(|keeper| keeper.last.elapsed() >= keeper.every);
+        let is_due = self
+            .keeper
+            .as_ref()
+            .is_some_and(|keeper| keeper.last.elapsed() >= keeper.every);
         if is_due && !self.begun.is_empty() {
             // It is tried again; at the end it counts.
             let _ = self.keep_what_is_begun();
@@ -231,6 +238,8 @@ impl Visit for Reader<'_> {
 /// The second look.
 pub(super) struct Look<'a> {
     second: Second,
+    /// What the place is that is looked at, when it is not the topic itself.
+    pub(super) elsewhere: Option<&'static str>,
     progress: Progress,
     asked: &'a Asked,
 }
@@ -239,9 +248,15 @@ impl<'a> Look<'a> {
     pub(super) fn new(second: Second, asked: &'a Asked, ui: &Ui) -> Look<'a> {
         Look {
             second,
+            elsewhere: None,
             progress: ui.progress("looking again"),
             asked,
         }
+    }
+
+    /// How many of the missing numbers were found in other places, by what these are.
+    pub(super) fn found_elsewhere(&self) -> Vec<(&'static str, u64)> {
+        self.second.elsewhere().collect()
     }
 
     pub(super) fn finish(self, facts: &mut Facts) -> Vec<Hole> {
@@ -252,7 +267,12 @@ impl<'a> Look<'a> {
 
 impl Visit for Look<'_> {
     fn batch(&mut self, records: &[Record<'_>]) -> ControlFlow<()> {
-        records.iter().for_each(|record| self.second.insert(record));
+        for record in records {
+            match self.elsewhere {
+                Some(what) => self.second.insert_elsewhere(what, record),
+                None => self.second.insert(record),
+            }
+        }
         ControlFlow::Continue(())
     }
 

@@ -100,7 +100,11 @@ impl Receipts<'_> {
             return;
         }
         let value = record.value.unwrap_or_default();
-        for line in value.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()) {
+        for line in value
+            .split(|b| *b == b'\n')
+            .map(<[u8]>::trim_ascii)
+            .filter(|line| !line.is_empty())
+        {
             let is_read = match line.starts_with(b"{") {
                 true => self.json(line),
                 false => self.noted.id(line),
@@ -183,7 +187,10 @@ fn resend_of(mut spool: Spool, broker: &str, topic: &str, ids: &Ids<'_>, resent:
         ..Which::default()
     };
     spool.each(which, |target, Kept { message, held }| {
-        let Some(partition) = message.partition.filter(|_| target.broker == broker && target.topic == topic) else {
+        let Some(partition) = message
+            .partition
+            .filter(|_| target.broker == broker && target.topic == topic)
+        else {
             return ControlFlow::Continue(());
         };
         let lane = target.lane(partition);

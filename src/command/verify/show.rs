@@ -120,7 +120,9 @@ pub(super) fn data(verdict: &Verdict, judge: &JudgeArgs, answer: Option<&Answer>
                 explained: if answer.is_shared { &[] } else { &answer.explained },
                 standings: &answer.standings,
                 set_aside: &answer.set_aside,
-                resent: answer.resent.map(|resent| (resent.again, resent.consumed, resent.waits)),
+                resent: answer
+                    .resent
+                    .map(|resent| (resent.again, resent.consumed, resent.waits)),
             });
             ui.data(&emit::json(verdict, more.as_ref()))
         }
@@ -146,6 +148,7 @@ fn markdown(answer: &Answer, judge: &JudgeArgs, outcome: Outcome) -> String {
         facts: &answer.facts,
         holes: &answer.holes,
         left_out: answer.left_out,
+        explained: &answer.explained,
     })
 }
 

@@ -301,6 +301,8 @@ pub struct Evidence<'a> {
     pub holes: &'a [Hole],
     /// Holes that were not looked at.
     pub left_out: usize,
+    /// What may look like a loss, and is none.
+    pub explained: &'a [Explained],
 }
 
 /// A message beside a hole, in words.
@@ -388,6 +390,9 @@ fn exclusions(hole: &Hole, verdict: &Verdict, report: &ScanReport, facts: &Facts
         }
     }
     chain.push(match report.compacted {
+        Some(false) if hole.lane.contains('|') => {
+            "not removed by the queue: nothing is known of a time to live, a limit or another consumer".to_owned()
+        }
         Some(false) => "not compacted: old messages of a key are not removed here".to_owned(),
         Some(true) => "the topic is compacted".to_owned(),
         None => "NOT EXCLUDED: compaction, because the broker does not say whether the topic is compacted".to_owned(),
@@ -467,6 +472,12 @@ pub fn markdown(evidence: &Evidence<'_>) -> String {
     if evidence.left_out > 0 {
         let _ = writeln!(out, "\n{} more holes were not looked at one by one.", evidence.left_out);
     }
+    if !evidence.explained.is_empty() {
+        let _ = writeln!(out, "\n## What is no loss\n");
+    }
+    for Explained { what, count, words } in evidence.explained {
+        let _ = writeln!(out, "- {what}: {count}: {}", plain(words));
+    }
     out
 }
 
@@ -538,9 +549,15 @@ mod tests {
             facts: &Facts::default(),
             holes: &[one],
             left_out: 1,
+            explained: &[Explained {
+                what: "epoch-bump",
+                count: 2,
+                words: "a|b".to_owned(),
+            }],
         });
         for part in [
             "LOST: 3-4 of p",
+            "- epoch-bump: 2: a\\|b",
             "leader epoch 5",
             "acknowledged:",
             "not compacted",

@@ -89,7 +89,11 @@ pub fn metrics(now: &Now<'_>) -> String {
         ("records", "Messages read", read),
         ("stamped", "Messages read that carry a number", stamped),
         ("duplicates", "Messages whose number was read before", duplicate),
-        ("reordered", "Messages read after a larger number of their lane", reordered),
+        (
+            "reordered",
+            "Messages read after a larger number of their lane",
+            reordered,
+        ),
         ("moved", "Messages read outside their lane", moved),
         ("corrupt", "Messages whose number cannot be read", corrupt),
     ] {
@@ -99,17 +103,57 @@ pub fn metrics(now: &Now<'_>) -> String {
     }
     let whole = |n: u64| n as f64;
     for (name, help, value) in [
-        ("gap_numbers", "Numbers that are missing now, late ones included", whole(gap)),
-        ("late_numbers", "Numbers that are missing for less than --late-after", whole(now.late)),
-        ("missing_numbers", "Numbers that are missing for longer than --late-after", whole(now.missing)),
-        ("expired_numbers", "Numbers that expired or were removed by compaction", whole(expired)),
+        (
+            "gap_numbers",
+            "Numbers that are missing now, late ones included",
+            whole(gap),
+        ),
+        (
+            "late_numbers",
+            "Numbers that are missing for less than --late-after",
+            whole(now.late),
+        ),
+        (
+            "missing_numbers",
+            "Numbers that are missing for longer than --late-after",
+            whole(now.missing),
+        ),
+        (
+            "expired_numbers",
+            "Numbers that expired or were removed by compaction",
+            whole(expired),
+        ),
         ("void_numbers", "Numbers that their sender gave up", whole(void)),
-        ("aborted_read", "Messages of aborted transactions that were handed over", whole(aborted_read.unwrap_or(0))),
-        ("records_per_second", "Messages read a second since the last round", now.rate),
-        ("complete", "1 when the last round read everything up to the end of the topic, else 0", f64::from(u8::from(now.is_complete))),
-        ("last_round_timestamp_seconds", "When the last round ended", now.at_ms as f64 / 1000.0),
-        ("lanes", "Senders and lanes that were read", whole(now.lanes.len() as u64)),
-        ("lanes_without_series", "Lanes that have no series of their own, because there are too many", whole(now.lanes.len().saturating_sub(MOST_LANES) as u64)),
+        (
+            "aborted_read",
+            "Messages of aborted transactions that were handed over",
+            whole(aborted_read.unwrap_or(0)),
+        ),
+        (
+            "records_per_second",
+            "Messages read a second since the last round",
+            now.rate,
+        ),
+        (
+            "complete",
+            "1 when the last round read everything up to the end of the topic, else 0",
+            f64::from(u8::from(now.is_complete)),
+        ),
+        (
+            "last_round_timestamp_seconds",
+            "When the last round ended",
+            now.at_ms as f64 / 1000.0,
+        ),
+        (
+            "lanes",
+            "Senders and lanes that were read",
+            whole(now.lanes.len() as u64),
+        ),
+        (
+            "lanes_without_series",
+            "Lanes that have no series of their own, because there are too many",
+            whole(now.lanes.len().saturating_sub(MOST_LANES) as u64),
+        ),
     ] {
         let family = Family::<Topic, Number>::default();
         family.get_or_create(&topic).set(value);
@@ -136,9 +180,18 @@ pub fn metrics(now: &Now<'_>) -> String {
     let names = [
         ("lane_last_number", "The largest number read in the lane"),
         ("lane_open_gaps", "Stretches of missing numbers in the lane"),
-        ("lane_late_numbers", "Numbers missing in the lane for less than --late-after"),
-        ("lane_missing_numbers", "Numbers missing in the lane for longer than --late-after"),
-        ("lane_records_per_second", "Messages read in the lane a second since the last round"),
+        (
+            "lane_late_numbers",
+            "Numbers missing in the lane for less than --late-after",
+        ),
+        (
+            "lane_missing_numbers",
+            "Numbers missing in the lane for longer than --late-after",
+        ),
+        (
+            "lane_records_per_second",
+            "Messages read in the lane a second since the last round",
+        ),
     ];
     for ((name, help), family) in names.into_iter().zip(all) {
         registry.register(name, help, family);
