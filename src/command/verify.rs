@@ -148,6 +148,7 @@ fn read(args: &VerifyArgs, ui: &Ui) -> Result<Outcome> {
         ui,
     )?;
     answer.explained.extend(explained);
+    answer.explained.extend(sent_again(&answer.verdict));
     answer.unknown.extend(journal.left_out);
     answer.found = expected.as_ref().map(Expected::found);
     if let Some(copy) = &args.truth.against {
@@ -172,6 +173,17 @@ fn read(args: &VerifyArgs, ui: &Ui) -> Result<Outcome> {
     kept::save(args.state.as_deref(), &mut state)?;
     answer.state = state;
     show::all(&answer, &args.judge, &asked, ui)
+}
+
+/// Duplicates that the sender's journal makes likely: who gets no answer sends again, under the same number.
+fn sent_again(verdict: &Verdict) -> Option<Explained> {
+    let known = verdict.lanes.iter().filter(|lane| lane.is_known);
+    let count = known.fold(0, |sum, lane| u64::saturating_add(sum, lane.duplicate));
+    (count > 0).then(|| Explained {
+        what: "sent-again",
+        count,
+        words: "duplicates of a sender whose journal is known: it sends a message again when no answer came".to_owned(),
+    })
 }
 
 /// Nothing at all was read, and why.

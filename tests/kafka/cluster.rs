@@ -155,7 +155,15 @@ impl Cluster {
     }
 
     pub(crate) fn set(&self, topic: &str, name: &str, value: &str) {
-        let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(name, value);
+        self.set_all(topic, &[(name, value)]);
+    }
+
+    /// Gives a topic these settings, and takes all others away from it.
+    pub(crate) fn set_all(&self, topic: &str, settings: &[(&str, &str)]) {
+        let mut change = AlterConfig::new(ResourceSpecifier::Topic(topic));
+        for (name, value) in settings {
+            change = change.set(name, value);
+        }
         let options = AdminOptions::new();
         let done = self.runtime.block_on(self.admin.alter_configs([&change], &options));
         done.unwrap().into_iter().for_each(|t| drop(t.unwrap()));

@@ -122,7 +122,8 @@ fn what_an_unclean_election_cut_is_lost_and_named() {
     let mut case = Case::new(&cluster, "unclean", 1);
     case.topic = cluster.fresh_name("unclean-two");
     cluster.make_topic_with(&case.topic, 1, 2);
-    cluster.set(&case.topic, "unclean.leader.election.enable", "true");
+    let settings = [("unclean.leader.election.enable", "true"), ("min.insync.replicas", "1")];
+    cluster.set_all(&case.topic, &settings);
     let send = |from: usize, count: usize| {
         tool::run_with(case.send(&[]), &judge::text(&judge::lines(from, count, 60))).expect(0);
     };

@@ -20,7 +20,7 @@ pub(super) fn read(
     reader: &mut Reader<'_>,
     scan: &mut dyn Scan,
     plan: &ScanPlan,
-    state: Option<&Path>,
+    path: Option<&Path>,
     asked: &Asked,
     ui: &Ui,
 ) -> Result<Option<Problem>> {
@@ -53,17 +53,24 @@ pub(super) fn read(
             ..plan.clone()
         };
         let problem = attended(member, || reader.scan(scan, &plan))?;
-        kept::save(state, &mut reader.state)?;
+        kept::save(path, &mut reader.state)?;
         if problem.is_some() || asked.signal().is_some() {
             return Ok(problem);
         }
-        let whole: Vec<(i32, i64)> = reader
-            .state
-            .report
-            .partitions
+        // From where this member was to begin up to the end, whatever others have read of it.
+        let state = &reader.state;
+        let whole: Vec<(i32, i64)> = plan
+            .from
             .iter()
-            .filter(|p| partitions.contains(&p.partition) && p.error.as_ref().is_none_or(|_| p.read_to >= p.to))
-            .map(|p| (p.partition, p.to))
+            .filter_map(|(partition, from)| {
+                let mut reads = state.report.partitions.iter();
+                let end = reads.find(|read| read.partition == *partition)?.to;
+                let covered = state.tracker.covered(None, *partition);
+                let is_whole = |(first, last): &(i64, i64)| *first <= *from && *last >= end;
+                // The log may begin behind what was asked for.
+                let is_all_there_is = || covered.len() == 1 && covered[0].1 >= end;
+                (covered.iter().any(is_whole) || is_all_there_is()).then_some((*partition, end))
+            })
             .collect();
         if let Err(problem) = member.read_up_to(&whole) {
             ui.warn(&problem.to_string());
