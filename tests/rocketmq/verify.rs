@@ -67,10 +67,13 @@ fn what_mqadmin_wrote_is_compared_with_a_list() {
     };
     for n in 1..=2 {
         let (key, body) = (format!("order-{n}"), format!("body {n}"));
-        let said = case.mqadmin(&["sendMessage", "-t", &case.topic, "-p", &body, "-k", &key]);
-        assert!(said.contains("SEND_OK"), "{said}");
+        // On a busy machine mqadmin gives up early, and one that was sent twice is the same order.
+        eventually("mqadmin sends it", || {
+            let said = case.mqadmin(&["sendMessage", "-t", &case.topic, "-p", &body, "-k", &key]);
+            said.contains("SEND_OK")
+        });
     }
-    eventually("both are there", || case.held() == 2);
+    eventually("both are there", || case.held() >= 2);
     let list = case.path("orders");
     std::fs::write(&list, "order-1\norder-2\norder-3\n").unwrap();
     let seen = verify(&case, &["--expect", list.to_str().unwrap()]);
