@@ -56,3 +56,7 @@ mod tool;
 mod transaction;
 #[path = "kafka/verify.rs"]
 mod verify;
+#[path = "kafka/verify_history.rs"]
+mod verify_history;
+#[path = "kafka/verify_together.rs"]
+mod verify_together;

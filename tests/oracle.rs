@@ -65,13 +65,21 @@ fn feed(state: &mut State, world: &World, partition: usize, (from, to): (i64, i6
     state.tracker.cover(None, partition as i32, from, to);
 }
 
-fn saved_and_restored(state: &mut State) -> State {
+fn saved(state: &mut State) -> Vec<u8> {
     let mut bytes = Vec::new();
     state.write(&mut bytes).unwrap();
-    let mut again = State::read(&bytes[..]).unwrap();
-    let mut twice = Vec::new();
-    again.write(&mut twice).unwrap();
-    assert_eq!(String::from_utf8(bytes).unwrap(), String::from_utf8(twice).unwrap());
+    bytes
+}
+
+fn saved_and_restored(state: &mut State) -> State {
+    // What did not fit into memory is written in the pieces in which it was put away; read, it is whole again.
+    let mut again = State::read(&saved(state)[..]).unwrap();
+    let bytes = saved(&mut again);
+    let mut third = State::read(&bytes[..]).unwrap();
+    assert_eq!(
+        String::from_utf8(bytes).unwrap(),
+        String::from_utf8(saved(&mut third)).unwrap()
+    );
     again
 }
 
@@ -112,9 +120,16 @@ fn read(dice: &mut Dice, world: &World, fault: Option<verify::Fault>) -> State {
     }
     let readers = 1 + dice.below(3);
     let mut states: Vec<State> = (0..readers).map(|_| fresh()).collect();
+    for state in &mut states {
+        // Some have next to no memory.
+        if dice.has(50) {
+            state.tracker.shelve(Box::<Pile>::default(), dice.below(4));
+        }
+    }
     for (no, stretch) in pieces {
         let reader = dice.below(readers);
         feed(&mut states[reader], world, no, stretch);
+        states[reader].tracker.spill();
         if dice.has(10) {
             // Handed over once more: the same position is not another message.
             feed(&mut states[reader], world, no, stretch);
@@ -129,7 +144,24 @@ fn read(dice: &mut Dice, world: &World, fault: Option<verify::Fault>) -> State {
         whole.merge(states.remove(dice.below(states.len()))).unwrap();
     }
     whole.reconcile();
+    assert_eq!(whole.tracker.broken(), None);
     whole
+}
+
+/// What does not fit into memory, in memory.
+#[derive(Debug, Default)]
+struct Pile(Vec<u8>);
+
+impl verify::Shelf for Pile {
+    fn put(&mut self, bytes: &[u8]) -> std::io::Result<u64> {
+        self.0.extend_from_slice(bytes);
+        Ok((self.0.len() - bytes.len()) as u64)
+    }
+
+    fn get(&mut self, at: u64, bytes: &mut [u8]) -> std::io::Result<()> {
+        bytes.copy_from_slice(&self.0[at as usize..at as usize + bytes.len()]);
+        Ok(())
+    }
 }
 
 fn truth(world: &World) -> Option<Truth> {
@@ -300,6 +332,7 @@ fn canary_each_fault_planted_in_the_tracker_is_found() {
         verify::Fault::TakesMovedForHome,
         verify::Fault::CountsAgain,
         verify::Fault::ForgetsTheLast,
+        verify::Fault::ForgetsTheShelf,
     ] {
         let found = (0..2_000).find(|seed| both(*seed, &history::history(*seed, false), Some(fault)).1.is_some());
         assert!(found.is_some(), "{fault:?} was not found");

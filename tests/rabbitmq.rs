@@ -34,5 +34,7 @@ mod read;
 mod tool;
 #[path = "rabbitmq/unrouted.rs"]
 mod unrouted;
+#[path = "rabbitmq/verify.rs"]
+mod verify;
 #[path = "rabbitmq/ways.rs"]
 mod ways;

@@ -30,3 +30,5 @@ mod honest;
 mod outage;
 #[path = "rocketmq/query.rs"]
 mod query;
+#[path = "rocketmq/verify.rs"]
+mod verify;

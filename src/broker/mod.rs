@@ -15,7 +15,7 @@ mod tls;
 
 use crate::audit::live::{Observation, Wanted};
 use crate::connect::{BrokerKind, Connection};
-use crate::model::{Endpoint, Follow, How, Problem, Result, Scan, Step};
+use crate::model::{Endpoint, Follow, How, Member, Problem, Result, Scan, Step};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,6 +91,39 @@ pub fn tap(connection: &Connection, topic: &str, watch: Option<Duration>) -> Res
     {
         let _ = (topic, watch);
         Err(left_out(connection.url.kind()))
+    }
+}
+
+/// A queue of RabbitMQ that is emptied: what is read is gone from it. `is_alone` is the user's word that nobody else has consumed from
+/// it. Nothing is connected yet.
+///
+/// # Errors
+/// A usage problem when the broker is another.
+pub fn drain(connection: &Connection, topic: &str, is_alone: bool) -> Result<Box<dyn Scan>> {
+    only_rabbitmq(connection.url.kind(), "--drain")?;
+    #[cfg(feature = "rabbitmq")]
+    return Ok(Box::new(rabbitmq::RabbitDrain::new(connection, topic, is_alone)?));
+    #[cfg(not(feature = "rabbitmq"))]
+    {
+        let _ = (topic, is_alone);
+        Err(left_out(connection.url.kind()))
+    }
+}
+
+/// A member of a group of Kafka that reads a topic together with others. Nothing is connected yet.
+///
+/// # Errors
+/// A usage problem when the broker is another.
+pub fn member(connection: &Connection, topic: &str, group: &str) -> Result<Box<dyn Member>> {
+    match connection.url.kind() {
+        #[cfg(feature = "kafka")]
+        BrokerKind::Kafka => Ok(Box::new(kafka::KafkaMember::new(connection, topic, group)?)),
+        kind => {
+            let _ = (topic, group);
+            Err(Problem::usage(format!("{} has no --group", kind.name()))
+                .because("only Kafka divides the partitions among the members of a group")
+                .next("give each reader some partitions with -p"))
+        }
     }
 }
 

@@ -35,7 +35,9 @@ pub use {
         SpoolExportArgs, SpoolFlushArgs, SpoolFsckArgs, SpoolListFormat, SpoolLsArgs, SpoolRetryArgs, SpoolShowArgs,
         SpoolState, StatsFormat,
     },
-    verify::{Allow, Deny, JudgeArgs, MergeArgs, TruthArgs, VerifyAction, VerifyArgs, VerifyFormat, VerifyProfile},
+    verify::{
+        Allow, Deny, JudgeArgs, MergeArgs, QueueArgs, TruthArgs, VerifyAction, VerifyArgs, VerifyFormat, VerifyProfile,
+    },
 };
 
 use clap::{Parser, Subcommand, ValueEnum};

@@ -34,21 +34,55 @@ pub struct VerifyArgs {
     /// Keep what was read in this file, and go on from there if it exists; `verify merge` joins several
     #[arg(long, value_name = "FILE")]
     pub state: Option<PathBuf>,
-    /// Stop with PARTIAL when the gaps need more memory than so many MiB
-    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(1..))]
+    /// How often --state is written while the reading goes on
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s", requires = "state")]
+    pub state_every: Duration,
+    /// What is known of gaps may take so many MiB; more goes to a file in the directory for temporary files (TMPDIR)
+    #[arg(long, value_name = "MIB", default_value_t = 512, value_parser = clap::value_parser!(u64).range(1..))]
     pub memory: u64,
+    /// Kafka: read as a member of this group, which divides the partitions among all that name it; `verify merge` joins their
+    /// states. The group must be for this alone: how far it has read is committed to it
+    #[arg(long, value_name = "NAME", requires = "state", conflicts_with_all = ["partitions", "follow", "tap", "drain", "pid", "journal", "against", "groups", "expect"])]
+    pub group: Option<String>,
+    /// How a queue of RabbitMQ is read.
+    #[command(flatten)]
+    pub queue: QueueArgs,
     /// What it is compared with.
     #[command(flatten)]
     pub truth: TruthArgs,
     /// Go on when the end is reached, until Ctrl-C
     #[arg(long, conflicts_with_all = ["against", "expect"])]
     pub follow: bool,
+    /// With --follow: serve what is seen as Prometheus text at http://ADDR/metrics, as 127.0.0.1:9464. Whoever reaches it may read it
+    #[arg(long, value_name = "ADDR", requires = "follow")]
+    pub metrics: Option<String>,
     /// With --follow: a number that is missing for less than this is late, and not yet called missing
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
     pub late_after: Duration,
     /// How it is judged.
     #[command(flatten)]
     pub judge: JudgeArgs,
+}
+
+/// How a queue of RabbitMQ that keeps no history is read.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Queues of RabbitMQ")]
+pub struct QueueArgs {
+    /// Watch what is routed to the queue from now on, by a private queue with the same bindings; needs --management
+    #[arg(long, conflicts_with_all = ["drain", "follow", "state", "journal"])]
+    pub tap: bool,
+    /// How long --tap watches; until Ctrl-C otherwise
+    #[arg(long = "for", value_name = "TIME", value_parser = duration, requires = "tap")]
+    pub watch: Option<Duration>,
+    /// Consume what waits in the queue: THE MESSAGES ARE GONE from it. Each is acknowledged after its number is in --state
+    #[arg(long, requires = "state", conflicts_with = "follow")]
+    pub drain: bool,
+    /// With --drain: nobody else has ever consumed from the queue, so that what is not there is missing
+    #[arg(long, requires = "drain")]
+    pub alone: bool,
+    /// Agree to --drain
+    #[arg(long, requires = "drain")]
+    pub yes: bool,
 }
 
 /// What may be done besides reading a topic.
@@ -67,6 +101,9 @@ pub struct MergeArgs {
     /// Also write what they say together as a state
     #[arg(long, value_name = "FILE")]
     pub state: Option<PathBuf>,
+    /// What is known of gaps may take so many MiB; more goes to a file in the directory for temporary files (TMPDIR)
+    #[arg(long, value_name = "MIB", default_value_t = 512, value_parser = clap::value_parser!(u64).range(1..))]
+    pub memory: u64,
     /// The sender's journal: a spool, or a directory of spools
     #[arg(long, value_name = "DIR")]
     pub journal: Vec<PathBuf>,
@@ -88,7 +125,7 @@ pub struct TruthArgs {
     /// The column (CSV) or field (JSONL) of --expect that holds the id
     #[arg(long, value_name = "NAME", requires = "expect")]
     pub column: Option<String>,
-    /// Where a message has its business id: key, key:REGEX, header:NAME or json:/POINTER
+    /// Where a message has its business id: key, key:REGEX, value, value:REGEX, header:NAME or json:/POINTER
     #[arg(long, value_name = "FIELD", default_value = "key")]
     pub id_from: String,
     /// Kafka's own numbers of producers, from the headers of batches: works where nothing is stamped
@@ -100,7 +137,7 @@ pub struct TruthArgs {
     /// The broker of --against, if it is another
     #[arg(long, value_name = "URL", requires = "against")]
     pub against_broker: Option<String>,
-    /// Where another stamp has its number: key:REGEX, header:NAME or json:/POINTER
+    /// Where another stamp has its number: key:REGEX, value, value:REGEX, header:NAME or json:/POINTER
     #[arg(long, value_name = "FIELD", conflicts_with = "against")]
     pub seq_from: Option<String>,
     /// Where another stamp has its sender
@@ -112,6 +149,14 @@ pub struct TruthArgs {
     /// What was consumed: a file of ids (SEQ PRODUCER LANE, one a line), as a consumer wrote them
     #[arg(long, value_name = "FILE", conflicts_with = "pid")]
     pub receipts: Option<PathBuf>,
+    /// The same from a topic or queue of the same broker: one id a line in each message, as JSON with an "id", or the check messages
+    /// of `send --check-topic`
+    #[arg(long, value_name = "TOPIC", conflicts_with = "pid")]
+    pub receipts_topic: Option<String>,
+    /// Note in the spools of --journal what was consumed, and put back what was not consumed in time: `spool flush` sends it again.
+    /// Only messages that were sent with --await-consumed are still there to be sent
+    #[arg(long, requires = "journal", conflicts_with_all = ["pid", "follow"])]
+    pub resend: bool,
 }
 
 /// How it is judged and written.

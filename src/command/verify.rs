@@ -1,11 +1,16 @@
 //! `mqsafe verify`: what the stamps in a topic prove.
 
+mod drain;
 mod follow;
+mod group;
 mod journal;
 mod kept;
 mod lists;
 mod merge;
+mod metrics;
 mod reader;
+mod receipts;
+mod shelf;
 mod show;
 
 use super::resolve;
@@ -16,11 +21,12 @@ use crate::connect::{BrokerKind, Connection};
 use crate::model::{Outcome, Problem, Result, Scan, ScanPlan};
 use crate::ui::Ui;
 use crate::verify::{
-    self, Beside, Compared, Expected, Facts, Field, Foreign, Found, Hole, Place, Second, Standing, State, Truth,
-    Verdict,
+    self, Beside, Compared, Expected, Explained, Facts, Field, Foreign, Found, Hole, Place, Second, Standing, State,
+    Truth, Verdict,
 };
 use journal::Journal;
-use reader::{How, Limits, Look, Reader};
+use metrics::Metrics;
+use reader::{How, Keeper, Look, Reader};
 use std::time::Duration;
 
 /// How long a broker may think about whether a topic is compacted, when that decides the verdict.
@@ -39,10 +45,16 @@ pub(super) struct Answer {
     compared: Vec<(String, Compared)>,
     /// Why a comparison is not whole.
     unknown: Vec<String>,
+    /// What may look like a loss, and is none; of what this run has read.
+    explained: Vec<Explained>,
+    /// Whether other runs have read, or will read, a part of it: then only what all of them say together is the verdict.
+    is_shared: bool,
     /// Where groups stand.
     standings: Vec<Standing>,
     /// How many of the messages are in dead-letter and retry topics.
     set_aside: Vec<(String, u64)>,
+    /// What was put back into spools, where that was asked for.
+    resent: Option<receipts::Resent>,
     pid: bool,
 }
 
@@ -57,14 +69,33 @@ pub(super) fn run(args: &VerifyArgs, ui: &Ui) -> Result<Outcome> {
 fn read(args: &VerifyArgs, ui: &Ui) -> Result<Outcome> {
     let topic = args.topic.clone().unwrap_or_default();
     let connection = resolve::connection(&args.broker, ui)?;
-    let mut scan = broker::scan(&connection, &topic)?;
+    let mut scan = match (args.queue.tap, args.queue.drain) {
+        (true, _) => broker::tap(&connection, &topic, args.queue.watch)?,
+        (false, true) => broker::drain(&connection, &topic, args.queue.alone)?,
+        (false, false) => broker::scan(&connection, &topic)?,
+    };
+    let mut member = match &args.group {
+        Some(group) => Some(broker::member(&connection, &topic, group)?),
+        None => None,
+    };
+    if args.truth.resend && args.truth.receipts.is_none() && args.truth.receipts_topic.is_none() {
+        return Err(Problem::usage("--resend needs to know what was consumed")
+            .next("give --receipts FILE or --receipts-topic TOPIC"));
+    }
     if args.truth.pid && connection.url.kind() != BrokerKind::Kafka {
         return Err(Problem::usage(format!("{} has no --pid", connection.url.kind().name()))
             .because("only Kafka numbers messages by itself"));
     }
     let how = How::new(&args.truth, args.isolation)?;
     let mut expected = lists::expected(&args.truth)?;
-    let state = kept::load(args.state.as_deref(), &connection, &topic, &how)?;
+    let state = kept::load(args.state.as_deref(), &connection, &topic, &how, args.memory)?;
+    if args.queue.drain && !drain::agreed(args, &topic, ui)? {
+        return Err(Problem::usage("nothing was read").because("it was not agreed to"));
+    }
+    let metrics = args.metrics.as_deref().map(Metrics::serve).transpose()?;
+    if let Some(metrics) = &metrics {
+        ui.say(&format!("metrics: http://{}/metrics", metrics.at));
+    }
     let asked = Asked::listen()?;
     // Before the scan: what it calls acknowledged must be there by then.
     let journal = Journal::read(&args.truth.journal, &connection, &topic, ui)?;
@@ -76,16 +107,22 @@ fn read(args: &VerifyArgs, ui: &Ui) -> Result<Outcome> {
         from: state.resume(),
         ..ScanPlan::default()
     };
-    let mut reader = Reader::new(
-        connection.url.to_string(),
-        state,
-        &how,
-        &asked,
-        ui,
-        Limits::new(args.memory),
-    );
+    let mut reader = Reader::new(connection.url.to_string(), state, &how, &asked, ui)
+        .keeping(args.state.clone().map(|path| Keeper::new(path, args.state_every)));
     reader.expected = expected.as_mut();
-    let problem = reader.scan(scan.as_mut(), &plan)?;
+    let problem = match &mut member {
+        Some(member) => group::read(
+            member.as_mut(),
+            &mut reader,
+            scan.as_mut(),
+            &plan,
+            args.state.as_deref(),
+            &asked,
+            ui,
+        )?,
+        None => reader.scan(scan.as_mut(), &plan)?,
+    };
+    drop(member);
     match problem {
         Some(problem) if reader.state.report.partitions.is_empty() => {
             return nothing(&args.judge, &topic, reader.state, &problem, &asked, ui);
@@ -95,9 +132,11 @@ fn read(args: &VerifyArgs, ui: &Ui) -> Result<Outcome> {
         None => {}
     }
     if args.follow {
-        follow::run(args, &mut reader, scan.as_mut(), &plan, &asked, ui)?;
+        follow::run(args, &mut reader, scan.as_mut(), &plan, metrics.as_ref(), &asked, ui)?;
     }
+    let mut explained = reader.origins.explained();
     let (mut state, facts) = reader.finish();
+    explained.extend(verify::grown(&state.report));
     let mut answer = judge(
         scan.as_mut(),
         &connection,
@@ -108,6 +147,8 @@ fn read(args: &VerifyArgs, ui: &Ui) -> Result<Outcome> {
         &asked,
         ui,
     )?;
+    answer.explained.extend(explained);
+    answer.explained.extend(sent_again(&answer.verdict));
     answer.unknown.extend(journal.left_out);
     answer.found = expected.as_ref().map(Expected::found);
     if let Some(copy) = &args.truth.against {
@@ -115,12 +156,16 @@ fn read(args: &VerifyArgs, ui: &Ui) -> Result<Outcome> {
         answer.compared.push((format!("the copy {copy}"), compared));
         answer.unknown.extend(whole);
     }
-    if let Some(receipts) = &args.truth.receipts {
-        let mut consumed = lists::receipts(receipts)?;
-        answer.compared.push((
-            "what was consumed".to_owned(),
-            verify::compare(&mut state.tracker, &mut consumed),
-        ));
+    if let Some((mut consumed, unknown)) = receipts::read(args, &connection, &asked, ui)? {
+        let compared = verify::compare(&mut state.tracker, &mut consumed);
+        answer.compared.push((receipts::WHAT.to_owned(), compared));
+        if args.truth.resend && unknown.is_empty() && asked.signal().is_none() {
+            let broker = connection.url.to_string();
+            answer.resent = Some(receipts::resend(args, &broker, &topic, &mut consumed, ui)?);
+        } else if args.truth.resend {
+            ui.warn("nothing was put back, because the receipts are not all known");
+        }
+        answer.unknown.extend(unknown);
     }
     if !args.truth.groups.is_empty() {
         groups(args, &connection, &mut state, &how, &mut answer, &asked, ui)?;
@@ -128,6 +173,17 @@ fn read(args: &VerifyArgs, ui: &Ui) -> Result<Outcome> {
     kept::save(args.state.as_deref(), &mut state)?;
     answer.state = state;
     show::all(&answer, &args.judge, &asked, ui)
+}
+
+/// Duplicates that the sender's journal makes likely: who gets no answer sends again, under the same number.
+fn sent_again(verdict: &Verdict) -> Option<Explained> {
+    let known = verdict.lanes.iter().filter(|lane| lane.is_known);
+    let count = known.fold(0, |sum, lane| u64::saturating_add(sum, lane.duplicate));
+    (count > 0).then(|| Explained {
+        what: "sent-again",
+        count,
+        words: "duplicates of a sender whose journal is known: it sends a message again when no answer came".to_owned(),
+    })
 }
 
 /// Nothing at all was read, and why.
@@ -179,6 +235,7 @@ fn judge(
         totals.gap > 0 || totals.lost.is_some_and(|n| n > 0) || totals.unseen.is_some_and(|n| n > 0)
     };
     let (mut holes, mut left_out) = (Vec::new(), 0);
+    let (mut explained, mut unknown) = (Vec::new(), Vec::new());
     if is_missing(&verdict) && asked.signal().is_none() {
         if !verdict.gaps_are_proven {
             // Now the answer decides between loss and compaction, so it is worth a longer wait.
@@ -191,10 +248,24 @@ fn judge(
         }
         verdict = verify::judge(&mut state.tracker, &topic, &state.report, beside(truth, &facts));
         let second = Second::new(&verdict);
-        let can_look_again = !facts.is_consumed && !args.truth.pid && args.truth.seq_from.is_none();
-        if !second.is_empty() && can_look_again {
+        let is_gone = args.queue.tap || args.queue.drain;
+        let can_look_again = !facts.is_consumed && !is_gone && !args.truth.pid && args.truth.seq_from.is_none();
+        if !can_look_again {
+            // Without neighbours, but with what excludes every other reason.
+            holes = second.finish(&mut facts);
+        } else if !second.is_empty() {
             left_out = second.left_out;
-            holes = look_again(scan, state, second, &mut facts, asked, ui)?;
+            let mut look = Look::new(second, asked, ui);
+            look_again(scan, state, &mut look, &mut facts, ui)?;
+            if kind == BrokerKind::RocketMq {
+                unknown = look_where_messages_wait(connection, &mut look, ui)?;
+            }
+            explained.extend(look.found_elsewhere().into_iter().map(|(what, count)| Explained {
+                what,
+                count,
+                words: "missing numbers that wait in a place of the broker before they come to the topic".to_owned(),
+            }));
+            holes = look.finish(&mut facts);
             verdict = verify::judge(&mut state.tracker, &topic, &state.report, beside(truth, &facts));
         }
     }
@@ -207,9 +278,12 @@ fn judge(
         left_out,
         found: None,
         compared: Vec::new(),
-        unknown: Vec::new(),
+        unknown,
+        explained,
+        is_shared: args.state.is_some(),
         standings: Vec::new(),
         set_aside: Vec::new(),
+        resent: None,
         pid: args.truth.pid,
     })
 }
@@ -223,14 +297,7 @@ fn beside<'a>(truth: Option<&'a Truth>, facts: &'a Facts) -> Beside<'a> {
 
 /// Reads again, also what is not committed: whether what is missing lies in a transaction, what lies beside it, and where the log
 /// starts by now.
-fn look_again(
-    scan: &mut dyn Scan,
-    state: &State,
-    second: Second,
-    facts: &mut Facts,
-    asked: &Asked,
-    ui: &Ui,
-) -> Result<Vec<Hole>> {
+fn look_again(scan: &mut dyn Scan, state: &State, look: &mut Look<'_>, facts: &mut Facts, ui: &Ui) -> Result<()> {
     let plan = ScanPlan {
         partitions: match state.report.partitions.iter().any(|read| read.node.is_some()) {
             true => Vec::new(),
@@ -240,8 +307,7 @@ fn look_again(
         batch_headers: true,
         ..ScanPlan::default()
     };
-    let mut look = Look::new(second, asked, ui);
-    let (report, problem) = resolve::read(scan.scan(&plan, &mut look))?;
+    let (report, problem) = resolve::read(scan.scan(&plan, look))?;
     if let Some(problem) = problem {
         ui.warn(&format!("what is missing could not be looked at again: {problem}"));
     }
@@ -253,7 +319,36 @@ fn look_again(
         };
         facts.log_starts.extend(start.map(|start| (place, start)));
     }
-    Ok(look.finish(facts))
+    Ok(())
+}
+
+/// Looks for what is missing where RocketMQ keeps messages that are not, or not yet, for readers: prepared ones of transactions, and
+/// those that wait for their time. Also says what of these places could not be read.
+fn look_where_messages_wait(connection: &Connection, look: &mut Look<'_>, ui: &Ui) -> Result<Vec<String>> {
+    let mut unknown = Vec::new();
+    for (what, topic) in [
+        ("half", "RMQ_SYS_TRANS_HALF_TOPIC"),
+        ("timer", "rmq_sys_wheel_timer"),
+        ("timer", "SCHEDULE_TOPIC_XXXX"),
+    ] {
+        look.elsewhere = Some(what);
+        let read = broker::scan(connection, topic).and_then(|mut scan| scan.scan(&ScanPlan::default(), look));
+        let (report, problem) = resolve::read(read)?;
+        match problem.map(|problem| problem.to_string()) {
+            // It is made with its first message.
+            Some(why) if why.contains("does not exist") => {}
+            Some(why) => unknown.push(format!("whether what is missing waits in {topic}: {why}")),
+            None if !report.coverage().is_complete() => {
+                unknown.push(format!(
+                    "whether what is missing waits in {topic}: {}",
+                    report.coverage().word()
+                ));
+            }
+            None => ui.say(&format!("looked for what is missing in {topic} too")),
+        }
+    }
+    look.elsewhere = None;
+    Ok(unknown)
 }
 
 /// Reads the copy and compares it.
@@ -293,9 +388,9 @@ fn elsewhere(
     (args, how, asked, ui): (&VerifyArgs, &How, &Asked, &Ui),
 ) -> Result<(State, Option<String>)> {
     let mut scan = broker::scan(connection, topic)?;
-    let fresh = kept::fresh(connection, topic, how);
+    let fresh = kept::fresh(connection, topic, how, args.memory);
     let broker = connection.url.to_string();
-    let mut reader = Reader::new(broker, fresh, how, asked, ui, Limits::new(args.memory));
+    let mut reader = Reader::new(broker, fresh, how, asked, ui);
     reader.state.tracker.by_origin = true;
     let plan = ScanPlan {
         read_uncommitted,

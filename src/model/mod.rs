@@ -4,6 +4,7 @@ mod delivery;
 mod follow;
 mod headers;
 mod key_hash;
+mod member;
 #[cfg(feature = "broker")]
 mod moment;
 mod outcome;
@@ -19,6 +20,7 @@ pub use delivery::{Delivery, Fate, Position, Tally};
 pub use follow::{Follow, Following, GroupPosition};
 pub use headers::{Header, HeaderIter, Headers};
 pub use key_hash::{KeyHash, murmur2};
+pub use member::{Member, Share};
 #[cfg(feature = "broker")]
 pub use moment::moment;
 pub use outcome::{Outcome, Signal};

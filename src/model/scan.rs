@@ -138,6 +138,8 @@ pub struct ScanReport {
     pub unread: Option<String>,
     /// Under which assumption what was read is the whole place, where the broker cannot show all of it.
     pub assumption: Option<String>,
+    /// Why messages may leave the place although nobody lost them, as far as the broker says: a time to live, a limit of length.
+    pub leaves: Option<String>,
 }
 
 impl ScanReport {
@@ -212,6 +214,19 @@ pub trait Visit: Send {
     /// The header of a batch of a partition, before its messages are handed over, where the plan asks for headers and the broker
     /// keeps them. It comes for batches of aborted transactions and for marks too.
     fn headers(&mut self, _partition: i32, _header: &BatchHeader) {}
+
+    /// Where reading of a partition begins and ends by plan, before anything of it is handed over. It comes where our own connections
+    /// read; otherwise the report alone tells.
+    fn begins(&mut self, _read: &PartitionRead) {}
+
+    /// What was handed over is about to be taken out of the place for good. It must be kept so that a crash cannot forget it; what
+    /// is not kept stays where it is.
+    ///
+    /// # Errors
+    /// Why it cannot be kept, in words.
+    fn keep(&mut self) -> std::result::Result<(), String> {
+        Err("nobody would remember it".to_owned())
+    }
 
     /// Told now and then how much was read of how much, in offsets; a total of 0 while that is not known. `Break` ends the scan.
     fn progress(&mut self, done: u64, total: u64) -> ControlFlow<()>;

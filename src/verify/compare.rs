@@ -2,6 +2,7 @@
 
 use super::numbers::{self, Numbers};
 use super::tracker::Tracker;
+use std::collections::BTreeMap;
 
 /// Numbers of one lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +59,25 @@ pub fn compare(source: &mut Tracker, copy: &mut Tracker) -> Compared {
         );
     }
     compared
+}
+
+/// Which ids were read, wherever that was.
+#[derive(Debug)]
+pub struct Ids<'a>(BTreeMap<(&'a str, &'a str), Numbers>);
+
+impl<'a> Ids<'a> {
+    /// All ids that a tracker has read.
+    pub fn of(tracker: &'a mut Tracker) -> Ids<'a> {
+        tracker.pause();
+        Ids(tracker.numbers())
+    }
+
+    /// Whether this one is among them.
+    pub fn has(&self, producer: &str, lane: &str, seq: u64) -> bool {
+        self.0
+            .get(&(producer, lane))
+            .is_some_and(|numbers| numbers.contains(&seq))
+    }
 }
 
 fn add(all: &mut Vec<Differing>, count: &mut u64, (producer, lane): (&str, &str), differing: &Numbers) {

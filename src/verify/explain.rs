@@ -60,6 +60,8 @@ pub struct Second {
     aborted: Vec<(usize, u64)>,
     /// Missing numbers that are there by now.
     late: Vec<(usize, u64)>,
+    /// Missing numbers that lie in other places of the broker, by what such a place is.
+    elsewhere: BTreeMap<&'static str, Vec<(usize, u64)>>,
     /// Holes that were not looked at.
     pub left_out: usize,
 }
@@ -152,6 +154,32 @@ impl Second {
         }
     }
 
+    /// A message of another place of the broker, in which messages wait before they come here: what is missing here and lies there is
+    /// not lost.
+    pub fn insert_elsewhere(&mut self, what: &'static str, record: &Record<'_>) {
+        let Some(Ok(stamp)) = record.stamp() else { return };
+        let Some(its) = self.lanes.get(&format!("{} {}", stamp.producer, stamp.lane)) else {
+            return;
+        };
+        let is_its = |no: &&usize| {
+            let hole = self.holes.get(**no);
+            hole.is_some_and(|hole| (hole.numbers.0..=hole.numbers.1).contains(&stamp.seq))
+        };
+        if let Some(no) = its.iter().find(is_its) {
+            self.elsewhere.entry(what).or_default().push((*no, stamp.seq));
+        }
+    }
+
+    /// How many of the missing numbers were found in other places.
+    pub fn elsewhere(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.elsewhere.iter().map(|(what, found)| {
+            let mut found = found.clone();
+            found.sort_unstable();
+            found.dedup();
+            (*what, found.len() as u64)
+        })
+    }
+
     /// Tells what was found in transactions, and gives the holes with their neighbours.
     pub fn finish(self, facts: &mut Facts) -> Vec<Hole> {
         let holes = &self.holes;
@@ -162,7 +190,13 @@ impl Second {
             }
         }
         // These came late, or no mark has ended their transaction yet.
-        for &(no, seq) in self.open.values().flatten().chain(&self.late) {
+        for &(no, seq) in self
+            .open
+            .values()
+            .flatten()
+            .chain(&self.late)
+            .chain(self.elsewhere.values().flatten())
+        {
             if let Some((producer, lane)) = name(no) {
                 facts.found_held_back(producer, lane, seq);
             }
@@ -270,11 +304,8 @@ mod tests {
         let mut facts = Facts::default();
         let holes = second.finish(&mut facts);
         let name = ("p".to_owned(), "t/0".to_owned());
-        assert_eq!(facts.aborted[&name].iter().cloned().collect::<Vec<_>>(), [3..=3]);
-        assert_eq!(
-            facts.held_back[&name].iter().cloned().collect::<Vec<_>>(),
-            [4..=4, 6..=6]
-        );
+        assert_eq!(facts.aborted[&name].iter().collect::<Vec<_>>(), [3..=3]);
+        assert_eq!(facts.held_back[&name].iter().collect::<Vec<_>>(), [4..=4, 6..=6]);
         let seqs: Vec<_> = holes
             .iter()
             .map(|hole| (hole.before.as_ref().map(|n| n.seq), hole.after.as_ref().map(|n| n.seq)))

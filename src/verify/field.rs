@@ -11,6 +11,10 @@ pub enum Field {
     Key,
     /// What a regular expression finds in the key: its first group, or else all of it.
     KeyMatch(Regex),
+    /// The whole payload.
+    Value,
+    /// What a regular expression finds in the payload: its first group, or else all of it.
+    ValueMatch(Regex),
     /// The first header with this name.
     Header(String),
     /// A value in a JSON payload, by its pointer (RFC 6901). A number is read as it is written.
@@ -18,21 +22,23 @@ pub enum Field {
 }
 
 impl Field {
-    /// Reads `key`, `key:REGEX`, `header:NAME` or `json:/POINTER`.
+    /// Reads `key`, `key:REGEX`, `value`, `value:REGEX`, `header:NAME` or `json:/POINTER`.
     ///
     /// # Errors
     /// A usage problem that names the option.
     pub fn parse(option: &str, text: &str) -> Result<Field> {
         let bad = || {
             Problem::usage(format!("{option} {text:?} names no field"))
-                .next("write header:NAME, json:/POINTER, key or key:REGEX")
+                .next("write header:NAME, json:/POINTER, key, key:REGEX, value or value:REGEX")
         };
         match text.split_once(':') {
             None if text == "key" => Ok(Field::Key),
+            None if text == "value" => Ok(Field::Value),
             Some(("header", name)) if !name.is_empty() => Ok(Field::Header(name.to_owned())),
             Some(("json", pointer)) if pointer.starts_with('/') => Ok(Field::Json(pointer.to_owned())),
-            Some(("key", regex)) if !regex.is_empty() => match Regex::new(regex) {
-                Ok(regex) => Ok(Field::KeyMatch(regex)),
+            Some((part @ ("key" | "value"), regex)) if !regex.is_empty() => match Regex::new(regex) {
+                Ok(regex) if part == "key" => Ok(Field::KeyMatch(regex)),
+                Ok(regex) => Ok(Field::ValueMatch(regex)),
                 Err(why) => Err(bad().because(why)),
             },
             Some(_) | None => Err(bad()),
@@ -43,13 +49,9 @@ impl Field {
     pub fn of<'a>(&self, record: &Record<'a>) -> Option<Cow<'a, [u8]>> {
         match self {
             Field::Key => record.key.map(Cow::Borrowed),
-            Field::KeyMatch(regex) => {
-                let found = regex.captures(record.key?)?;
-                found
-                    .get(1)
-                    .or_else(|| found.get(0))
-                    .map(|m| Cow::Borrowed(m.as_bytes()))
-            }
+            Field::KeyMatch(regex) => found(regex, record.key?),
+            Field::Value => record.value.map(Cow::Borrowed),
+            Field::ValueMatch(regex) => found(regex, record.value?),
             Field::Header(name) => record.header(name).map(Cow::Borrowed),
             Field::Json(pointer) => {
                 let value: serde_json::Value = serde_json::from_slice(record.value?).ok()?;
@@ -64,6 +66,12 @@ impl Field {
             }
         }
     }
+}
+
+fn found<'a>(regex: &Regex, text: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+    let found = regex.captures(text)?;
+    let part = found.get(1).or_else(|| found.get(0));
+    part.map(|m| Cow::Borrowed(m.as_bytes()))
 }
 
 /// How a message is numbered that somebody else stamped. Its lane is the place where it lies.
@@ -129,7 +137,9 @@ mod tests {
         assert_eq!(of("header:n").as_deref(), Some("17"));
         assert_eq!(of("json:/a/n").as_deref(), Some("7"));
         assert_eq!((of("header:x"), of("json:/b"), of("key:z")), (None, None, None));
-        for bad in ["", "json:a", "header:", "key:(", "value"] {
+        assert_eq!(of("value:who.:.([a-z])").as_deref(), Some("x"));
+        assert!(of("value").is_some_and(|value| value.starts_with("{\"a\"")));
+        for bad in ["", "json:a", "header:", "key:(", "value:", "values"] {
             assert!(Field::parse("--seq-from", bad).is_err(), "{bad}");
         }
     }

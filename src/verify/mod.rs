@@ -7,20 +7,26 @@ mod field;
 mod groups;
 mod home;
 mod lane;
+mod log;
 mod numbers;
+mod origins;
 mod sequence;
+mod shelf;
 mod state;
 mod tracker;
 mod truth;
 mod verdict;
+mod whole;
 
-pub use compare::{Compared, Differing, compare};
+pub use compare::{Compared, Differing, Ids, compare};
 pub use expect::{Expected, Found};
 pub use explain::{AbortedRead, Hole, Neighbour, Second};
 pub use field::{Field, Foreign};
 pub use groups::{Standing, standings};
 pub use home::Facts;
+pub use origins::{Explained, Origins, grown};
 pub use sequence::Sequences;
+pub use shelf::Shelf;
 pub use state::{BadState, State};
 #[cfg(feature = "test-hooks")]
 #[doc(hidden)]

@@ -4,14 +4,18 @@
 //! format and its version; the last counts the lines.
 
 use super::lane::{Lane, Rare};
+use super::log::Counts;
 use super::numbers::{self, Numbers};
-use super::tracker::{Counts, Overlap, Place, Tracker};
+use super::tracker::{Overlap, Place, Tracker};
 use crate::model::{PartitionRead, ScanReport};
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, Write};
 
 /// The format; one that changes its meaning gets another number.
 const SCHEMA: &str = "mqsafe.verify-state/1";
+
+/// Of a partition that was left to other readers, of whom none is known to have read it.
+const NOBODY: &str = "no member of the group has read it";
 
 /// What was read of one topic, by one reader or several.
 #[derive(Debug, Default, Clone)]
@@ -28,6 +32,10 @@ pub struct State {
     pub report: ScanReport,
     /// Records of aborted transactions that were handed over nevertheless; `None` where nobody could see that.
     pub aborted_read: Option<u64>,
+    /// Every partition of the topic, where several readers share them: one that nobody has read is missing, not empty.
+    pub shared: Vec<i32>,
+    /// Whether it was kept while its first reading went on, so that the broker had not said everything yet.
+    pub is_unfinished: bool,
 }
 
 /// Why a state cannot be used.
@@ -73,6 +81,16 @@ struct Head {
     unread: Option<String>,
     assumption: Option<String>,
     aborted_read: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    leaves: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    shared: Vec<i32>,
+    #[serde(default, skip_serializing_if = "is_no")]
+    unfinished: bool,
+}
+
+fn is_no(is: &bool) -> bool {
+    !is
 }
 
 #[derive(Serialize, Deserialize)]
@@ -158,6 +176,9 @@ impl State {
             unread: report.unread.clone(),
             assumption: report.assumption.clone(),
             aborted_read: self.aborted_read,
+            leaves: report.leaves.clone(),
+            shared: self.shared.clone(),
+            unfinished: self.is_unfinished,
         })?)?;
         for read in &report.partitions {
             put(serde_json::to_string(&Line::Partition(PartitionLine {
@@ -184,23 +205,45 @@ impl State {
                     stamped: piece.counts.stamped,
                     corrupt: piece.counts.corrupt,
                 }))?)?;
-                let mut lanes: Vec<_> = piece
-                    .lanes
-                    .iter()
-                    .map(|(no, lane)| (self.tracker.name(*no), lane))
-                    .collect();
+                let lanes = self.tracker.lanes_of(piece).into_iter();
+                let mut lanes: Vec<_> = lanes.map(|(no, lane)| (self.tracker.name(no), lane)).collect();
                 lanes.sort_unstable_by_key(|(name, _)| *name);
                 for ((producer, name), lane) in lanes {
                     put(serde_json::to_string(&Line::Lane(Box::new(line_of(
                         format!("{producer} {name}"),
-                        lane,
+                        &lane,
                     ))))?)?;
                 }
             }
         }
+        if let Some(why) = self.tracker.broken() {
+            return Err(io::Error::other(why));
+        }
         let end = serde_json::to_string(&Line::End(lines + 1))?;
         writeln!(to, "{end}")?;
         to.flush()
+    }
+
+    /// Writes it while a scan goes on, so that a reader who dies can go on from here. `begun` are the partitions that the scan reads.
+    ///
+    /// # Errors
+    /// As the writer.
+    pub fn write_unfinished(&mut self, begun: &[PartitionRead], to: &mut dyn Write) -> io::Result<()> {
+        let (report, is_unfinished) = (self.report.clone(), self.is_unfinished);
+        self.is_unfinished |= report.partitions.is_empty();
+        self.absorb(
+            ScanReport {
+                partitions: begun.to_vec(),
+                compacted: report.compacted,
+                stopped: true,
+                unread: Some("the reading had not ended".to_owned()),
+                ..ScanReport::default()
+            },
+            false,
+        );
+        let written = self.write(to);
+        (self.report, self.is_unfinished) = (report, is_unfinished);
+        written
     }
 
     /// Reads one.
@@ -208,7 +251,18 @@ impl State {
     /// # Errors
     /// [`BadState`] when it cannot be read, is of another version, or is not whole.
     pub fn read(from: impl BufRead) -> Result<State, BadState> {
-        let mut state = State::default();
+        State::read_into(Tracker::default(), from)
+    }
+
+    /// As [`State::read`], into a tracker that may have a shelf for what takes too much memory.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_into(tracker: Tracker, from: impl BufRead) -> Result<State, BadState> {
+        let mut state = State {
+            tracker,
+            ..State::default()
+        };
         let mut piece: Option<(Place, (i64, i64, Counts), Vec<(String, Lane)>)> = None;
         let mut ended = false;
         for (no, text) in from.lines().enumerate() {
@@ -298,12 +352,14 @@ impl State {
         })?;
         (self.broker, self.topic, self.how) = (head.broker, head.topic, head.how);
         self.aborted_read = head.aborted_read;
+        (self.shared, self.is_unfinished) = (head.shared, head.unfinished);
         self.report = ScanReport {
             partitions: Vec::new(),
             compacted: head.compacted,
             stopped: head.stopped,
             unread: head.unread,
             assumption: head.assumption,
+            leaves: head.leaves,
         };
         Ok(())
     }
@@ -349,7 +405,18 @@ impl State {
                 to: to - 1,
             })?;
         self.aborted_read = self.aborted_read.zip(other.aborted_read).map(|(a, b)| a + b);
+        self.shared.extend(other.shared);
+        self.shared.sort_unstable();
+        self.shared.dedup();
+        // Whoever had not heard whether the topic is compacted has no say in it.
+        let heard = match (self.is_unfinished, other.is_unfinished) {
+            (true, _) => other.report.compacted,
+            (false, true) => self.report.compacted,
+            (false, false) => both_say(self.report.compacted, other.report.compacted),
+        };
+        self.is_unfinished &= other.is_unfinished;
         self.absorb(other.report, true);
+        self.report.compacted = heard;
         Ok(())
     }
 
@@ -362,19 +429,29 @@ impl State {
             }
         }
         self.absorb(report, false);
+        self.is_unfinished = false;
     }
 
     /// Adds a report; `keeps` says whether the faults of the one before still count.
-    fn absorb(&mut self, report: ScanReport, keeps: bool) {
+    fn absorb(&mut self, mut report: ScanReport, keeps: bool) {
         let mine = &mut self.report;
+        // Of a share, what others have read counts as unread until their states come.
+        if !self.shared.is_empty() && !keeps {
+            for read in &mut report.partitions {
+                read.from = read.log_start.unwrap_or(read.from).min(read.from);
+            }
+        }
+        // Nobody's word about a partition does not stand beside somebody's.
+        for report in [&mut *mine, &mut report] {
+            report.partitions.retain(|read| read.error.as_deref() != Some(NOBODY));
+        }
         let is_first = mine.partitions.is_empty() && mine.unread.is_none();
-        mine.compacted = match (mine.compacted, report.compacted) {
-            _ if is_first => report.compacted,
-            (Some(true), _) | (_, Some(true)) => Some(true),
-            (Some(false), Some(false)) => Some(false),
-            (None, _) | (_, None) => None,
+        mine.compacted = match is_first || self.is_unfinished {
+            true => report.compacted,
+            false => both_say(mine.compacted, report.compacted),
         };
         mine.assumption = joined(mine.assumption.take(), report.assumption);
+        mine.leaves = joined(mine.leaves.take(), report.leaves);
         if keeps {
             mine.unread = joined(mine.unread.take(), report.unread);
             mine.stopped |= report.stopped;
@@ -398,13 +475,24 @@ impl State {
                 Some(known) => add_read(known, theirs),
             }
         }
-        mine.partitions
-            .sort_by(|a, b| (&a.node, a.partition).cmp(&(&b.node, b.partition)));
         self.reconcile();
     }
 
     /// Says of each partition what is still unread, by what all readers read.
     pub fn reconcile(&mut self) {
+        for partition in &self.shared {
+            let of = |read: &PartitionRead| read.node.is_none() && read.partition == *partition;
+            if !self.report.partitions.iter().any(of) {
+                self.report.partitions.push(PartitionRead {
+                    partition: *partition,
+                    error: Some(NOBODY.to_owned()),
+                    ..PartitionRead::default()
+                });
+            }
+        }
+        self.report
+            .partitions
+            .sort_by(|a, b| (&a.node, a.partition).cmp(&(&b.node, b.partition)));
         let mut is_whole = !self.report.partitions.is_empty();
         for read in &mut self.report.partitions {
             let covered = self.tracker.covered(read.node.as_deref(), read.partition);
@@ -447,6 +535,15 @@ fn first_uncovered(covered: &[(i64, i64)], from: i64) -> i64 {
         from,
         |next, (first, end)| if *first <= next { next.max(*end) } else { next },
     )
+}
+
+/// What two say of compaction together.
+fn both_say(a: Option<bool>, b: Option<bool>) -> Option<bool> {
+    match (a, b) {
+        (Some(true), _) | (_, Some(true)) => Some(true),
+        (Some(false), Some(false)) => Some(false),
+        (None, _) | (_, None) => None,
+    }
 }
 
 fn joined(a: Option<String>, b: Option<String>) -> Option<String> {

@@ -7,11 +7,11 @@
 //! pieces say together is found by joining them in the order of the log, so that it does not depend on how it was cut.
 
 use super::lane::Lane;
-use super::numbers::Numbers;
+use super::log::{Counts, Log, Piece};
+use super::shelf::{Shelf, Shelves};
 use crate::model::{ORIGIN_HEADER, Record, STAMP_HEADER, Stamp, VOID_HEADER, Voids};
 use std::borrow::Cow;
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 /// A partition, or a queue of a named broker.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,133 +20,6 @@ pub struct Place {
     pub node: Option<String>,
     /// The partition or queue id.
     pub partition: i32,
-}
-
-/// What a piece of a log holds beside the lanes.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Counts {
-    /// Records read.
-    pub(super) read: u64,
-    /// Records with a stamp that can be read.
-    pub(super) stamped: u64,
-    /// Records with a stamp that cannot.
-    pub(super) corrupt: u64,
-}
-
-/// A stretch of offsets of one place that was read from its first to its last.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Piece {
-    pub(super) from: i64,
-    /// Exclusive.
-    pub(super) to: i64,
-    pub(super) counts: Counts,
-    /// By the number of the lane's name.
-    pub(super) lanes: HashMap<u32, Lane>,
-}
-
-impl Piece {
-    fn settle(&mut self) {
-        self.lanes.values_mut().for_each(Lane::settle);
-    }
-
-    /// Adds a later piece of the same place.
-    fn then(&mut self, next: Piece) {
-        let is_whole = self.to >= next.from;
-        self.to = next.to;
-        self.counts.read += next.counts.read;
-        self.counts.stamped += next.counts.stamped;
-        self.counts.corrupt += next.counts.corrupt;
-        for (name, lane) in next.lanes {
-            match self.lanes.entry(name) {
-                std::collections::hash_map::Entry::Occupied(mut known) => known.get_mut().then(&lane, is_whole),
-                std::collections::hash_map::Entry::Vacant(new) => {
-                    new.insert(lane);
-                }
-            }
-        }
-    }
-}
-
-/// What was read of one place.
-#[derive(Debug, Default, Clone)]
-struct Log {
-    /// Pieces that are over, settled, by their first offset; none touches the next.
-    done: BTreeMap<i64, Piece>,
-    /// The piece that grows now.
-    open: Option<Piece>,
-    /// Where the next piece that is over begins: what is read from there on is known.
-    limit: i64,
-}
-
-impl Log {
-    fn close(&mut self) {
-        let Some(mut piece) = self.open.take() else { return };
-        piece.settle();
-        if let Some((&before, known)) = self.done.range(..piece.from).next_back()
-            && known.to == piece.from
-            && let Some(mut whole) = self.done.remove(&before)
-        {
-            whole.then(piece);
-            piece = whole;
-        }
-        if let Some(after) = self.done.remove(&piece.to) {
-            piece.then(after);
-        }
-        self.done.insert(piece.from, piece);
-    }
-
-    /// Whether this position was read before.
-    fn has(&self, offset: i64) -> bool {
-        let before = self.done.range(..=offset).next_back();
-        before.is_some_and(|(_, piece)| offset < piece.to)
-    }
-
-    /// The piece that a record at this offset goes to; `None` when it was read before.
-    fn piece(&mut self, offset: i64) -> Option<&mut Piece> {
-        let fits = self
-            .open
-            .as_ref()
-            .is_some_and(|open| offset >= open.to && offset < self.limit);
-        if !fits {
-            self.close();
-            if self.has(offset) {
-                return None;
-            }
-            self.limit = self.done.range(offset..).next().map_or(i64::MAX, |(from, _)| *from);
-            self.open = Some(Piece {
-                from: offset,
-                to: offset,
-                ..Piece::default()
-            });
-        }
-        let open = self.open.as_mut()?;
-        open.to = offset.saturating_add(1);
-        Some(open)
-    }
-
-    /// All of a stretch was read.
-    fn cover(&mut self, from: i64, to: i64) {
-        self.close();
-        let before = self.done.range(..from).next_back();
-        let from = before.map_or(from, |(_, piece)| from.max(piece.to));
-        if from >= to {
-            return;
-        }
-        let mut whole = Piece {
-            from,
-            to: from,
-            ..Piece::default()
-        };
-        while let Some((&at, _)) = self.done.range(from..to).next() {
-            let Some(mut piece) = self.done.remove(&at) else { break };
-            piece.from = whole.to;
-            whole.then(piece);
-        }
-        whole.to = whole.to.max(to);
-        // Joined with its neighbours, as every piece that is over.
-        self.open = Some(whole);
-        self.close();
-    }
 }
 
 /// Names of lanes by number.
@@ -188,8 +61,10 @@ struct Last {
 #[derive(Debug, Default, Clone)]
 pub struct Tracker {
     names: Names,
-    places: Vec<Place>,
-    logs: Vec<Log>,
+    pub(super) places: Vec<Place>,
+    pub(super) logs: Vec<Log>,
+    /// Where pieces go when they take too much memory.
+    pub(super) shelves: Option<Shelves>,
     at: usize,
     last: Last,
     /// Records read, those at positions read before included.
@@ -218,6 +93,8 @@ pub enum Fault {
     CountsAgain,
     /// A number at the end of a stretch is forgotten.
     ForgetsTheLast,
+    /// What does not fit into memory is dropped.
+    ForgetsTheShelf,
 }
 
 /// What a record says of its own number.
@@ -332,7 +209,7 @@ impl Tracker {
                 (is_home, voids)
             }
             Some(Fault::ForgetsTheLast) if seq % 16 == 0 => return,
-            Some(Fault::ForgetsTheLast) | None => (is_home, voids),
+            Some(Fault::ForgetsTheLast | Fault::ForgetsTheShelf) | None => (is_home, voids),
         };
         let Some(piece) = self.logs[at].piece(record.offset) else {
             return;
@@ -423,6 +300,7 @@ impl Tracker {
                 self.fits(place, piece)?;
             }
         }
+        let theirs = other.shelves;
         for (place, log) in other.places.into_iter().zip(other.logs) {
             let at = self.place(place.node.as_deref(), place.partition);
             for (_, piece) in log.done {
@@ -430,35 +308,44 @@ impl Tracker {
                 if is_known {
                     continue;
                 }
-                let lanes = piece.lanes.into_iter().map(|(number, lane)| {
+                let all = match (&piece.shelved, &theirs) {
+                    (Some(shelved), Some(shelves)) => shelves.bring_back(shelved),
+                    (Some(_), None) | (None, _) => piece.lanes,
+                };
+                let lanes = all.into_iter().map(|(number, lane)| {
                     let name = other.names.all.get(number as usize).map_or("", |name| name);
                     (self.names.number(name), lane)
                 });
                 let lanes = lanes.collect();
                 self.handed += piece.counts.read;
                 self.stamped += piece.counts.stamped;
-                self.logs[at].open = Some(Piece { lanes, ..piece });
+                self.logs[at].open = Some(Piece {
+                    lanes,
+                    shelved: None,
+                    ..piece
+                });
                 self.logs[at].close();
+                self.spill();
             }
         }
+        let why = theirs.as_ref().and_then(Shelves::broken);
+        let mine = self.shelves.as_ref().or(theirs.as_ref());
+        if let (Some(mine), Some(why)) = (mine, why) {
+            mine.breaks(why);
+        }
+        self.shelves = self.shelves.take().or(theirs);
         Ok(())
     }
 
     /// A piece of another reader must be wholly new, or wholly known.
     fn fits(&self, place: &Place, piece: &Piece) -> Result<(), Overlap> {
-        let Some(at) = self.places.iter().position(|p| p == place) else {
-            return Ok(());
-        };
-        let done = &self.logs[at].done;
-        let before = done.range(..=piece.from).next_back().map(|(_, known)| known);
-        let clash = match before {
-            Some(known) if piece.from < known.to && piece.to <= known.to => None,
-            Some(known) if piece.from < known.to => Some((piece.from, known.to)),
-            _ => done
-                .range(piece.from..piece.to)
-                .next()
-                .map(|(from, known)| (*from, known.to.min(piece.to))),
-        };
+        let overlaps = |(from, to): &(i64, i64)| *from < piece.to && piece.from < *to;
+        let covered = self.covered(place.node.as_deref(), place.partition);
+        let clash = covered.into_iter().find(overlaps);
+        let is_inside = |(from, to): &(i64, i64)| *from <= piece.from && piece.to <= *to;
+        let clash = clash
+            .filter(|known| !is_inside(known))
+            .map(|(from, to)| (from.max(piece.from), to.min(piece.to)));
         match clash {
             None => Ok(()),
             Some((from, to)) => Err(Overlap {
@@ -466,6 +353,60 @@ impl Tracker {
                 from,
                 to,
             }),
+        }
+    }
+
+    /// Moves what was read out of memory, where it takes too much.
+    pub fn spill(&mut self) {
+        let Some(shelves) = self.shelves.as_ref().filter(|_| self.weight().0 > self.limit()) else {
+            return;
+        };
+        for log in &mut self.logs {
+            log.close();
+            for piece in log.done.values_mut().filter(|piece| !piece.lanes.is_empty()) {
+                #[cfg(feature = "test-hooks")]
+                if self.fault == Some(Fault::ForgetsTheShelf) {
+                    piece.lanes.clear();
+                    continue;
+                }
+                match shelves.put(&piece.lanes) {
+                    Some(shelved) => {
+                        piece.lanes = HashMap::new();
+                        piece.shelved = Some(shelved);
+                    }
+                    // It stays where it is, and nothing more is read.
+                    None => return,
+                }
+            }
+        }
+    }
+
+    fn limit(&self) -> usize {
+        self.shelves.as_ref().map_or(usize::MAX, |shelves| shelves.limit)
+    }
+
+    /// Keeps what takes more than so many ranges on these shelves.
+    pub fn shelve(&mut self, shelf: Box<dyn Shelf>, limit: usize) {
+        self.shelves = Some(Shelves::new(shelf, limit));
+    }
+
+    /// Why what was moved out of memory cannot be had; whatever is said then is not the whole.
+    pub fn broken(&self) -> Option<String> {
+        self.shelves.as_ref().and_then(Shelves::broken)
+    }
+
+    /// The lanes of a piece, wherever they are.
+    pub(super) fn lanes_of<'a>(&'a self, piece: &'a Piece) -> Vec<(u32, Cow<'a, Lane>)> {
+        match (&piece.shelved, &self.shelves) {
+            (Some(shelved), Some(shelves)) => {
+                let all = shelves.bring_back(shelved).into_iter();
+                all.map(|(no, lane)| (no, Cow::Owned(lane))).collect()
+            }
+            (Some(_), None) | (None, _) => piece
+                .lanes
+                .iter()
+                .map(|(no, lane)| (*no, Cow::Borrowed(lane)))
+                .collect(),
         }
     }
 
@@ -498,76 +439,10 @@ impl Tracker {
             to,
             counts,
             lanes,
+            shelved: None,
         });
         self.logs[at].close();
-    }
-
-    /// What all pieces say together: counts, and each lane by producer and name. `window` tells of a place from where to where
-    /// (exclusive) it was to be read.
-    pub(super) fn whole(
-        &self,
-        window: impl Fn(&Place) -> Option<(i64, i64)>,
-    ) -> (Counts, BTreeMap<(&str, &str), Cow<'_, Lane>>) {
-        let (mut counts, mut lanes) = (Counts::default(), BTreeMap::<(&str, &str), Cow<'_, Lane>>::new());
-        for (place, pieces) in self.pieces() {
-            let window = window(place);
-            // Within a place in the order of its log; whether a lane is in one place or several, its sets are joined.
-            let mut before: HashMap<u32, i64> = HashMap::new();
-            let mut end = window.map(|(start, _)| start);
-            let mut hole: Option<i64> = None;
-            for piece in pieces {
-                counts.read += piece.counts.read;
-                counts.stamped += piece.counts.stamped;
-                counts.corrupt += piece.counts.corrupt;
-                if end.is_some_and(|end| end < piece.from) {
-                    hole = Some(piece.from);
-                }
-                end = Some(piece.to);
-                for (number, lane) in &piece.lanes {
-                    // The first time in this place: what a hole before it may hold is not missing.
-                    let smallest = lane.seen().first().map_or(0, |range| *range.start());
-                    let is_behind_a_hole = hole.is_some() && smallest > 1 && !before.contains_key(number);
-                    let is_whole = before
-                        .get(number)
-                        .is_none_or(|known| hole.is_none_or(|hole| *known >= hole));
-                    if smallest > 0 {
-                        before.insert(*number, piece.from);
-                    }
-                    let known = match lanes.entry(self.names.of(*number)) {
-                        Entry::Occupied(known) => {
-                            let known = known.into_mut();
-                            known.to_mut().then(lane, is_whole);
-                            known
-                        }
-                        Entry::Vacant(new) => new.insert(Cow::Borrowed(lane)),
-                    };
-                    if is_behind_a_hole {
-                        known.to_mut().rare().unread.insert(1..=smallest - 1);
-                    }
-                }
-            }
-            if let Some((to, (_, planned))) = end.zip(window)
-                && to < planned
-            {
-                hole = Some(planned);
-            }
-            // The last time: what a hole after it may hold is not missing either.
-            let Some(hole) = hole else { continue };
-            for (number, _) in before.iter().filter(|(_, from)| **from < hole) {
-                if let Some(lane) = lanes.get_mut(&self.names.of(*number)) {
-                    lane.to_mut().all_after_is_unread();
-                }
-            }
-        }
-        (counts, lanes)
-    }
-}
-
-impl Tracker {
-    /// Every number of every lane, wherever it was read.
-    pub(super) fn numbers(&self) -> BTreeMap<(&str, &str), Numbers> {
-        let (_, lanes) = self.whole(|_| None);
-        lanes.into_iter().map(|(name, lane)| (name, lane.numbers())).collect()
+        self.spill();
     }
 }
 

@@ -152,7 +152,7 @@ pub fn judge(tracker: &mut Tracker, topic: &str, report: &ScanReport, beside: Be
         topic,
         report,
         facts: beside.facts.unwrap_or(&none),
-        compacted: report.compacted == Some(true),
+        compacted: report.compacted == Some(true) || report.leaves.is_some(),
     };
     let mut truth = beside.truth.cloned();
     if let Some(truth) = &mut truth {
@@ -171,13 +171,30 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     fn all(&self, truth: Option<&Truth>) -> Verdict {
-        let (counts, mut read) = self.tracker.whole(|place| self.window(place));
+        let mut lanes: Vec<LaneVerdict> = Vec::new();
+        let mut of = |producer: &str, name: &str, lane: &Lane| {
+            let known = truth.and_then(|truth| truth.of(producer, name));
+            lanes.push(self.lane(producer, name, lane, known));
+        };
+        let counts = self.tracker.each(
+            |place| self.window(place),
+            |producer, name, lane| of(producer, name, &lane),
+        );
+        let by_name = |lane: &LaneVerdict, (producer, name): (&str, &str)| {
+            (lane.producer.as_str(), lane.lane.as_str()).cmp(&(producer, name))
+        };
+        lanes.sort_unstable_by(|a, b| by_name(a, (&b.producer, &b.lane)));
         // What was acknowledged in a lane of which nothing was read is missing as a whole.
-        for (name @ (_, lane), _) in truth.iter().flat_map(|truth| truth.lanes()) {
-            if self.is_here(lane) {
-                read.entry(name).or_default();
+        let read = lanes.len();
+        for ((producer, name), known) in truth.iter().flat_map(|truth| truth.lanes()) {
+            let is_read = lanes[..read]
+                .binary_search_by(|lane| by_name(lane, (producer, name)))
+                .is_ok();
+            if !is_read && self.is_here(name) {
+                lanes.push(self.lane(producer, name, &Lane::default(), Some(known)));
             }
         }
+        lanes.sort_unstable_by(|a, b| by_name(a, (&b.producer, &b.lane)));
         let of_truth = truth.map(|_| 0);
         let mut totals = Totals {
             read: counts.read,
@@ -191,16 +208,15 @@ impl Judge<'_> {
             aborted_read: self.facts.aborted_read,
             ..Totals::default()
         };
-        let mut lanes = Vec::with_capacity(read.len());
-        for ((producer, name), lane) in read {
-            let known = truth.and_then(|truth| truth.of(producer, name));
-            let verdict = self.lane(producer, name, &lane, known);
-            totals.add(&verdict);
-            lanes.push(verdict);
-        }
-        let gaps_are_proven = self.report.compacted.is_some();
+        lanes.iter().for_each(|lane| totals.add(lane));
+        // What may have left by itself is not missing.
+        let gaps_are_proven = self.report.compacted.is_some() || self.report.leaves.is_some();
         let missing = totals.gap > 0 || totals.lost.is_some_and(|lost| lost > 0);
         let coverage = match self.report.coverage() {
+            // What cannot be looked up must not look like what is not there.
+            _ if let Some(why) = self.tracker.broken() => {
+                Coverage::Partial(format!("what did not fit into memory cannot be had: {why}"))
+            }
             Coverage::Complete if missing && !gaps_are_proven => {
                 Coverage::CompleteIf("the topic is not compacted, which the broker would not say".to_owned())
             }

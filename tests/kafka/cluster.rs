@@ -1,9 +1,11 @@
 //! The cluster: its topics, its nodes, and a reader and a writer that are not this project's.
 
 use crate::support;
-use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -191,6 +193,30 @@ impl Cluster {
             .unwrap_or_default()
     }
 
+    /// Gives a topic more partitions.
+    pub(crate) fn grow(&self, topic: &str, partitions: usize) {
+        let more = NewPartitions::new(topic, partitions);
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let grown = self.runtime.block_on(self.admin.create_partitions([&more], &options));
+        grown.unwrap().into_iter().for_each(|t| drop(t.unwrap()));
+        eventually("the new partitions have their replicas", || {
+            let topics = self.topics();
+            let found = topics.iter().find(|t| t.name == topic);
+            found.is_some_and(|t| t.isrs.len() == partitions && t.isrs.iter().all(|isr| *isr == 3))
+        });
+    }
+
+    /// Deletes the records of a partition before an offset.
+    pub(crate) fn delete_before(&self, topic: &str, partition: i32, offset: i64) {
+        let mut before = TopicPartitionList::new();
+        before
+            .add_partition_offset(topic, partition, Offset::Offset(offset))
+            .unwrap();
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let deleted = self.runtime.block_on(self.admin.delete_records(&before, &options));
+        deleted.unwrap().elements().iter().for_each(|p| p.error().unwrap());
+    }
+
     pub(crate) fn delete_topic(&self, name: &str) {
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let gone = self.runtime.block_on(self.admin.delete_topics(&[name], &options));
@@ -198,7 +224,15 @@ impl Cluster {
     }
 
     pub(crate) fn set(&self, topic: &str, name: &str, value: &str) {
-        let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(name, value);
+        self.set_all(topic, &[(name, value)]);
+    }
+
+    /// Gives a topic these settings, and takes all others away from it.
+    pub(crate) fn set_all(&self, topic: &str, settings: &[(&str, &str)]) {
+        let mut change = AlterConfig::new(ResourceSpecifier::Topic(topic));
+        for (name, value) in settings {
+            change = change.set(name, value);
+        }
         let options = AdminOptions::new();
         let done = self.runtime.block_on(self.admin.alter_configs([&change], &options));
         done.unwrap().into_iter().for_each(|t| drop(t.unwrap()));

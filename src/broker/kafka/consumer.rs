@@ -125,6 +125,7 @@ impl ConsumerScan {
             stopped: run.stopped,
             unread: None,
             assumption: None,
+            leaves: None,
         })
     }
 }

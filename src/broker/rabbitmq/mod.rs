@@ -7,6 +7,7 @@
 mod backwards;
 mod client;
 mod confirms;
+mod drain;
 mod durability;
 mod endpoint;
 mod follow;
@@ -31,6 +32,7 @@ mod verdict;
 mod words;
 mod worker;
 
+pub use drain::RabbitDrain;
 pub use endpoint::RabbitEndpoint;
 pub use follow::RabbitFollow;
 pub(crate) use observe::observe;

@@ -112,6 +112,11 @@ impl Row {
         }
     }
 
+    /// Whether it may be dropped when its own time is over.
+    pub(super) fn expires(&self) -> bool {
+        self.properties.iter().any(|(name, _)| *name == "expiration")
+    }
+
     /// Bytes of key and value.
     pub(super) fn size(&self) -> u64 {
         (self.value.len() + self.key.as_ref().map_or(0, Vec::len)) as u64

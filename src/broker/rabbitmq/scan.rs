@@ -232,6 +232,7 @@ impl Scan for RabbitScan {
             stopped,
             unread: None,
             assumption,
+            leaves: None,
         })
     }
 

@@ -133,6 +133,7 @@ impl RabbitTap {
                 "it was routed there by an exchange while it was watched: what was before, or went straight to the queue, was not seen"
                     .to_owned(),
             ),
+            leaves: None,
         })
     }
 

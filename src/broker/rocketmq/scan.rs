@@ -127,6 +127,7 @@ impl Reader {
             stopped: run.stopped,
             unread: None,
             assumption: run.assumption,
+            leaves: None,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! States in files.
 
 use super::reader::How;
+use super::shelf;
 use crate::connect::Connection;
 use crate::model::{Problem, Result};
 use crate::verify::State;
@@ -9,25 +10,32 @@ use std::io::{BufReader, BufWriter, ErrorKind, Write};
 use std::path::Path;
 
 /// Nothing read yet.
-pub(super) fn fresh(connection: &Connection, topic: &str, how: &How) -> State {
+pub(super) fn fresh(connection: &Connection, topic: &str, how: &How, memory_mib: u64) -> State {
     State {
         broker: connection.url.to_string(),
         topic: topic.to_owned(),
         how: how.words().to_owned(),
+        tracker: shelf::tracker(memory_mib),
         ..State::default()
     }
 }
 
 /// What was read before, where a file says so.
-pub(super) fn load(path: Option<&Path>, connection: &Connection, topic: &str, how: &How) -> Result<State> {
-    let fresh = fresh(connection, topic, how);
+pub(super) fn load(
+    path: Option<&Path>,
+    connection: &Connection,
+    topic: &str,
+    how: &How,
+    memory_mib: u64,
+) -> Result<State> {
+    let fresh = fresh(connection, topic, how, memory_mib);
     let Some(path) = path else { return Ok(fresh) };
     match path.try_exists() {
         Ok(false) => return Ok(fresh),
         Ok(true) => {}
         Err(e) => return Err(broken(path, e)),
     }
-    let state = read(path)?;
+    let state = read(path, memory_mib)?;
     let what = |state: &State| format!("topic {} ({})", state.topic, state.how);
     if (&state.topic, &state.how) != (&fresh.topic, &fresh.how) {
         return Err(Problem::usage(format!("{} is of something else", path.display()))
@@ -38,9 +46,9 @@ pub(super) fn load(path: Option<&Path>, connection: &Connection, topic: &str, ho
 }
 
 /// Reads a state.
-pub(super) fn read(path: &Path) -> Result<State> {
+pub(super) fn read(path: &Path, memory_mib: u64) -> Result<State> {
     let file = File::open(path).map_err(|e| broken(path, e))?;
-    State::read(BufReader::new(file)).map_err(|e| {
+    State::read_into(shelf::tracker(memory_mib), BufReader::new(file)).map_err(|e| {
         Problem::usage(format!("{} cannot be used", path.display()))
             .because(e)
             .next("give a file that `mqsafe verify --state` wrote")
@@ -50,21 +58,29 @@ pub(super) fn read(path: &Path) -> Result<State> {
 /// Writes a state: whole or not at all.
 pub(super) fn save(path: Option<&Path>, state: &mut State) -> Result<()> {
     let Some(path) = path else { return Ok(()) };
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let aside = path.with_file_name(name);
-    let mut write = || -> std::io::Result<()> {
-        let mut file = BufWriter::new(File::create(&aside)?);
-        state.write(&mut file)?;
-        file.flush()?;
-        file.get_ref().sync_all()?;
-        fs::rename(&aside, path)
-    };
-    write().map_err(|e| {
+    whole_or_not(path, |file| state.write(file)).map_err(|e| {
         Problem::unknown(format!("the state cannot be written to {}", path.display()))
             .because(e)
             .next("make room or choose another place; the topic has to be read again")
     })
+}
+
+/// Replaces a file by what is written, synced, or leaves it as it is.
+pub(super) fn whole_or_not(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let aside = path.with_file_name(name);
+    let mut file = BufWriter::new(File::create(&aside)?);
+    write(&mut file)?;
+    file.flush()?;
+    file.get_ref().sync_all()?;
+    fs::rename(&aside, path)?;
+    // The name too must survive a loss of power.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn broken(path: &Path, e: std::io::Error) -> Problem {

@@ -1,8 +1,9 @@
 //! Lists of ids in files.
 
+use super::receipts::Noted;
 use crate::cli::TruthArgs;
-use crate::model::{Problem, Record, Result, STAMP_HEADER};
-use crate::verify::{Expected, Field, Tracker};
+use crate::model::{Problem, Result};
+use crate::verify::{Expected, Field};
 use csv_core::{ReadRecordResult, Reader};
 use std::fs;
 use std::path::Path;
@@ -122,28 +123,16 @@ fn csv(bytes: &[u8], column: &str, path: &Path, expected: &mut Expected) -> Resu
 }
 
 /// What consumers wrote down: one stamp a line.
-pub(super) fn receipts(path: &Path) -> Result<Tracker> {
+pub(super) fn receipts(path: &Path, noted: &mut Noted) -> Result<()> {
     let bytes = read(path)?;
-    let mut tracker = Tracker::default();
     for (no, line) in bytes.split(|b| *b == b'\n').enumerate() {
         let id = line.trim_ascii();
-        if id.is_empty() {
-            continue;
-        }
-        let headers: Vec<(&[u8], Option<&[u8]>)> = vec![(STAMP_HEADER.as_bytes(), Some(id))];
-        let record = Record {
-            offset: i64::try_from(no).unwrap_or(i64::MAX),
-            headers: headers.into(),
-            ..Record::default()
-        };
-        if !matches!(record.stamp(), Some(Ok(_))) {
+        if !id.is_empty() && !noted.id(id) {
             return Err(Problem::usage(format!("{}, line {}: no id", path.display(), no + 1))
                 .next("write SEQ PRODUCER LANE, as in the header mqsafe-id"));
         }
-        // Consumers of all lanes write into one file.
-        tracker.insert("", &record);
     }
-    Ok(tracker)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::verify::{self, Facts};
 pub(super) fn run(args: &MergeArgs, ui: &Ui) -> Result<Outcome> {
     let mut whole: Option<verify::State> = None;
     for path in &args.files {
-        let state = kept::read(path)?;
+        let state = kept::read(path, args.memory)?;
         match &mut whole {
             None => whole = Some(state),
             Some(whole) => whole.merge(state).map_err(|e| {
@@ -38,16 +38,19 @@ pub(super) fn run(args: &MergeArgs, ui: &Ui) -> Result<Outcome> {
     let answer = Answer {
         topic: state.topic.clone(),
         verdict,
-        state,
         facts,
         holes: Vec::new(),
         left_out: 0,
         found: None,
         compared: Vec::new(),
         unknown: journal.left_out,
+        explained: verify::grown(&state.report).into_iter().collect(),
+        is_shared: true,
         standings: Vec::new(),
         set_aside: Vec::new(),
+        resent: None,
         pid: false,
+        state,
     };
     show::all(&answer, &args.judge, &Asked::listen()?, ui)
 }

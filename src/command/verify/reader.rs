@@ -1,13 +1,15 @@
 //! What is done with the messages of a scan.
 
-use super::foreign;
+use super::{foreign, kept};
 use crate::cli::{Isolation, TruthArgs};
 use crate::command::resolve;
 use crate::command::stop::Asked;
-use crate::model::{BatchHeader, Problem, Record, Result, Scan, ScanPlan, Visit};
+use crate::model::{BatchHeader, PartitionRead, Problem, Record, Result, Scan, ScanPlan, Visit};
 use crate::ui::{Progress, Ui};
-use crate::verify::{AbortedRead, Expected, Facts, Foreign, Hole, Second, Sequences, State};
+use crate::verify::{AbortedRead, Expected, Facts, Foreign, Hole, Origins, Second, Sequences, State};
 use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 /// How the messages are numbered and which are read.
 pub(super) struct How {
@@ -44,16 +46,20 @@ impl How {
     }
 }
 
-/// What a run may need.
-pub(super) struct Limits {
-    ranges: usize,
+/// Where a state is kept while it grows.
+pub(super) struct Keeper {
+    path: PathBuf,
+    every: Duration,
+    last: Instant,
 }
 
-impl Limits {
-    /// A limit of so many MiB. A range takes some 48 bytes in its tree, which is half full at worst.
-    pub(super) fn new(mib: u64) -> Limits {
-        Limits {
-            ranges: usize::try_from(mib.saturating_mul((1 << 20) / 64)).unwrap_or(usize::MAX),
+impl Keeper {
+    /// Keeps it so often.
+    pub(super) fn new(path: PathBuf, every: Duration) -> Keeper {
+        Keeper {
+            path,
+            every,
+            last: Instant::now(),
         }
     }
 }
@@ -65,17 +71,19 @@ pub(super) struct Reader<'a> {
     how: &'a How,
     sequences: Sequences,
     aborted: AbortedRead,
+    pub(super) origins: Origins,
     has_headers: bool,
     pub(super) expected: Option<&'a mut Expected>,
     progress: Progress,
     asked: &'a Asked,
-    limits: Limits,
-    is_full: bool,
     topic: String,
+    /// Partitions that are being read now.
+    begun: Vec<PartitionRead>,
+    keeper: Option<Keeper>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(broker: String, state: State, how: &'a How, asked: &'a Asked, ui: &Ui, limits: Limits) -> Self {
+    pub(super) fn new(broker: String, state: State, how: &'a How, asked: &'a Asked, ui: &Ui) -> Self {
         Reader {
             broker,
             topic: state.topic.clone(),
@@ -83,36 +91,80 @@ impl<'a> Reader<'a> {
             how,
             sequences: Sequences::default(),
             aborted: AbortedRead::default(),
+            origins: Origins::default(),
             has_headers: false,
             expected: None,
             progress: ui.progress("verify"),
             asked,
-            limits,
-            is_full: false,
+            begun: Vec::new(),
+            keeper: None,
         }
+    }
+
+    /// Keeps the state now and then from now on.
+    pub(super) fn keeping(mut self, keeper: Option<Keeper>) -> Self {
+        self.keeper = keeper;
+        self
     }
 
     /// Reads what the plan says. What could not begin is the problem.
     pub(super) fn scan(&mut self, scan: &mut dyn Scan, plan: &ScanPlan) -> Result<Option<Problem>> {
+        self.begun.clear();
         let (mut report, problem) = resolve::read(scan.scan(plan, self))?;
         self.progress.finish();
-        if self.is_full {
-            let why =
-                "what is missing needs more memory than --memory allows; read some partitions with -p, or allow more";
+        self.begun.clear();
+        if let Some(why) = self.state.tracker.broken() {
             report.stopped = true;
-            report.unread = Some(why.to_owned());
+            report.unread = Some(format!("what did not fit into --memory cannot be kept on disk: {why}"));
         }
         self.state.scanned(report);
         Ok(problem)
     }
 
+    /// Keeps the state when it is time, between two scans.
+    pub(super) fn keep_now_and_then(&mut self, ui: &Ui) {
+        let Some(keeper) = self
+            .keeper
+            .as_mut()
+            .filter(|keeper| keeper.last.elapsed() >= keeper.every)
+        else {
+            return;
+        };
+        keeper.last = Instant::now();
+        let path = keeper.path.clone();
+        self.note_aborted();
+        // It is tried again; at the end it counts.
+        if let Err(problem) = kept::save(Some(&path), &mut self.state) {
+            ui.warn(&problem.to_string());
+        }
+    }
+
+    fn keep_what_is_begun(&mut self) -> std::result::Result<(), String> {
+        let Some(keeper) = &mut self.keeper else {
+            return Err("there is no --state".to_owned());
+        };
+        keeper.last = Instant::now();
+        let path = keeper.path.clone();
+        let before = self.state.aborted_read;
+        if self.has_headers && !self.how.uncommitted && !self.how.pid {
+            self.state.aborted_read = Some(before.unwrap_or(0) + self.aborted.count);
+        }
+        let kept = kept::whole_or_not(&path, |file| self.state.write_unfinished(&self.begun, file));
+        self.state.aborted_read = before;
+        kept.map_err(|e| format!("{}: {e}", path.display()))
+    }
+
+    fn note_aborted(&mut self) {
+        if self.has_headers && !self.how.uncommitted && !self.how.pid {
+            let before = self.state.aborted_read.unwrap_or(0);
+            self.state.aborted_read = Some(before + std::mem::take(&mut self.aborted.count));
+        }
+    }
+
     /// What was read, and what is known besides.
     pub(super) fn finish(mut self) -> (State, Facts) {
         let mut facts = Facts::default();
-        if self.has_headers && !self.how.uncommitted && !self.how.pid {
-            let before = self.state.aborted_read.unwrap_or(0);
-            self.state.aborted_read = Some(before + self.aborted.count);
-        }
+        self.note_aborted();
         facts.aborted_read = self.state.aborted_read;
         (self.state, facts)
     }
@@ -142,6 +194,7 @@ impl Visit for Reader<'_> {
 
     fn headers(&mut self, partition: i32, header: &BatchHeader) {
         self.has_headers = true;
+        self.origins.header(partition, header);
         if self.how.pid {
             self.sequences
                 .insert(&mut self.state.tracker, &self.topic, partition, header);
@@ -150,14 +203,31 @@ impl Visit for Reader<'_> {
         }
     }
 
+    fn begins(&mut self, read: &PartitionRead) {
+        self.begun.push(read.clone());
+    }
+
+    fn keep(&mut self) -> std::result::Result<(), String> {
+        self.keep_what_is_begun()
+    }
+
     fn progress(&mut self, done: u64, total: u64) -> ControlFlow<()> {
         if total > 0 {
             self.progress.set_total(total);
         }
+        // Without knowing where a partition begins nothing could be gone on from.
+        let is_due = self
+            .keeper
+            .as_ref()
+            .is_some_and(|keeper| keeper.last.elapsed() >= keeper.every);
+        if is_due && !self.begun.is_empty() {
+            // It is tried again; at the end it counts.
+            let _ = self.keep_what_is_begun();
+        }
         let stamped = format!("{} numbered", self.state.tracker.stamped);
         self.progress.set_or_waiting(done, &stamped, &self.broker);
-        self.is_full |= self.state.tracker.weight().0 > self.limits.ranges;
-        if self.asked.signal().is_some() || self.is_full {
+        self.state.tracker.spill();
+        if self.asked.signal().is_some() || self.state.tracker.broken().is_some() {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
@@ -168,6 +238,8 @@ impl Visit for Reader<'_> {
 /// The second look.
 pub(super) struct Look<'a> {
     second: Second,
+    /// What the place is that is looked at, when it is not the topic itself.
+    pub(super) elsewhere: Option<&'static str>,
     progress: Progress,
     asked: &'a Asked,
 }
@@ -176,9 +248,15 @@ impl<'a> Look<'a> {
     pub(super) fn new(second: Second, asked: &'a Asked, ui: &Ui) -> Look<'a> {
         Look {
             second,
+            elsewhere: None,
             progress: ui.progress("looking again"),
             asked,
         }
+    }
+
+    /// How many of the missing numbers were found in other places, by what these are.
+    pub(super) fn found_elsewhere(&self) -> Vec<(&'static str, u64)> {
+        self.second.elsewhere().collect()
     }
 
     pub(super) fn finish(self, facts: &mut Facts) -> Vec<Hole> {
@@ -189,7 +267,12 @@ impl<'a> Look<'a> {
 
 impl Visit for Look<'_> {
     fn batch(&mut self, records: &[Record<'_>]) -> ControlFlow<()> {
-        records.iter().for_each(|record| self.second.insert(record));
+        for record in records {
+            match self.elsewhere {
+                Some(what) => self.second.insert_elsewhere(what, record),
+                None => self.second.insert(record),
+            }
+        }
         ControlFlow::Continue(())
     }
 

@@ -117,8 +117,12 @@ pub(super) fn data(verdict: &Verdict, judge: &JudgeArgs, answer: Option<&Answer>
                 found: answer.found.as_ref(),
                 compared: &answer.compared,
                 unknown: &answer.unknown,
+                explained: if answer.is_shared { &[] } else { &answer.explained },
                 standings: &answer.standings,
                 set_aside: &answer.set_aside,
+                resent: answer
+                    .resent
+                    .map(|resent| (resent.again, resent.consumed, resent.waits)),
             });
             ui.data(&emit::json(verdict, more.as_ref()))
         }
@@ -144,6 +148,7 @@ fn markdown(answer: &Answer, judge: &JudgeArgs, outcome: Outcome) -> String {
         facts: &answer.facts,
         holes: &answer.holes,
         left_out: answer.left_out,
+        explained: &answer.explained,
     })
 }
 
@@ -159,6 +164,7 @@ fn words(answer: &Answer, ui: &Ui) {
         let report = &answer.state.report;
         let starts = report.partitions.iter().filter(|read| read.from > 0).count();
         let why = match report.compacted {
+            _ if let Some(leaves) = &report.leaves => leaves.clone(),
             Some(true) => "the topic is compacted, which removes old values of a key".to_owned(),
             Some(false) | None => format!(
                 "{} of the logs no longer start at 0 (retention or deleted records)",
@@ -176,6 +182,9 @@ fn words(answer: &Answer, ui: &Ui) {
             totals.single,
             count(answer.verdict.lanes.len() as u64, "lane")
         ));
+    }
+    for explained in &answer.explained {
+        ui.say(&format!("{}: {}: {}", explained.what, explained.count, explained.words));
     }
     if let Some(found) = &answer.found {
         expected(found, ui);
@@ -197,6 +206,15 @@ fn words(answer: &Answer, ui: &Ui) {
                     ranges(&differing.numbers)
                 ));
             }
+        }
+    }
+    if let Some(resent) = &answer.resent {
+        ui.say(&format!(
+            "put back: {} wait in the spool again; noted as consumed: {}; not consumed, and their time is not over: {}",
+            resent.again, resent.consumed, resent.waits
+        ));
+        if resent.again > 0 {
+            ui.say("  next: mqsafe spool flush");
         }
     }
     for standing in &answer.standings {

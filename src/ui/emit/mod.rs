@@ -26,6 +26,8 @@ pub mod spool;
 pub mod spool_stats;
 #[cfg(feature = "broker")]
 pub mod verify;
+#[cfg(feature = "broker")]
+pub mod verify_metrics;
 
 use super::escape::is_hostile;
 pub use audit_concise::audit_concise;

@@ -4,7 +4,7 @@ use super::super::escape;
 use super::{json_line, time};
 use crate::model::ScanReport;
 use crate::verify::{
-    Compared, Differing, Facts, Found, Hole, LaneVerdict, Neighbour, Place, Standing, Totals, Verdict,
+    Compared, Differing, Explained, Facts, Found, Hole, LaneVerdict, Neighbour, Place, Standing, Totals, Verdict,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -67,10 +67,14 @@ pub struct More<'a> {
     pub compared: &'a [(String, Compared)],
     /// Why something is not known.
     pub unknown: &'a [String],
+    /// What may look like a loss, and is none.
+    pub explained: &'a [Explained],
     /// Where groups stand.
     pub standings: &'a [Standing],
     /// How many of the messages are in which dead-letter and retry topics.
     pub set_aside: &'a [(String, u64)],
+    /// How many were put back into spools, noted as consumed there, and wait for their time.
+    pub resent: Option<(u64, u64, u64)>,
 }
 
 /// One JSON object. What is null was not judged: it needs the sender's journal or the transactions of the log.
@@ -113,6 +117,10 @@ pub fn json(verdict: &Verdict, more: Option<&More<'_>>) -> Vec<u8> {
         if !more.compared.is_empty() {
             all.insert("compared".to_owned(), more.compared.iter().map(compared).collect());
         }
+        if !more.explained.is_empty() {
+            let one = |e: &Explained| json!({"what": e.what, "count": e.count, "words": e.words});
+            all.insert("explained".to_owned(), more.explained.iter().map(one).collect());
+        }
         if !more.standings.is_empty() {
             let standing = |s: &Standing| {
                 json!({
@@ -125,6 +133,10 @@ pub fn json(verdict: &Verdict, more: Option<&More<'_>>) -> Vec<u8> {
         if !more.set_aside.is_empty() {
             let aside = |(topic, count): &(String, u64)| json!({"topic": topic, "count": count});
             all.insert("set_aside".to_owned(), more.set_aside.iter().map(aside).collect());
+        }
+        if let Some((again, consumed, waits)) = more.resent {
+            let resent = json!({"put_back": again, "noted_consumed": consumed, "not_yet_late": waits});
+            all.insert("resent".to_owned(), resent);
         }
         if !more.unknown.is_empty() {
             all.insert("unknown".to_owned(), more.unknown.iter().cloned().collect());
@@ -289,6 +301,8 @@ pub struct Evidence<'a> {
     pub holes: &'a [Hole],
     /// Holes that were not looked at.
     pub left_out: usize,
+    /// What may look like a loss, and is none.
+    pub explained: &'a [Explained],
 }
 
 /// A message beside a hole, in words.
@@ -376,6 +390,9 @@ fn exclusions(hole: &Hole, verdict: &Verdict, report: &ScanReport, facts: &Facts
         }
     }
     chain.push(match report.compacted {
+        Some(false) if hole.lane.contains('|') => {
+            "not removed by the queue: nothing is known of a time to live, a limit or another consumer".to_owned()
+        }
         Some(false) => "not compacted: old messages of a key are not removed here".to_owned(),
         Some(true) => "the topic is compacted".to_owned(),
         None => "NOT EXCLUDED: compaction, because the broker does not say whether the topic is compacted".to_owned(),
@@ -455,6 +472,12 @@ pub fn markdown(evidence: &Evidence<'_>) -> String {
     if evidence.left_out > 0 {
         let _ = writeln!(out, "\n{} more holes were not looked at one by one.", evidence.left_out);
     }
+    if !evidence.explained.is_empty() {
+        let _ = writeln!(out, "\n## What is no loss\n");
+    }
+    for Explained { what, count, words } in evidence.explained {
+        let _ = writeln!(out, "- {what}: {count}: {}", plain(words));
+    }
     out
 }
 
@@ -526,9 +549,15 @@ mod tests {
             facts: &Facts::default(),
             holes: &[one],
             left_out: 1,
+            explained: &[Explained {
+                what: "epoch-bump",
+                count: 2,
+                words: "a|b".to_owned(),
+            }],
         });
         for part in [
             "LOST: 3-4 of p",
+            "- epoch-bump: 2: a\\|b",
             "leader epoch 5",
             "acknowledged:",
             "not compacted",

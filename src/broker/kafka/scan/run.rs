@@ -71,6 +71,7 @@ pub(super) fn scan(
         return Err(Problem::unknown(format!("stopped before {broker} answered")));
     };
     let assumption = assumption(&ranges, kept);
+    ranges.jobs.iter().for_each(|job| visit.begins(&job.read));
     let shared = Shared {
         visit: Mutex::new(visit),
         stop,
@@ -90,6 +91,7 @@ pub(super) fn scan(
         stopped: shared.stop.load(Ordering::Relaxed),
         unread: None,
         assumption,
+        leaves: None,
     })
 }
 
