@@ -170,13 +170,13 @@ fn absent(cluster: &mut Cluster, unknown: &mut Unknown) {
     let partitions = cluster.topics.values().flat_map(|t| &t.partitions);
     let holders: std::collections::BTreeSet<i32> = partitions.flat_map(|p| p.replicas.iter().copied()).collect();
     for id in holders {
-        if !cluster.nodes.contains_key(&id) {
+        if let std::collections::btree_map::Entry::Vacant(place) = cluster.nodes.entry(id) {
+            place.insert(Node::default());
             unknown.broker(
                 id,
                 "",
                 &Unreached::new("it is not part of the cluster now, and holds replicas"),
             );
-            cluster.nodes.insert(id, Node::default());
         }
     }
 }
