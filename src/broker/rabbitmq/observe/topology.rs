@@ -48,7 +48,7 @@ pub(super) fn unit(target: &Arc<str>, raw: &Raw) -> Unit {
         self::exchange(&mut sheet, exchange);
     }
     // Every queue is bound to the default exchange; rules know that.
-    for binding in raw.bindings.iter().filter(|b| text(b, "source") != "") {
+    for binding in raw.bindings.iter().filter(|b| !text(b, "source").is_empty()) {
         sheet.subject(Layer::Binding, Some(text(binding, "vhost")), text(binding, "source"));
         for key in ["destination", "destination_type", "routing_key"] {
             sheet.put(Layer::Binding, key, word(text(binding, key)), "");
