@@ -189,6 +189,12 @@ mod tests {
     }
 
     #[test]
+    fn what_is_demonstrated_is_a_rule_and_named_once() {
+        let marked: Vec<_> = RULES.into_iter().filter(|r| is_demonstrated(r)).collect();
+        assert_eq!(marked.len(), DEMONSTRATED.len());
+    }
+
+    #[test]
     fn every_choice_of_every_profile_has_its_reason() {
         for (name, text) in BUILT_IN {
             let choices = text.lines().zip(text.lines().skip(1));

@@ -120,7 +120,7 @@ impl Cluster {
             metadata.brokers().len() == 3
                 && partitions
                     .map(|p| (p.isr().len(), p.replicas().len()))
-                    .all(|(isr, replicas)| isr == replicas)
+                    .all(|(isr, replicas)| replicas == 1 || isr == replicas)
         });
     }
 
@@ -178,8 +178,7 @@ impl Cluster {
         })
     }
 
-    /// What a reader of committed messages gets of a topic that has a leader. It may take the place of the leader's
-    /// election some time; a topic that has none for a minute can be read by nobody.
+    /// What a reader of committed messages gets of a topic. One that has no leader for half a minute can be read by nobody.
     fn read(&self, topic: &str) -> BTreeSet<String> {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", &self.bootstrap)
@@ -187,6 +186,14 @@ impl Cluster {
             .set("enable.auto.commit", "false")
             .create()
             .unwrap();
+        // Where the only copy is gone the controller may find nobody to lead, and then there is nothing to read from.
+        let start = Instant::now();
+        while !self.state(topic).is_some_and(|(leader, _)| leader > 0) {
+            if start.elapsed() > Duration::from_secs(30) {
+                return BTreeSet::new();
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
         let mut end = -1;
         eventually(&format!("{topic} tells where it ends"), || {
             let marks = consumer.fetch_watermarks(topic, 0, Duration::from_secs(5));
@@ -270,7 +277,7 @@ impl Cluster {
         let mut lines = Vec::new();
         lines.extend(self.topics("KT001"));
         lines.extend(self.topics("KT002"));
-        let (copies, in_sync) = lines.split_at(2);
+        let in_sync = &lines[2..];
         lines.iter().for_each(|l| l.writer.write(&l.topic, "before", FEW));
         lines.iter().for_each(|l| l.writer.await_told(FEW));
 
@@ -288,7 +295,6 @@ impl Cluster {
         script("up", &["kafka", "2", "3"]);
         script("up", &["kafka", "1"]);
         in_sync.iter().for_each(|l| l.writer.await_told(2 * FEW));
-        copies.iter().for_each(|l| self.await_leader(&l.topic, &[1, 2, 3]));
         self.await_whole();
         let shown = self.shown(&lines);
         self.delete(&lines);

@@ -373,9 +373,16 @@ impl Broker {
         script("kill", &["rabbitmq"]);
         script("up", &["rabbitmq"]);
         drop(opened);
+        // Who is told nothing, or that it routes nowhere while the queue is not back yet, tries again.
         for line in &mut all[2] {
-            let left: Vec<String> = ids.iter().filter(|id| !line.told.contains(*id)).cloned().collect();
-            self.publish(line, "new", &left);
+            for _ in 0..30 {
+                let left: Vec<String> = ids.iter().filter(|id| !line.told.contains(*id)).cloned().collect();
+                if left.is_empty() {
+                    break;
+                }
+                self.publish(line, "new", &left);
+                std::thread::sleep(Duration::from_millis(500));
+            }
         }
         let shown = all.into_iter().map(|mut lines| {
             let found = each(&mut lines, |line| self.drain(line));
