@@ -149,7 +149,7 @@ fn a_pair_that_waits_for_its_slave_has_nothing_at_risk_and_then_a_bad_one_has() 
         "{risk:?}"
     );
     let only = audit(&case, &servers, &["--topic", &unread_queues], 1);
-    assert_eq!(at_risk(&only)[0].1, [unread_queues.clone()]);
+    assert_eq!(at_risk(&only)[0].1, std::slice::from_ref(&unread_queues));
     drop(configured);
     case.call(
         &case.master,
