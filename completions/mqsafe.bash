@@ -1323,7 +1323,7 @@ _mqsafe() {
             return 0
             ;;
         mqsafe__subcmd__verify)
-            opts="-b -X -F -C -t -p -q -v -h --broker --config --context --management --topic --partitions --isolation --state --memory --journal --expect --column --id-from --pid --against --against-broker --seq-from --producer-from --groups --receipts --follow --late-after --deny --allow --profile --max-loss --format --evidence --color --no-progress --quiet --verbose --log-format --help merge"
+            opts="-b -X -F -C -t -p -q -v -h --broker --config --context --management --topic --partitions --isolation --state --state-every --memory --group --tap --for --drain --alone --yes --journal --expect --column --id-from --pid --against --against-broker --seq-from --producer-from --groups --receipts --receipts-topic --resend --follow --metrics --late-after --deny --allow --profile --max-loss --format --evidence --color --no-progress --quiet --verbose --log-format --help merge"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1385,7 +1385,19 @@ _mqsafe() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --state-every)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --for)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1426,6 +1438,14 @@ _mqsafe() {
                     return 0
                     ;;
                 --receipts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --receipts-topic)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --metrics)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1473,13 +1493,17 @@ _mqsafe() {
             return 0
             ;;
         mqsafe__subcmd__verify__subcmd__merge)
-            opts="-q -v -h --state --journal --deny --allow --profile --max-loss --format --evidence --color --no-progress --quiet --verbose --log-format --help"
+            opts="-q -v -h --state --memory --journal --deny --allow --profile --max-loss --format --evidence --color --no-progress --quiet --verbose --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --state)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

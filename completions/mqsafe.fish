@@ -83,11 +83,11 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -s b -l broker -d '
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -s X -d 'A client property (can be repeated); secrets as KEY=@FILE or KEY=env:NAME' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -s F -l client-config -d 'Client properties from a file of a Java client, librdkafka or kcat' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -s C -l context -d 'A context of ~/.config/mqsafe/config.yaml' -r
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l management -d 'RabbitMQ\'s management API' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l management -d 'RabbitMQ\'s management API [default: port 15672 of the first host, 15671 with amqps]' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l topic -d 'Only topics that match this shell pattern (can be repeated)' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l queue -d 'RabbitMQ: only queues and exchanges that match this shell pattern (can be repeated)' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l exclude -d 'No topics, queues and exchanges that match this shell pattern (can be repeated)' -r
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l peek -d 'RabbitMQ: fetch so many waiting messages of each queue and put them back, to see whether they are persistent; they are marked as redelivered, and quorum queues count it as a delivery' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l peek -d 'RabbitMQ: fetch so many waiting messages of each durable classic queue and put them back, to see whether they are persistent; they are marked as redelivered (quorum queues and streams store every message, and are left alone)' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -235,17 +235,22 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_see
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l isolation -d 'Whether messages of open or aborted transactions count' -r -f -a "read_committed\t'Only those of committed transactions'
 read_uncommitted\t'All that are in the log'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l state -d 'Keep what was read in this file, and go on from there if it exists; `verify merge` joins several' -r -F
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l memory -d 'Stop with PARTIAL when the gaps need more memory than so many MiB' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l state-every -d 'How often --state is written while the reading goes on' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l memory -d 'What is known of gaps may take so many MiB; more goes to a file in the directory for temporary files (TMPDIR)' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l group -d 'Kafka: read as a member of this group, which divides the partitions among all that name it; `verify merge` joins their states. The group must be for this alone: how far it has read is committed to it' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l for -d 'How long --tap watches; until Ctrl-C otherwise' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l journal -d 'The sender\'s journal: a spool, or a directory of spools. Only with it can a message be called lost' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l expect -d 'Business ids from a CSV, JSONL or plain file, one a line: which are missing, unexpected, there more than once' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l column -d 'The column (CSV) or field (JSONL) of --expect that holds the id' -r
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l id-from -d 'Where a message has its business id: key, key:REGEX, header:NAME or json:/POINTER' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l id-from -d 'Where a message has its business id: key, key:REGEX, value, value:REGEX, header:NAME or json:/POINTER' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l against -d 'A copy of the topic: the same messages must be there, by their ids; @CONTEXT/TOPIC is at another broker' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l against-broker -d 'The broker of --against, if it is another' -r
-complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l seq-from -d 'Where another stamp has its number: key:REGEX, header:NAME or json:/POINTER' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l seq-from -d 'Where another stamp has its number: key:REGEX, value, value:REGEX, header:NAME or json:/POINTER' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l producer-from -d 'Where another stamp has its sender' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l groups -d 'Where these consumer groups stand: what is stored and not consumed, and what of it lies in dead-letter topics' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l receipts -d 'What was consumed: a file of ids (SEQ PRODUCER LANE, one a line), as a consumer wrote them' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l receipts-topic -d 'The same from a topic or queue of the same broker: one id a line in each message, as JSON with an "id", or the check messages of `send --check-topic`' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l metrics -d 'With --follow: serve what is seen as Prometheus text at http://ADDR/metrics, as 127.0.0.1:9464. Whoever reaches it may read it' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l late-after -d 'With --follow: a number that is missing for less than this is late, and not yet called missing' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l deny -d 'Also call these anomalies: exit 1' -r -f -a "duplicate\t'One id at two positions of its lane'
 reordered\t'A number read after a larger one of its lane'
@@ -270,7 +275,12 @@ always\t'Always'
 never\t'Never'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l log-format -d 'How log lines look on stderr' -r -f -a "text\t'Sentences'
 json\t'One JSON object a line'"
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l tap -d 'Watch what is routed to the queue from now on, by a private queue with the same bindings; needs --management'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l drain -d 'Consume what waits in the queue: THE MESSAGES ARE GONE from it. Each is acknowledged after its number is in --state'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l alone -d 'With --drain: nobody else has ever consumed from the queue, so that what is not there is missing'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l yes -d 'Agree to --drain'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l pid -d 'Kafka\'s own numbers of producers, from the headers of batches: works where nothing is stamped'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l resend -d 'Note in the spools of --journal what was consumed, and put back what was not consumed in time: `spool flush` sends it again. Only messages that were sent with --await-consumed are still there to be sent'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l follow -d 'Go on when the end is reached, until Ctrl-C'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -l no-progress -d 'Show no progress bar and no progress lines'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
@@ -278,6 +288,7 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_see
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and not __fish_seen_subcommand_from merge" -f -a "merge" -d 'One verdict from the states that several readers kept, each of some partitions or of some time'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and __fish_seen_subcommand_from merge" -l state -d 'Also write what they say together as a state' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and __fish_seen_subcommand_from merge" -l memory -d 'What is known of gaps may take so many MiB; more goes to a file in the directory for temporary files (TMPDIR)' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and __fish_seen_subcommand_from merge" -l journal -d 'The sender\'s journal: a spool, or a directory of spools' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand verify; and __fish_seen_subcommand_from merge" -l deny -d 'Also call these anomalies: exit 1' -r -f -a "duplicate\t'One id at two positions of its lane'
 reordered\t'A number read after a larger one of its lane'

@@ -188,7 +188,7 @@ impl Cluster {
             .unwrap();
         // Where the only copy is gone the controller may find nobody to lead, and then there is nothing to read from.
         let start = Instant::now();
-        while !self.state(topic).is_some_and(|(leader, _)| leader > 0) {
+        while self.state(topic).is_none_or(|(leader, _)| leader <= 0) {
             if start.elapsed() > Duration::from_secs(30) {
                 return BTreeSet::new();
             }
