@@ -117,7 +117,7 @@ _mqsafe() {
             return 0
             ;;
         mqsafe__subcmd__audit)
-            opts="-q -v -h --profile --format --output --fail-on --dialect --kafka-version --rabbitmq-version --rocketmq-version --client --strict --baseline --write-baseline --changed-since --pedantic --fix --diff --config --explain --list-rules --color --no-progress --quiet --verbose --log-format --help"
+            opts="-b -X -F -C -q -v -h --profile --format --output --fail-on --dialect --kafka-version --rabbitmq-version --rocketmq-version --client --strict --baseline --write-baseline --changed-since --since-report --pedantic --fix --diff --config --explain --list-rules --broker --client-config --context --management --topic --queue --exclude --peek --color --no-progress --quiet --verbose --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -171,11 +171,63 @@ _mqsafe() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --since-report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --explain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --broker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -b)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -X)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -F)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --management)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --topic)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --queue)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exclude)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --peek)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -76,8 +76,18 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l client -d 'The c
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l baseline -d 'Leave out what this file holds from before' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l write-baseline -d 'Write everything that is found now to this file, to be left out by --baseline later; what is no longer found goes' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l changed-since -d 'Tell only of files that differ from this revision of git; all are read, so that files are still joined' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l since-report -d 'Tell what is new, what is gone and what is the same since this report, which --format json wrote' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l config -d 'Read the settings of the repository from this file instead of .mqsafe.yaml' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l explain -d 'Explain one rule and stop' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -s b -l broker -d 'Judge what runs: kafka://HOST:PORT,HOST:PORT (or a bare HOST:PORT), amqp://HOST, amqps://HOST or rocketmq://HOST:PORT; with paths as well, both are joined (can be repeated)' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -s X -d 'A client property (can be repeated); secrets as KEY=@FILE or KEY=env:NAME' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -s F -l client-config -d 'Client properties from a file of a Java client, librdkafka or kcat' -r -F
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -s C -l context -d 'A context of ~/.config/mqsafe/config.yaml' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l management -d 'RabbitMQ\'s management API' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l topic -d 'Only topics that match this shell pattern (can be repeated)' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l queue -d 'RabbitMQ: only queues and exchanges that match this shell pattern (can be repeated)' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l exclude -d 'No topics, queues and exchanges that match this shell pattern (can be repeated)' -r
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l peek -d 'RabbitMQ: fetch so many waiting messages of each queue and put them back, to see whether they are persistent; they are marked as redelivered, and quorum queues count it as a delivery' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand audit" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"

@@ -12,6 +12,10 @@
 
 mod support;
 
+#[path = "kafka/audit.rs"]
+mod audit;
+#[path = "kafka/audit_full.rs"]
+mod audit_full;
 #[path = "kafka/cluster.rs"]
 mod cluster;
 #[path = "kafka/forms.rs"]

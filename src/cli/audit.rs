@@ -17,10 +17,6 @@ pub struct AuditArgs {
     #[cfg_attr(feature = "broker", arg(value_name = "PATH", required_unless_present_any = ["explain", "list_rules", "broker", "context"]))]
     #[cfg_attr(not(feature = "broker"), arg(value_name = "PATH", required_unless_present_any = ["explain", "list_rules"]))]
     pub paths: Vec<PathBuf>,
-    /// Running brokers.
-    #[cfg(feature = "broker")]
-    #[command(flatten)]
-    pub live: LiveArgs,
     /// What "safe" means here: finance, orders, logs, or the path of a profile [default: orders, or what .mqsafe.yaml says]
     #[arg(long, env = "MQSAFE_PROFILE")]
     pub profile: Option<String>,
@@ -81,6 +77,10 @@ pub struct AuditArgs {
     /// List the rules and stop
     #[arg(long)]
     pub list_rules: bool,
+    /// Running brokers.
+    #[cfg(feature = "broker")]
+    #[command(flatten)]
+    pub live: LiveArgs,
 }
 
 /// Which running brokers are judged, and how they are reached. `--config` is the repository's here, so a client file has a name of its own.

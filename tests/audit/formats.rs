@@ -121,7 +121,8 @@ fn json_is_the_contract() {
           "value": null,
           "message": "acks=all is satisfied by 1 in-sync replica (not set; the default is 1). Followers fall behind or restart, the in-sync set shrinks to the leader, and acks=all still succeeds. When the leader dies then, what it confirmed alone is gone.",
           "fix": "min.insync.replicas=2 with a replication factor of 3",
-          "related": []
+          "related": [],
+          "fingerprint": "002187d328eddc3a"
         },
         {
           "rule": "KB003",
@@ -135,7 +136,8 @@ fn json_is_the_contract() {
           "value": "true",
           "message": "a replica that is behind may become leader. When no in-sync replica is alive, one that is behind becomes leader and the others cut their logs to its length. Records that every in-sync replica had acknowledged are deleted.",
           "fix": "remove the line (the default is false); the partition then waits for a replica that has everything",
-          "related": []
+          "related": [],
+          "fingerprint": "8890792406468eae"
         }
       ],
       "files": [

@@ -114,7 +114,7 @@ share.coordinator.state.topic.num.partitions=6
 log.cleaner.dedupe.buffer.size=16777216
 END
     # Of two values the last counts.
-    [[ -z ${MQSAFE_KAFKA_EXTRA:-} ]] || cat "$MQSAFE_KAFKA_EXTRA" || die 3 "cannot read $MQSAFE_KAFKA_EXTRA"
+    [[ -z ${MQSAFE_KAFKA_EXTRA:-} ]] || sed "s/@NODE@/$1/g" "$MQSAFE_KAFKA_EXTRA" || die 3 "cannot read $MQSAFE_KAFKA_EXTRA"
 }
 
 # What the console tools take as --command-config and the like. Written anew each time, because they hold ports.

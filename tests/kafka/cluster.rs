@@ -82,6 +82,32 @@ impl Cluster {
         &self.bootstrap
     }
 
+    /// The same list as one cluster is named by, however it is written.
+    pub(crate) fn bootstrap_sorted(&self) -> String {
+        let mut hosts: Vec<&str> = self.bootstrap.split(',').collect();
+        hosts.sort_unstable();
+        hosts.join(",")
+    }
+
+    /// Lets a group stand at an offset of a partition, and removes what lies before another.
+    pub(crate) fn commit_and_expire(&self, group: &str, topic: &str, next: i64, start: i64) {
+        use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+        use rdkafka::{Offset, TopicPartitionList};
+        let at = |offset| {
+            let mut list = TopicPartitionList::new();
+            list.add_partition_offset(topic, 0, Offset::Offset(offset)).unwrap();
+            list
+        };
+        let reader: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", &self.bootstrap)
+            .set("group.id", group)
+            .create()
+            .unwrap();
+        reader.commit(&at(next), CommitMode::Sync).unwrap();
+        let deleted = self.admin.delete_records(&at(start), &AdminOptions::new());
+        self.runtime.block_on(deleted).unwrap();
+    }
+
     /// A name that no topic has.
     pub(crate) fn fresh_name(&self, about: &str) -> String {
         format!("{about}-{:08x}", rand::random::<u32>())
@@ -120,6 +146,49 @@ impl Cluster {
         eventually("the new topic is known", || {
             self.shape(name).is_some_and(|(count, _)| count as i32 == partitions)
         });
+    }
+
+    /// A topic with so many replicas and these settings.
+    pub(crate) fn make_weak_topic(&self, name: &str, partitions: i32, replicas: i32, settings: &[(&str, &str)]) {
+        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(replicas));
+        for (key, value) in settings {
+            topic = topic.set(key, value);
+        }
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let made = self.runtime.block_on(self.admin.create_topics([&topic], &options));
+        made.unwrap().into_iter().for_each(|t| drop(t.unwrap()));
+        eventually("the new topic has its replicas", || {
+            let topics = self.topics();
+            let topic = topics.iter().find(|t| t.name == name);
+            topic.is_some_and(|t| t.isrs.len() as i32 == partitions && t.isrs.iter().all(|isr| *isr as i32 == replicas))
+        });
+    }
+
+    /// A topic whose partitions lie on these nodes, the first of each leading.
+    pub(crate) fn make_assigned_topic(&self, name: &str, replicas: &[[i32; 2]], settings: &[(&str, &str)]) {
+        let lists: Vec<&[i32]> = replicas.iter().map(<[i32; 2]>::as_slice).collect();
+        let count = i32::try_from(replicas.len()).unwrap();
+        let mut topic = NewTopic::new(name, count, TopicReplication::Variable(&lists));
+        for (key, value) in settings {
+            topic = topic.set(key, value);
+        }
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let made = self.runtime.block_on(self.admin.create_topics([&topic], &options));
+        made.unwrap().into_iter().for_each(|t| drop(t.unwrap()));
+        eventually("the new topic has its replicas", || {
+            let counts = self.in_sync(name);
+            counts.len() == replicas.len() && counts.iter().all(|isr| *isr == 2)
+        });
+    }
+
+    /// How many replicas of each partition are in sync.
+    pub(crate) fn in_sync(&self, topic: &str) -> Vec<usize> {
+        let topics = self.topics();
+        topics
+            .iter()
+            .find(|t| t.name == topic)
+            .map(|t| t.isrs.clone())
+            .unwrap_or_default()
     }
 
     pub(crate) fn delete_topic(&self, name: &str) {

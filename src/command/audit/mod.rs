@@ -102,7 +102,7 @@ pub(super) fn run(args: AuditArgs, ui: &Ui) -> Result<Outcome> {
     for (format, path) in &args.output {
         write_file(path, &written(*format, &report, fail_on, false, FILE_WIDTH))?;
     }
-    tell(&report, ui);
+    tell(&report, ui, args.format == AuditFormat::Full && !args.diff);
     let outcome = report.outcome(fail_on);
     ui.summary(&summary(&report, outcome, fail_on));
     Ok(outcome)
@@ -311,7 +311,7 @@ const fn dialect(typed: DialectName) -> Dialect {
 }
 
 /// Says what is no finding and yet decides how far the answer reaches.
-fn tell(report: &Report, ui: &Ui) {
+fn tell(report: &Report, ui: &Ui, is_full: bool) {
     for note in &report.notes {
         let place = note
             .line
@@ -328,7 +328,8 @@ fn tell(report: &Report, ui: &Ui) {
     for skipped in &report.unrecognised {
         ui.warn(&format!("{}: not judged: {}", skipped.file, skipped.reason));
     }
-    for (target, u) in report.unread() {
+    // The report for people holds it already.
+    for (target, u) in report.unread().filter(|_| !is_full) {
         ui.problem(
             &Problem::unknown(format!("cannot read {} of {target}", u.what))
                 .because(&u.why)

@@ -17,6 +17,7 @@ struct Document<'a> {
     ignored: usize,
     passed: usize,
     not_opened: usize,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     running: Vec<JsonRunning<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<JsonSince<'a>>,
@@ -79,7 +80,9 @@ struct JsonFinding<'a> {
     message: String,
     fix: &'a str,
     related: Vec<JsonPlace<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     origin: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<&'a str>,
     fingerprint: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -92,6 +92,7 @@ pub fn observe(connection: &Connection, wanted: &Wanted, heard: &dyn Fn(u64, u64
         };
         cluster.nodes.insert(id, node);
     }
+    absent(&mut cluster, &mut unknown);
     match asker.features() {
         Ok((features, newest)) => (cluster.features, cluster.newest_metadata_version) = (features, newest),
         Err(why) => tracing::debug!("features are not known: {}", why.words()),
@@ -105,7 +106,8 @@ pub fn observe(connection: &Connection, wanted: &Wanted, heard: &dyn Fn(u64, u64
     topic_settings(&mut asker, &mut cluster, &takes, &mut unknown)?;
     drop(asker);
     heard(2, STEPS, "brokers");
-    let hosts: Vec<(i32, String)> = cluster.nodes.iter().map(|(id, n)| (*id, n.host.clone())).collect();
+    let known = cluster.nodes.iter().filter(|(_, n)| !n.host.is_empty());
+    let hosts: Vec<(i32, String)> = known.map(|(id, n)| (*id, n.host.clone())).collect();
     let told = each(&way, &hosts, |asker, id| Told {
         settings: asker.broker_settings(id),
         disks: asker.log_dirs(),
@@ -161,6 +163,22 @@ pub fn observe(connection: &Connection, wanted: &Wanted, heard: &dyn Fn(u64, u64
     observation.notes.extend(apart(&cluster));
     observation.requests = count.load(Ordering::Relaxed);
     Ok(observation)
+}
+
+/// Brokers that hold replicas and are in no list: a broker that has been down for some seconds is left out of the metadata without a word.
+fn absent(cluster: &mut Cluster, unknown: &mut Unknown) {
+    let partitions = cluster.topics.values().flat_map(|t| &t.partitions);
+    let holders: std::collections::BTreeSet<i32> = partitions.flat_map(|p| p.replicas.iter().copied()).collect();
+    for id in holders {
+        if !cluster.nodes.contains_key(&id) {
+            unknown.broker(
+                id,
+                "",
+                &Unreached::new("it is not part of the cluster now, and holds replicas"),
+            );
+            cluster.nodes.insert(id, Node::default());
+        }
+    }
 }
 
 /// The first of the named brokers that answers.

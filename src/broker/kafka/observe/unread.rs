@@ -82,11 +82,11 @@ impl Unknown {
 
     /// A broker does not answer.
     pub(super) fn broker(&mut self, id: i32, host: &str, why: &Unreached) {
-        self.put(
-            Kind::Broker,
-            format!("{id} at {host}"),
-            &Refusal::Unreached(why.why.clone()),
-        );
+        let name = match host {
+            "" => id.to_string(),
+            host => format!("{id} at {host}"),
+        };
+        self.put(Kind::Broker, name, &Refusal::Unreached(why.why.clone()));
     }
 
     /// A broker does not tell its settings.

@@ -1,0 +1,216 @@
+//! Live audits of clusters of their own, started for the test: a good one, a bad one of an older release, and one with many topics.
+
+use crate::support;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// A cluster that ends with the test.
+struct Own {
+    dir: TempDir,
+    version: &'static str,
+    extra: PathBuf,
+    keys: HashMap<String, String>,
+}
+
+impl Own {
+    /// A cluster of a release, each node's file ending with these lines; `@NODE@` is its number.
+    fn new(version: &'static str, lines: &str) -> Own {
+        // Not below a directory for temporary files, which a rule finds.
+        let dir = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let extra = dir.path().join("extra.properties");
+        std::fs::write(&extra, lines).unwrap();
+        let mut own = Own {
+            dir,
+            version,
+            extra,
+            keys: HashMap::new(),
+        };
+        let up = own.script("up", &["kafka"]);
+        let printed = String::from_utf8(up.stdout).unwrap();
+        assert!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
+        own.keys = printed
+            .lines()
+            .filter_map(|l| l.split_once('='))
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .collect();
+        own
+    }
+
+    fn script(&self, name: &str, arguments: &[&str]) -> std::process::Output {
+        Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/brokers").join(name))
+            .args(arguments)
+            .env("MQSAFE_BROKERS_DIR", self.dir.path().join("brokers"))
+            .env("MQSAFE_BROKERS_WAIT", "300")
+            .env("MQSAFE_KAFKA_VERSION", self.version)
+            .env("MQSAFE_KAFKA_EXTRA", &self.extra)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+
+    fn bootstrap(&self) -> &str {
+        &self.keys["KAFKA_BOOTSTRAP"]
+    }
+
+    /// One of Kafka's own tools.
+    fn tool(&self, arguments: &[&str]) -> (String, Duration) {
+        let start = Instant::now();
+        let done = self.script("kafka-tool", arguments);
+        assert!(
+            done.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+        (String::from_utf8(done.stdout).unwrap(), start.elapsed())
+    }
+
+    fn audit(&self, arguments: &[&str]) -> (Option<i32>, Value, Duration) {
+        let start = Instant::now();
+        let done = Command::new(env!("CARGO_BIN_EXE_mqsafe"))
+            .args(["--no-progress", "audit", "--format", "json", "-b", self.bootstrap()])
+            .args(arguments)
+            .env("HOME", self.dir.path())
+            .current_dir(self.dir.path())
+            .output()
+            .unwrap();
+        let took = start.elapsed();
+        let json = serde_json::from_slice(&done.stdout)
+            .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&done.stderr)));
+        (done.status.code(), json, took)
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        self.script("down", &["kafka"]);
+    }
+}
+
+/// `rule key=value` of each finding, sorted.
+fn found(json: &Value) -> Vec<String> {
+    let text = |v: &Value| v.as_str().unwrap_or("-").to_owned();
+    let findings = json["findings"].as_array().unwrap();
+    let mut all: Vec<String> = findings
+        .iter()
+        .map(|f| format!("{} {}={}", text(&f["rule"]), text(&f["key"]), text(&f["value"])))
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn a_good_cluster_is_clean_under_every_profile() {
+    if !support::full() {
+        return support::skip(
+            "kafka::a_good_cluster_is_clean_under_every_profile",
+            "needs the long series",
+        );
+    }
+    let own = Own::new("4.1.0", "auto.create.topics.enable=false\nbroker.rack=rack-@NODE@\n");
+    let topic = [
+        "--create",
+        "--topic",
+        "orders",
+        "--partitions",
+        "6",
+        "--replication-factor",
+        "3",
+    ];
+    let mut create = vec![
+        "org.apache.kafka.tools.TopicCommand",
+        "--bootstrap-server",
+        own.bootstrap(),
+    ];
+    create.extend(topic);
+    own.tool(&create);
+    for profile in ["finance", "orders", "logs"] {
+        let (code, json, _) = own.audit(&["--profile", profile]);
+        assert_eq!((code, found(&json)), (Some(0), Vec::new()), "{profile}: {json}");
+        assert_eq!(json["running"][0]["at_risk"], Value::Array(Vec::new()));
+    }
+}
+
+#[test]
+fn a_bad_cluster_of_an_older_release_is_named_setting_by_setting_and_many_topics_are_read_at_once() {
+    let test = "a_bad_cluster_of_an_older_release_is_named_setting_by_setting_and_many_topics_are_read_at_once";
+    if !support::full() {
+        return support::skip(&format!("kafka::{test}"), "needs the long series");
+    }
+    let bad = "default.replication.factor=1\nmin.insync.replicas=1\nunclean.leader.election.enable=true\n\
+               offsets.topic.replication.factor=1\ntransaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n\
+               log.retention.hours=1\nbroker.rack=one\n";
+    let own = Own::new("3.9.1", bad);
+    let (code, json, _) = own.audit(&[]);
+    // No rule on eligible leader replicas, which this release does not have.
+    let expected = [
+        "KB001 default.replication.factor=1",
+        "KB002 min.insync.replicas=1",
+        "KB003 unclean.leader.election.enable=true",
+        "KB005 auto.create.topics.enable=true",
+        "KB006 offsets.topic.replication.factor=1",
+        "KB007 transaction.state.log.min.isr=1",
+        "KB007 transaction.state.log.replication.factor=1",
+        "KB008 log.retention.hours=1",
+        "KB010 broker.rack=one",
+    ];
+    assert_eq!(
+        (code, found(&json)),
+        (Some(1), expected.map(str::to_owned).to_vec()),
+        "{json}"
+    );
+    // A thousand topics of ten partitions.
+    let mut create = Vec::new();
+    for i in 0..1000 {
+        create.push(format!("many-{i:04}"));
+    }
+    make(own.bootstrap(), &create);
+    let (_, json, first) = own.audit(&["--topic", "many-*"]);
+    let (_, _, second) = own.audit(&["--topic", "many-*"]);
+    let took = first.min(second);
+    let requests = json["running"][0]["requests"].as_u64().unwrap();
+    let copies = found(&json)
+        .iter()
+        .filter(|f| *f == "KT001 replication.factor=1")
+        .count();
+    let bootstrap = ["--bootstrap-server", own.bootstrap(), "--describe"];
+    let with = |class, rest: &[&'static str]| {
+        let mut all = vec![class];
+        all.extend(bootstrap);
+        all.extend(rest);
+        own.tool(&all).1
+    };
+    let configs = with("kafka.admin.ConfigCommand", &["--entity-type", "topics", "--all"]);
+    let topics = with("org.apache.kafka.tools.TopicCommand", &[]);
+    println!("audit {took:.2?} in {requests} requests; kafka-configs {configs:.2?}, kafka-topics {topics:.2?}");
+    assert_eq!(copies, 1000);
+    assert!(requests <= 20, "{requests}");
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!((configs + topics).as_secs_f64() >= 5.0 * took.as_secs_f64());
+}
+
+/// Makes topics of ten partitions and one replica.
+fn make(bootstrap: &str, names: &[String]) {
+    use rdkafka::ClientConfig;
+    use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+    let admin: AdminClient<_> = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .create()
+        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    for some in names.chunks(100) {
+        let topics: Vec<NewTopic<'_>> = some
+            .iter()
+            .map(|n| NewTopic::new(n, 10, TopicReplication::Fixed(1)))
+            .collect();
+        let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(60)));
+        let made = runtime.block_on(admin.create_topics(&topics, &options)).unwrap();
+        made.into_iter().for_each(|t| drop(t.unwrap()));
+    }
+}
