@@ -105,7 +105,11 @@ impl Pair {
             wire = Wire::open(address).ok();
             wire.is_some()
         });
-        wire.unwrap()
+        let mut wire = wire.unwrap();
+        eventually("the broker knows about itself", || {
+            wire.told("commitLogMaxOffset").is_some()
+        });
+        wire
     }
 
     /// Who is refused twice keeps the rest to itself.
@@ -219,8 +223,7 @@ impl Pair {
     fn killed(&self, about: &str) -> Written {
         let mut run = self.run(about);
         let mut wire = Pair::open(&self.master);
-        let mut first = self.run("first");
-        self.send(&mut wire, &mut first, 1);
+        eventually("the broker takes messages", || wire.send("first"));
         // Right after a commit is the longest time before the next.
         eventually("the pool is committed", || {
             wire.told("remainHowManyDataToCommit").is_none_or(|left| left == 0.0)
