@@ -178,7 +178,7 @@ fn a_cluster_that_dies_in_the_middle_is_partial() {
     let test = "a_cluster_that_dies_in_the_middle_is_partial";
     // It takes as long as nothing may be heard of a partition: half a minute.
     if !support::full() {
-        return;
+        return support::skip(test, "needs the long series");
     }
     let Some(cluster) = cluster::alone(test) else { return };
     for how in ["stop", "kill"] {

@@ -114,7 +114,7 @@ fn what_kafkas_own_verifiable_producer_wrote_is_counted() {
 #[test]
 fn what_an_unclean_election_cut_is_lost_and_named() {
     if !support::full() {
-        return;
+        return support::skip("what_an_unclean_election_cut_is_lost_and_named", "needs the long series");
     }
     let Some(cluster) = cluster::alone("what_an_unclean_election_cut_is_lost_and_named") else {
         return;
