@@ -49,6 +49,7 @@ mod marks {
     }
 
     /// The planted fault: the broker's client fails for good when it is offered this many messages for the first time.
+    #[cfg(feature = "kafka")]
     pub(crate) fn client_dies() -> bool {
         static AT: OnceLock<Option<u64>> = OnceLock::new();
         static OFFERED: AtomicU64 = AtomicU64::new(0);
@@ -78,6 +79,7 @@ mod marks {
         false
     }
 
+    #[cfg(feature = "kafka")]
     #[inline(always)]
     pub(crate) fn client_dies() -> bool {
         false
@@ -89,7 +91,9 @@ mod marks {
     }
 }
 
-pub(crate) use marks::{client_dies, die_at, mark, publish_first};
+#[cfg(feature = "kafka")]
+pub(crate) use marks::client_dies;
+pub(crate) use marks::{die_at, mark, publish_first};
 
 /// The seed of a random test: the one that `MQSAFE_TEST_SEED` gives, to replay a failure, or any.
 #[cfg(test)]

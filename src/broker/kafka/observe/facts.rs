@@ -7,13 +7,13 @@ use crate::audit::live::{Sheet, canonical};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Where a value comes from (`DescribeConfigsResponse.ConfigSource`).
+/// Where a value comes from (`DescribeConfigsResponse.ConfigSource`). Rules ask for those that have a name.
 const fn origin(source: i8) -> &'static str {
     match source {
         1 => canonical::ORIGIN_TOPIC,
         2 => canonical::ORIGIN_BROKER,
-        3 => canonical::ORIGIN_CLUSTER,
-        4 => canonical::ORIGIN_FILE,
+        3 => "the dynamic configuration of the cluster",
+        4 => "the broker's own file",
         5 => canonical::ORIGIN_DEFAULT,
         _ => "",
     }
