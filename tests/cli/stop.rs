@@ -136,7 +136,13 @@ fn a_second_ctrl_c_drops_nothing_either() {
         .output();
     let (status, said) = running.end();
     assert_eq!(status.code(), Some(130), "{status}: {said}");
-    assert_eq!(user.spool("spool"), [3, 0, 0]);
+    // On a slow machine the second one may come before the lines were taken out of the pipe: then they are not called accepted.
+    let accepted = match said.contains("accepted 3 = ") {
+        true => 3,
+        false => 0,
+    };
+    assert!(said.contains(&format!("accepted {accepted} = ")), "{said}");
+    assert_eq!(user.spool("spool"), [accepted, 0, 0], "{said}");
 }
 
 #[test]
