@@ -5,6 +5,7 @@ use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
 };
 use rdkafka::client::DefaultClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use std::io::Write;
 use std::path::Path;
@@ -218,9 +219,18 @@ impl Cluster {
     }
 
     pub(crate) fn delete_topic(&self, name: &str) {
-        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
-        let gone = self.runtime.block_on(self.admin.delete_topics(&[name], &options));
-        gone.unwrap().into_iter().for_each(|t| drop(t.unwrap()));
+        // Asked anew: the client may wait for a node that is dead and that it takes for the controller.
+        let options = AdminOptions::new().request_timeout(Some(Duration::from_secs(10)));
+        eventually("the topic is deleted", || {
+            match self.runtime.block_on(self.admin.delete_topics(&[name], &options)) {
+                Err(KafkaError::AdminOp(RDKafkaErrorCode::OperationTimedOut)) => false,
+                Err(e) => panic!("{name}: {e}"),
+                Ok(gone) => match gone.as_slice() {
+                    [Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition))] => true,
+                    other => panic!("{name}: {other:?}"),
+                },
+            }
+        });
     }
 
     pub(crate) fn set(&self, topic: &str, name: &str, value: &str) {
@@ -247,6 +257,7 @@ impl Cluster {
             name: t.name().to_owned(),
             leaders: t.partitions().iter().map(|p| p.leader()).collect(),
             isrs: t.partitions().iter().map(|p| p.isr().len()).collect(),
+            replicas: t.partitions().iter().map(|p| p.replicas().len()).collect(),
         };
         metadata.topics().iter().map(topic).collect()
     }
@@ -259,7 +270,7 @@ impl Cluster {
 
     /// Waits until every replica follows: a test that starts on a limping cluster would find the faults of the one before.
     fn await_in_sync(&self) {
-        let whole = || self.topics().iter().all(|t| t.isrs.iter().all(|isr| *isr == 3));
+        let whole = || self.topics().iter().all(|t| t.isrs == t.replicas);
         eventually("every replica is in sync", whole);
     }
 
@@ -354,6 +365,7 @@ pub(crate) struct Topic {
     pub(crate) name: String,
     leaders: Vec<i32>,
     isrs: Vec<usize>,
+    replicas: Vec<usize>,
 }
 
 /// Waits until something is so.

@@ -22,9 +22,15 @@ fn a_search_that_is_stopped_tells_what_it_has_read() {
         return;
     };
     let case = Case::new(&cluster, "stopped", 3);
-    fill(&cluster, &case.topic, 3, 60_000, &[]);
+    fill(
+        &cluster,
+        &case.topic,
+        3,
+        60_000,
+        &[("batch.num.messages", "30"), ("acks", "1")],
+    );
     // In small pieces, so that it takes seconds. `timeout` signals the process and then its group: twice, a moment apart.
-    for (signals, code) in [(&["INT"][..], 130), (&["TERM", "TERM"], 143)] {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
         let slowly = [
             "-X",
             "fetch.max.bytes=2000",
@@ -36,8 +42,9 @@ fn a_search_that_is_stopped_tells_what_it_has_read() {
         let mut running = tool::start(case.query(&slowly));
         std::thread::sleep(Duration::from_millis(600));
         assert!(!running.is_over(), "done before the signal");
-        for signal in signals {
-            running.signal(signal);
+        match code {
+            143 => running.signal_twice(signal),
+            _ => running.signal(signal),
         }
         let done = running.wait().expect(code);
         let answer = done.json();
@@ -183,7 +190,13 @@ fn a_cluster_that_dies_in_the_middle_is_partial() {
     let Some(cluster) = cluster::alone(test) else { return };
     for how in ["stop", "kill"] {
         let case = Case::new(&cluster, "dies", 3);
-        fill(&cluster, &case.topic, 3, 60_000, &[]);
+        fill(
+            &cluster,
+            &case.topic,
+            3,
+            60_000,
+            &[("batch.num.messages", "30"), ("acks", "1")],
+        );
         let slowly = [
             "-X",
             "fetch.max.bytes=2000",

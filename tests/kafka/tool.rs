@@ -267,6 +267,12 @@ impl Running {
         assert!(sent.success(), "SIG{name} could not be sent");
     }
 
+    /// The signal twice, a moment apart, as `timeout` tells a process and then its group.
+    pub(crate) fn signal_twice(&self, name: &str) {
+        let twice = format!("kill -s {name} {0}; kill -s {name} {0}", self.pid());
+        assert!(Command::new("sh").args(["-c", &twice]).status().unwrap().success());
+    }
+
     pub(crate) fn wait(&mut self) -> Done {
         use std::os::unix::process::ExitStatusExt;
         let start = Instant::now();

@@ -29,6 +29,8 @@ fn interrupted_resumed_and_split_by_kafka_it_is_the_same_verdict() {
         return;
     };
     let case = Case::new(&cluster, "members", 6);
+    // In small batches, each an answer of its own where the reader asks for so little: then there is time to kill it.
+    cluster.set(&case.topic, "max.message.bytes", "3000");
     tool::run_with(case.send(&[]), &judge::text(&judge::lines(0, 30_000, 60))).expect(0);
     plant(&case, 6);
     let with_state = |name: &str, arguments: &[&str]| {
@@ -40,7 +42,10 @@ fn interrupted_resumed_and_split_by_kafka_it_is_the_same_verdict() {
     // Killed again and again, each a little later; what was kept is gone on from.
     let mut killed = 0;
     for wait_ms in (0..40).map(|n| 20 + 15 * n) {
-        let mut running = tool::start(with_state("cut", &["--state-every", "1ms"]));
+        let mut running = tool::start(with_state(
+            "cut",
+            &["--state-every", "1ms", "-X", "fetch.max.bytes=2000"],
+        ));
         std::thread::sleep(Duration::from_millis(wait_ms));
         if running.is_over() {
             running.wait();
