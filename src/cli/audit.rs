@@ -3,15 +3,18 @@
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
-/// What was typed after `audit`.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Nothing is changed at a running broker. What may not be read is named, with the permission it needs, and makes the exit code 3 \
+#[cfg(feature = "broker")]
+const AFTER_HELP: &str = "Nothing is changed at a running broker. What may not be read is named, with the permission it needs, and makes the exit code 3 \
 where nothing is found. Kafka: Describe and DescribeConfigs on the cluster and on all topics, Describe on all groups. \
 RabbitMQ: the tag monitoring, and an entry in each virtual host, which may allow nothing. RocketMQ: a user that the brokers know, \
 with the action Get on all topics.\n\n\
-Examples:\n  mqsafe audit .\n  mqsafe audit -b kafka://localhost:9092\n  mqsafe audit -b kafka://localhost:9092 --topic 'orders*' topics/ server.properties\n  mqsafe audit --profile finance server.properties definitions.json broker.conf\n  mqsafe audit --format json config/ > findings.json\n  mqsafe audit --explain KB002"
-)]
+Examples:\n  mqsafe audit .\n  mqsafe audit -b kafka://localhost:9092\n  mqsafe audit -b kafka://localhost:9092 --topic 'orders*' topics/ server.properties\n  mqsafe audit --profile finance server.properties definitions.json broker.conf\n  mqsafe audit --format json config/ > findings.json\n  mqsafe audit --explain KB002";
+#[cfg(not(feature = "broker"))]
+const AFTER_HELP: &str = "Examples:\n  mqsafe audit .\n  mqsafe audit --profile finance server.properties definitions.json broker.conf\n  mqsafe audit --format json config/ > findings.json\n  mqsafe audit --explain KB002";
+
+/// What was typed after `audit`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
 pub struct AuditArgs {
     /// Files, or directories to walk
     #[cfg_attr(feature = "broker", arg(value_name = "PATH", required_unless_present_any = ["explain", "list_rules", "broker", "context"]))]

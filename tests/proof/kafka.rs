@@ -39,6 +39,8 @@ fn the_rules_of_kafka_are_right() {
 
 struct Cluster {
     bootstrap: String,
+    /// Topics of others, which the wipe of a disk may have taken for good.
+    foreign: BTreeSet<String>,
     admin: AdminClient<DefaultClientContext>,
     runtime: tokio::runtime::Runtime,
 }
@@ -72,12 +74,16 @@ impl Declared {
 
 impl Cluster {
     fn new(bootstrap: &str) -> Cluster {
+        let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+            .set("bootstrap.servers", bootstrap)
+            .create()
+            .unwrap();
+        let there = admin.inner().fetch_metadata(None, Duration::from_secs(30)).unwrap();
+        let names = there.topics().iter().map(|t| t.name().to_owned());
         Cluster {
             bootstrap: bootstrap.to_owned(),
-            admin: ClientConfig::new()
-                .set("bootstrap.servers", bootstrap)
-                .create()
-                .unwrap(),
+            foreign: names.filter(|name| !name.starts_with("__")).collect(),
+            admin,
             runtime: tokio::runtime::Builder::new_current_thread()
                 .enable_time()
                 .build()
@@ -110,13 +116,14 @@ impl Cluster {
         });
     }
 
-    /// Every replica of every topic is in sync.
+    /// Every replica of every topic of ours, and of Kafka's own, is in sync.
     fn await_whole(&self) {
         eventually("every replica is in sync", || {
             let Ok(metadata) = self.admin.inner().fetch_metadata(None, Duration::from_secs(5)) else {
                 return false;
             };
-            let partitions = metadata.topics().iter().flat_map(|t| t.partitions());
+            let ours = metadata.topics().iter().filter(|t| !self.foreign.contains(t.name()));
+            let partitions = ours.flat_map(|t| t.partitions());
             metadata.brokers().len() == 3
                 && partitions
                     .map(|p| (p.isr().len(), p.replicas().len()))
