@@ -69,6 +69,30 @@ impl Wanted {
         self.takes(&self.queues, &self.topics, name)
     }
 
+    /// What was asked for by a pattern that nothing in any of these clusters has a name for: a slip of the pen must not look like a
+    /// topic that is in order.
+    pub fn unmet(&self, observed: &[Observation]) -> Vec<Unread> {
+        let units = || observed.iter().flat_map(|o| &o.units);
+        let is_met = |pattern: &str, layers: &[Layer]| {
+            let mut named = units().flat_map(|u| &u.subjects);
+            named.any(|s| layers.contains(&s.layer) && matches(pattern, &s.name))
+        };
+        let topics = self.topics.iter().map(|p| ("topics", p, &[Layer::Topic][..]));
+        let queues = self
+            .queues
+            .iter()
+            .map(|p| ("queues and exchanges", p, &[Layer::Queue, Layer::Exchange][..]));
+        topics
+            .chain(queues)
+            .filter(|(_, pattern, layers)| !is_met(pattern, layers))
+            .map(|(kind, pattern, _)| Unread {
+                what: format!("{kind} with a name like {pattern}"),
+                why: "there are none that this user may see".to_owned(),
+                next: "check the name, and that the user may describe them".to_owned(),
+            })
+            .collect()
+    }
+
     fn takes(&self, own: &[String], other: &[String], name: &str) -> bool {
         let any = |patterns: &[String]| patterns.iter().any(|p| matches(p, name));
         let asked = if own.is_empty() { other.is_empty() } else { any(own) };
@@ -253,5 +277,6 @@ mod tests {
         assert!(wanted.takes_topic("orders") && wanted.takes_queue("orders") && !wanted.takes_topic("tmp-1"));
         wanted.topics = vec!["ord*".to_owned()];
         assert!(wanted.takes_topic("orders") && !wanted.takes_topic("other") && !wanted.takes_queue("orders"));
+        assert_eq!(wanted.unmet(&[]).len(), 1);
     }
 }

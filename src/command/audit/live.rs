@@ -62,6 +62,10 @@ pub(super) fn observe(args: &LiveArgs, ui: &Ui) -> Result<Vec<Observation>> {
             Err(problem) => return Err(problem),
         });
     }
+    let unmet = wanted.unmet(&all);
+    if let Some(first) = all.first_mut() {
+        first.unread.extend(unmet);
+    }
     Ok(all)
 }
 
