@@ -156,6 +156,19 @@ pub(super) fn checked(target: &KafkaTarget) -> Result<()> {
     Ok(())
 }
 
+/// Whether the client that asks and reads knows every property and takes its value; that they fit together shows [`checked`]. No
+/// client is made, which costs threads and milliseconds.
+///
+/// # Errors
+/// A usage problem that names the property which the client refuses.
+pub(super) fn worded(target: &KafkaTarget) -> Result<()> {
+    for config in [target.asking(), target.consumer(false)] {
+        let native = config.create_native_config();
+        native.map(drop).map_err(|e| config::refused(&e, &target.properties))?;
+    }
+    Ok(())
+}
+
 /// What one metadata answer says about a topic; `None` when it must be asked again.
 fn read_topology(error: Option<Code>, partitions: usize) -> Option<Topology> {
     let Some(error) = error.filter(|e| e.is_error()) else {

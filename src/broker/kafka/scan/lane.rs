@@ -1,4 +1,5 @@
-//! One connection that fetches partitions of one broker: the next request is on its way before the last answer is looked at.
+//! One connection that fetches partitions of one broker: the next request is on its way before the last answer is looked at,
+//! and where processors are idle its answer is received meanwhile.
 
 use super::super::batch::{Frames, Space};
 use super::super::config;
@@ -17,6 +18,8 @@ use uuid::Uuid;
 const PARTITIONS_AT_ONCE: usize = 32;
 /// How long a broker's wish to be left alone is honoured without looking whether to stop.
 const SLICE: Duration = Duration::from_millis(100);
+/// Below this an answer is looked at in less time than a thread takes to begin.
+const BESIDE_BYTES: usize = 256 << 10;
 
 /// What a lane tells.
 pub(super) enum Event {
@@ -37,6 +40,9 @@ pub(super) struct Lane<'a> {
     pub(super) limits: Limits,
     pub(super) shared: &'a Shared<'a>,
     pub(super) most_bytes: usize,
+    /// Whether an answer is received while the one before it is looked at: a broker that must wait for room in its socket, of
+    /// which Kafka gives it little (`socket.send.buffer.bytes`), stands idle. It costs a second buffer.
+    pub(super) receives_beside: bool,
 }
 
 impl Lane<'_> {
@@ -47,7 +53,7 @@ impl Lane<'_> {
             lane: &self,
             jobs: Vec::new(),
             space: Space::new(config::BATCH_CEILING_BYTES),
-            buffer: Vec::new(),
+            buffers: Default::default(),
             events,
         };
         while let Ok(job) = inbox.recv() {
@@ -77,7 +83,8 @@ struct Reading<'l, 'a> {
     lane: &'l Lane<'a>,
     jobs: Vec<Job>,
     space: Space,
-    buffer: Vec<u8>,
+    /// What an answer is read into, and another one for the next.
+    buffers: [Vec<u8>; 2],
     events: &'l Sender<Event>,
 }
 
@@ -101,10 +108,12 @@ impl Reading<'_, '_> {
         let fetcher = Fetcher::new(connection, lane.topic, lane.topic_id, lane.shared.committed)?;
         self.check_epochs(connection)?;
         self.settle();
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let mut asked = self.ask(connection, &fetcher)?;
-        while let Some(number) = asked {
-            let length = connection.receive(&mut buffer, config::FETCH_CEILING_BYTES)?;
+        let [mut buffer, mut spare] = std::mem::take(&mut self.buffers);
+        let mut came = match self.ask(connection, &fetcher)? {
+            Some(number) => Some((number, connection.receive(&mut buffer, config::FETCH_CEILING_BYTES)?)),
+            None => None,
+        };
+        while let Some((number, length)) = came {
             let bytes = buffer.get(..length).unwrap_or_default();
             let strange = || Unreached::new(format!("{} answered something strange to a fetch", lane.host));
             let answer = fetcher.read(bytes, number).ok_or_else(strange)?;
@@ -120,17 +129,34 @@ impl Reading<'_, '_> {
             }
             // On its way before this answer is looked at.
             let next = self.ask(connection, &fetcher);
-            self.take(brought);
-            self.settle();
+            let is_beside = lane.receives_beside && length >= BESIDE_BYTES && matches!(next, Ok(Some(_)));
+            let received = std::thread::scope(|scope| {
+                let beside =
+                    is_beside.then(|| scope.spawn(|| connection.receive(&mut spare, config::FETCH_CEILING_BYTES)));
+                self.take(brought);
+                self.settle();
+                beside.map(|thread| {
+                    let died = |_| Err(Unreached::new("receiving ended without an answer"));
+                    thread.join().unwrap_or_else(died)
+                })
+            });
             if lane.limits.is_stopped() {
                 return Err(Unreached::new("stopped"));
             }
-            asked = next?;
+            let mut asked = next?;
             if asked.is_none() && !self.jobs.is_empty() {
                 asked = self.ask(connection, &fetcher)?;
             }
+            came = match (asked, received) {
+                (None, _) => None,
+                (Some(number), Some(length)) => {
+                    std::mem::swap(&mut buffer, &mut spare);
+                    Some((number, length?))
+                }
+                (Some(number), None) => Some((number, connection.receive(&mut buffer, config::FETCH_CEILING_BYTES)?)),
+            };
         }
-        self.buffer = buffer;
+        self.buffers = [buffer, spare];
         Ok(())
     }
 

@@ -16,6 +16,9 @@ const PROPAGATION: Duration = Duration::from_secs(2);
 /// Between two rounds.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// A connection to some broker, and where that says the topic lies.
+pub(super) type Reached = (Connection, Cluster);
+
 /// The first of some brokers that answers, and where it says that the topic lies. An error of the topic is in the answer.
 ///
 /// # Errors
@@ -26,7 +29,7 @@ pub(super) fn reach(
     hosts: &[String],
     patience: Duration,
     limits: &Limits,
-) -> Result<(Connection, Cluster), Unreached> {
+) -> Result<Reached, Unreached> {
     let start = Instant::now();
     let each = Limits {
         patience: patience.min(EACH),
@@ -101,7 +104,8 @@ pub(super) fn again(
     Err(last)
 }
 
-fn alone(target: &KafkaTarget, settings: &Settings, patience: Duration) -> Option<(Connection, Cluster)> {
+/// The cluster, before anything is read; `None` when no broker answers in time.
+pub(super) fn alone(target: &KafkaTarget, settings: &Settings, patience: Duration) -> Option<Reached> {
     let limits = Limits {
         patience,
         stop: Arc::new(AtomicBool::new(false)),
@@ -117,8 +121,7 @@ pub(super) fn is_compacted(target: &KafkaTarget, settings: &Settings, patience: 
 }
 
 /// As [`crate::model::Scan::hash_partitions`].
-pub(super) fn partitions(target: &KafkaTarget, settings: &Settings, patience: Duration) -> Option<i32> {
-    let (_, cluster) = alone(target, settings, patience)?;
+pub(super) fn partitions(cluster: &Cluster) -> Option<i32> {
     i32::try_from(cluster.partitions.len())
         .ok()
         .filter(|count| *count > 0 && cluster.error == 0)

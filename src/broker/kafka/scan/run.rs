@@ -9,7 +9,7 @@ use super::job::Job;
 use super::keys::Keys;
 use super::lane::{Event, Lane};
 use super::ranges::{self, Ranges};
-use super::reach::{self, Kept};
+use super::reach::{self, Kept, Reached};
 use crate::model::{PartitionRead, Problem, Result, ScanPlan, ScanReport, Unreached, Visit};
 use kafka_protocol::error::ResponseError as Code;
 use std::collections::HashMap;
@@ -33,12 +33,13 @@ const WHERE: Duration = Duration::from_secs(3);
 /// Connections to one broker, where it has the topic almost alone; more only take turns.
 const MOST_LANES: usize = 4;
 
-/// Reads what the plan says.
+/// Reads what the plan says, beginning with what was reached before, if anything was.
 pub(super) fn scan(
     target: &KafkaTarget,
     settings: &Settings,
     plan: &ScanPlan,
     visit: &mut dyn Visit,
+    known: Option<Reached>,
 ) -> Result<ScanReport> {
     let stop = Arc::new(AtomicBool::new(false));
     let limits = Limits {
@@ -47,7 +48,10 @@ pub(super) fn scan(
     };
     let broker = &target.broker;
     let hosts = broker.hosts();
-    let reached = attended(visit, &stop, || reach::reach(target, settings, hosts, CONNECT, &limits));
+    let reached = match known {
+        Some(known) => Some(Ok(known)),
+        None => attended(visit, &stop, || reach::reach(target, settings, hosts, CONNECT, &limits)),
+    };
     let (mut connection, cluster) = match reached {
         Some(Ok(reached)) => reached,
         Some(Err(why)) => return Err(unreached(target, why)),
@@ -182,6 +186,7 @@ struct Run<'a> {
     jobs: Vec<Job>,
     most_bytes: usize,
     lanes_each: usize,
+    receives_beside: bool,
 }
 
 impl<'a> Run<'a> {
@@ -204,6 +209,7 @@ impl<'a> Run<'a> {
             shared,
             cluster: ranges.cluster,
             connections: ranges.connections,
+            receives_beside: ranges.jobs.len() < processors,
             jobs: ranges.jobs,
             most_bytes: settings
                 .fetch_bytes
@@ -313,6 +319,7 @@ impl<'s, 'e: 's, 'a: 'e> Giver<'s, 'e, 'a, '_> {
             limits: self.run.limits.clone(),
             shared: self.run.shared,
             most_bytes: self.run.most_bytes,
+            receives_beside: self.run.receives_beside,
         };
         self.scope.spawn(move || lane.run(connection, &inbox, &events));
         sender
