@@ -217,12 +217,8 @@ fn a_batch_that_is_cut_off_is_left_out() {
 #[test]
 fn no_codec_goes_beyond_the_ceiling() {
     for codec in 1..5 {
-        let bomb = Message {
-            value: Some(vec![0; 5 << 20]),
-            ..Message::default()
-        };
-        let bytes = plan(codec, vec![bomb]).bytes();
         let mut space = Space::new(CEILING);
+        let bytes = bomb(codec);
         assert_eq!(all(&bytes, &mut space), Err(Fault::TooLarge(CEILING)), "codec {codec}");
         assert!(space.bytes.capacity() <= CEILING);
     }
@@ -240,15 +236,66 @@ fn resealed(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
+/// Takes everything apart and keeps nothing.
+fn walked(bytes: &[u8], space: &mut Space) -> Result<(), Fault> {
+    for frame in Frames::new(bytes) {
+        let mut fault = None;
+        frame?.open(space)?.each(|entry| {
+            fault = fault
+                .take()
+                .or(entry.headers().map(|headers| headers.iter().count()).err());
+            ControlFlow::Continue(())
+        })?;
+        if let Some(fault) = fault {
+            return Err(fault);
+        }
+    }
+    Ok(())
+}
+
+/// Bytes that one decoder may hold at once: what it expands to, the same while it grows, and what a codec keeps for itself.
+const MOST: u64 = 2 * CEILING as u64 + (256 << 10);
+
+/// What was wrong with the memory that these bytes took, all that Rust allocates counted (and zstd writes only where it is told).
+fn greed(bytes: &[u8], mut space: Space) -> Option<String> {
+    let taken = allocation_counter::measure(|| {
+        let _ = walked(bytes, &mut space);
+    });
+    let (most, kept) = (taken.bytes_max, space.bytes.capacity());
+    (most > MOST || kept > CEILING).then(|| format!("{most} bytes at once, {kept} kept"))
+}
+
 /// What would be said of any bytes at all is judged here too: nothing panics, and the memory stays below its ceiling.
 fn judged(bytes: &[u8]) {
-    let mut space = Space::new(CEILING);
-    let _ = all(bytes, &mut space);
-    assert!(space.bytes.capacity() <= CEILING);
+    assert_eq!(greed(bytes, Space::new(CEILING)), None);
+    let _ = all(bytes, &mut Space::new(CEILING));
     for frame in Frames::new(bytes).flatten() {
         let _ = (frame.last_offset(), frame.leader_epoch(), frame.max_timestamp_ms());
     }
     let _ = Frames::new(bytes).cut_off_bytes();
+}
+
+/// Five megabytes of nothing, in a few kilobytes.
+fn bomb(codec: i16) -> Vec<u8> {
+    let zeros = Message {
+        value: Some(vec![0; 5 << 20]),
+        ..Message::default()
+    };
+    plan(codec, vec![zeros]).bytes()
+}
+
+/// The judge of the memory must see a decoder that does not keep its ceiling.
+#[test]
+fn canary_a_decoder_without_a_ceiling_is_found() {
+    for codec in 1..5 {
+        let bytes = bomb(codec);
+        assert_eq!(greed(&bytes, Space::new(CEILING)), None, "codec {codec}");
+        let found = greed(&bytes, Space::new(usize::MAX >> 1));
+        assert!(found.is_some(), "codec {codec}");
+    }
+    // Also one that gives back what it took too much of.
+    let taken = allocation_counter::measure(|| drop(vec![0u8; 5 << 20]));
+    assert!(taken.bytes_max > MOST, "{}", taken.bytes_max);
 }
 
 proptest! {
