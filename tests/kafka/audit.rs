@@ -60,6 +60,8 @@ fn found(json: &Value) -> Vec<String> {
     let findings = json["findings"].as_array().unwrap();
     let mut all: Vec<String> = findings
         .iter()
+        // How full the disk is that the test brokers use is the business of the machine.
+        .filter(|f| f["key"] != "@disk-used-percent")
         .map(|f| {
             format!(
                 "{} {} {}={}",

@@ -118,17 +118,46 @@ impl Cluster {
 
     /// Every replica of every topic of ours, and of Kafka's own, is in sync.
     fn await_whole(&self) {
-        eventually("every replica is in sync", || {
-            let Ok(metadata) = self.admin.inner().fetch_metadata(None, Duration::from_secs(5)) else {
+        let mut last = String::new();
+        let start = Instant::now();
+        while !self.is_whole(&mut last) {
+            let seconds = start.elapsed().as_secs();
+            assert!(seconds < 180, "after {seconds} s not every replica is in sync: {last}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Says what is missing.
+    fn is_whole(&self, missing: &mut String) -> bool {
+        let metadata = match self.admin.inner().fetch_metadata(None, Duration::from_secs(5)) {
+            Ok(metadata) => metadata,
+            Err(e) => {
+                *missing = e.to_string();
                 return false;
-            };
-            let ours = metadata.topics().iter().filter(|t| !self.foreign.contains(t.name()));
-            let partitions = ours.flat_map(|t| t.partitions());
-            metadata.brokers().len() == 3
-                && partitions
-                    .map(|p| (p.isr().len(), p.replicas().len()))
-                    .all(|(isr, replicas)| replicas == 1 || isr == replicas)
-        });
+            }
+        };
+        let ours = metadata.topics().iter().filter(|t| !self.foreign.contains(t.name()));
+        let partitions = ours.flat_map(|t| t.partitions().iter().map(|p| (t.name(), p)));
+        let behind: Vec<String> = partitions
+            .filter(|(_, p)| p.replicas().len() > 1 && p.isr().len() != p.replicas().len())
+            .map(|(name, p)| {
+                format!(
+                    "{name}/{} led by {}: {:?} of {:?}",
+                    p.id(),
+                    p.leader(),
+                    p.isr(),
+                    p.replicas()
+                )
+            })
+            .collect();
+        let brokers: Vec<i32> = metadata.brokers().iter().map(|b| b.id()).collect();
+        *missing = format!(
+            "brokers {brokers:?} by {}; {} partitions, {:?}",
+            metadata.orig_broker_id(),
+            behind.len(),
+            behind.iter().take(5).collect::<Vec<_>>()
+        );
+        brokers.len() == 3 && behind.is_empty()
     }
 
     /// A topic of one partition on these nodes, the first of which leads it.
