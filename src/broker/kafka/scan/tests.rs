@@ -53,10 +53,14 @@ struct Fake {
 }
 
 fn batch(first: i64, last: i64) -> Vec<u8> {
+    batch_of(first, last, b"value".to_vec())
+}
+
+fn batch_of(first: i64, last: i64, value: Vec<u8>) -> Vec<u8> {
     let message = |delta: i64| Message {
         offset_delta: delta as i32,
         key: Some((first + delta).to_string().into_bytes()),
-        value: Some(b"value".to_vec()),
+        value: Some(value.clone()),
         ..Message::default()
     };
     let plan = Plan {
@@ -426,4 +430,35 @@ fn what_does_not_speak_kafka_is_told_so() {
         said.contains("cannot reach") && said.contains("does not speak Kafka"),
         "{said}"
     );
+}
+
+/// Answers of half a megabyte, which are received while the one before is looked at.
+#[test]
+fn what_is_received_beside_comes_whole_and_in_order() {
+    let large = |first: i64, last: i64| batch_of(first, last, vec![7; 300_000]);
+    let whole = move |fetch: Fetch| (0, data(large(fetch.offset, fetch.offset + 1)));
+    let (offsets, report) = scan(&Fake::start(11, 10, Box::new(whole)));
+    assert_eq!(offsets, (0..10).collect::<Vec<_>>());
+    assert_eq!(report.coverage(), Coverage::Complete);
+    // What came before is handed over, and what follows is told.
+    let denied = move |fetch: Fetch| match fetch.offset {
+        4 => (0, refusal(29)),
+        offset => (0, data(large(offset, offset + 1))),
+    };
+    let (offsets, report) = scan(&Fake::start(11, 10, Box::new(denied)));
+    assert_eq!(offsets, [0, 1, 2, 3]);
+    assert!(partial(&report).contains("not allowed to read"), "{report:?}");
+    let damaged = move |fetch: Fetch| {
+        let mut bytes = large(fetch.offset, fetch.offset + 1);
+        let last = bytes.len() - 1;
+        bytes[last] ^= u8::from(fetch.offset == 4);
+        (0, data(bytes))
+    };
+    let (offsets, report) = scan(&Fake::start(11, 10, Box::new(damaged)));
+    assert_eq!(offsets, [0, 1, 2, 3]);
+    assert!(
+        partial(&report).contains("the batch at offset 4 is damaged"),
+        "{report:?}"
+    );
+    assert_eq!(report.partitions[0].read_to, 4);
 }
