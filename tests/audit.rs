@@ -6,6 +6,8 @@ mod carriers;
 mod common;
 #[path = "audit/corpus.rs"]
 mod corpus;
+#[path = "audit/examples.rs"]
+mod examples;
 #[path = "audit/exit_codes.rs"]
 mod exit_codes;
 #[path = "audit/fixtures.rs"]

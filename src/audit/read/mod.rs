@@ -1,5 +1,6 @@
 //! Readers: from the bytes of a file to the facts in it. A new dialect is a new reader; no rule changes.
 
+mod celery;
 mod definitions;
 mod images;
 mod placeholder;
@@ -80,7 +81,7 @@ pub(super) fn is_looked_into(path: &Path) -> bool {
         .file_name()
         .map(|n| n.to_string_lossy().to_lowercase())
         .unwrap_or_default();
-    is_environment(&name) || name.split('.').skip(1).any(|part| LOOKED_INTO.contains(&part))
+    is_environment(&name) || celery::is_named(&name) || name.split('.').skip(1).any(|part| LOOKED_INTO.contains(&part))
 }
 
 /// Whether a name is that of a file of variables, as containers are given by `env_file`: `.env`, `.env.prod`, `kafka.env`.
@@ -102,6 +103,11 @@ pub(super) fn read(file: &Arc<str>, path: &Path, source: &SourceFile, declared: 
         .extension()
         .map(|e| e.to_string_lossy().to_lowercase())
         .unwrap_or_default();
+    if extension == "py"
+        && let Some(reading) = celery::read(file, source)
+    {
+        return reading;
+    }
     if let Some((_, language)) = OTHER_LANGUAGES.iter().find(|(e, _)| *e == extension) {
         return Reading::NotYet(format!("{language} is not read yet"));
     }

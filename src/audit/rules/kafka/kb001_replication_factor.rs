@@ -16,6 +16,22 @@ rule! {
     /// # Instead
     /// `default.replication.factor=3` on every broker and every controller.
     ///
+    /// # Example
+    /// `server.properties`, found:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// default.replication.factor=1
+    /// ```
+    /// `server.properties`, clean:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// default.replication.factor=3
+    /// ```
+    ///
     /// # Source
     /// Kafka `ReplicationConfigs`: 1 in every version. The controller's value counts for a factor of -1, the broker's for automatic
     /// creation (up to 4.2; from 4.3 on only when it is written).

@@ -17,6 +17,24 @@ rule! {
     /// `min.insync.replicas=2` with a replication factor of 3. Where eligible leader replicas are on (4.1 and later, new clusters), set
     /// it as a dynamic default of the cluster.
     ///
+    /// # Example
+    /// `server.properties`, found:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// default.replication.factor=3
+    /// min.insync.replicas=1
+    /// ```
+    /// `server.properties`, clean:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// default.replication.factor=3
+    /// min.insync.replicas=2
+    /// ```
+    ///
     /// # Source
     /// Kafka `ServerLogConfigs`: 1 in every version.
     pub(crate) static RULE = {

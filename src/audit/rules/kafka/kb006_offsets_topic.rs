@@ -19,6 +19,22 @@ rule! {
     /// # Instead
     /// `offsets.topic.replication.factor=3` before the first start; a topic that exists needs a reassignment.
     ///
+    /// # Example
+    /// `server.properties`, found:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// offsets.topic.replication.factor=1
+    /// ```
+    /// `server.properties`, clean:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// offsets.topic.replication.factor=3
+    /// ```
+    ///
     /// # Source
     /// Kafka `GroupCoordinatorConfig`: 3, enforced since 0.11; `config/server.properties`: 1.
     pub(crate) static RULE = {

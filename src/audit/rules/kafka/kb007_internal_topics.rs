@@ -19,6 +19,24 @@ rule! {
     /// # Instead
     /// A replication factor of 3 and `min.isr` of 2.
     ///
+    /// # Example
+    /// `server.properties`, found:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// transaction.state.log.replication.factor=1
+    /// transaction.state.log.min.isr=1
+    /// ```
+    /// `server.properties`, clean:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// transaction.state.log.replication.factor=3
+    /// transaction.state.log.min.isr=2
+    /// ```
+    ///
     /// # Source
     /// Kafka `TransactionLogConfig`, `ShareCoordinatorConfig`, `TopicBasedRemoteLogMetadataManagerConfig`.
     pub(crate) static RULE = {

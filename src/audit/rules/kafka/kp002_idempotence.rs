@@ -17,6 +17,22 @@ rule! {
     /// # Instead
     /// `enable.idempotence=true`, written out, so that a setting that contradicts it is an error at the start.
     ///
+    /// # Example
+    /// `producer.properties`, found:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// acks=all
+    /// enable.idempotence=false
+    /// ```
+    /// `producer.properties`, clean:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// acks=all
+    /// enable.idempotence=true
+    /// ```
+    ///
     /// # Source
     /// Kafka `ProducerConfig.postProcessAndValidateIdempotenceConfigs`; off by default up to 2.8, and by a defect (KAFKA-13598) in 3.0.0
     /// and 3.1.0. librdkafka `CONFIGURATION.md`: off by default in every version.
