@@ -151,7 +151,13 @@ fn unit(
         .entries
         .iter()
         .any(|e| ["{%", "{{", "<%", "<#"].iter().any(|mark| e.key.starts_with(mark)));
-    unit.fragment = template.then_some("the file is a template that may add it");
+    // A file of nothing but variables is what a program fills in and joins with others.
+    let filled_in = !parsed.entries.is_empty()
+        && parsed
+            .entries
+            .iter()
+            .all(|e| e.value.starts_with("${") && e.value.ends_with('}'));
+    unit.fragment = (template || filled_in).then_some("the file is a template that may add it");
     unit
 }
 

@@ -6,7 +6,7 @@ use crate::audit::read::images::Variable;
 use crate::audit::read::sheet::Item;
 use crate::text::Span;
 use crate::text::yaml::{Node, Pair};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Whether a document is a compose file: `services`, each with an image or a build, or the first version's services at the top.
 pub(super) fn is_compose(document: &Node) -> bool {
@@ -59,9 +59,19 @@ fn separate_clusters(found: &mut Found, first: usize) {
             .find_map(|key| unit.live(key)?.value.text().map(|v| format!("{key}={v}")))
     };
     let of: Vec<Option<String>> = found.units.iter().skip(first).map(cluster).collect();
+    let id = |unit: &crate::audit::fact::Unit| -> Option<String> {
+        ["node.id", "broker.id"]
+            .iter()
+            .find_map(|key| unit.live(key)?.value.text().map(str::to_owned))
+    };
     let mut members: HashMap<&str, usize> = HashMap::new();
-    for cluster in of.iter().flatten() {
-        *members.entry(cluster).or_default() += 1;
+    let mut ids: HashSet<(&str, String)> = HashSet::new();
+    for (unit, cluster) in found.units.iter().skip(first).zip(&of) {
+        let Some(cluster) = cluster else { continue };
+        // Two with the same number never run side by side: a file for tests holds a cluster's broker in several ways.
+        if id(unit).is_none_or(|id| ids.insert((cluster, id))) {
+            *members.entry(cluster).or_default() += 1;
+        }
     }
     if members.is_empty() {
         return;
@@ -117,6 +127,7 @@ fn variables(reader: &Reader<'_>, node: Option<&Node>, remarks: &mut Vec<(usize,
     }
     for element in node.list() {
         let Some(text) = element.text() else { continue };
+        let text = text.trim();
         let (name, value) = text.split_once('=').map_or((text, None), |(n, v)| (n, Some(v)));
         let raw = reader.text.get(element.span.range()).unwrap_or_default();
         let start = element.span.start + usize::from(raw.starts_with(['"', '\'']));

@@ -2,7 +2,7 @@
 
 use super::{Found, Reader};
 use crate::audit::fact::Layer;
-use crate::audit::fact::{Component, Dialect, Implied, Unit};
+use crate::audit::fact::{Component, Dialect, FactValue, Implied, Unit};
 use crate::audit::read::images::{self, Image, Variable};
 use crate::audit::read::placeholder::{self, Syntax};
 use crate::audit::read::sheet::{Item, Thing};
@@ -128,6 +128,12 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
             .then_some(Image::RocketMq)
     };
     let broker = || words::starts(&container.words, "kafka-server-start").then_some(Image::Kafka);
+    // AutoMQ takes Bitnami's variables, whatever image it is unpacked in.
+    let automq = container
+        .words
+        .iter()
+        .any(|w| w.text.contains("/automq/") || w.text == "--s3.bucket");
+    let by_name = if automq { Some(Image::AutoMq) } else { by_name };
     let told = by_name.or_else(|| images::of_environment(&container.variables));
     let image = told.or_else(by_command).or_else(broker);
     let topics = words::topics(sheet, &container.words);
@@ -157,11 +163,20 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
     }
     // A house builds its image on one of these, which declare their data directory as a volume. Where it mounts a volume, its data
     // directory is its own too.
-    let unknown = by_name.is_none() && told == Some(Image::Kafka) && container.image.is_some();
-    let has_volume = surroundings.iter().any(|s| s.key == "volume");
-    if let (true, false, Some(node)) = (unknown, has_volume, container.image) {
-        let own = sheet.item("volume.anonymous", "/var/lib/kafka/data", node.span, node.span);
-        surroundings.push(own);
+    // A compose file builds an image that it does not name.
+    let is_container = container.image.is_some() || container.carrier == "compose";
+    let own = match told.filter(|_| by_name.is_none() && is_container) {
+        Some(Image::Kafka) => Some("/var/lib/kafka/data"),
+        Some(Image::PlainKafka) => Some("/kafka"),
+        _ => None,
+    };
+    let has_volume = surroundings
+        .iter()
+        .any(|s| s.key == "volume" && s.value != FactValue::Text("/var/run/docker.sock".to_owned()));
+    let unknown = own.is_some();
+    if let Some(own) = own.filter(|_| !has_volume) {
+        let span = container.image.map_or(container.head, |node| node.span);
+        surroundings.push(sheet.item("volume.anonymous", own, span, span));
     }
     // With a host part, as in `rabbit@node1`, the node keeps its name whatever its host is called.
     let nodename = container.variables.iter().find(|v| v.name == "RABBITMQ_NODENAME");
@@ -183,7 +198,7 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
         Some(image @ (Image::Kafka | Image::BitnamiKafka | Image::PlainKafka | Image::Strimzi)) => {
             let mut items = images::settings(sheet, image, &container.variables);
             items.extend(words::overrides(sheet, &container.words));
-            let other_program = runs_a_tool(&container.words, items.iter().any(|i| is_broker_key(&i.key)))
+            let other_program = runs_a_tool(&container.words, items.iter().any(|i| is_brokers_own(&i.key)))
                 || container
                     .variables
                     .iter()
@@ -202,6 +217,7 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
             unit.implied = match image {
                 _ if sample => SAMPLE.to_vec(),
                 Image::PlainKafka if image_text.as_deref().is_some_and(|i| i.contains("debezium")) => DEBEZIUM.to_vec(),
+                Image::PlainKafka if unknown && has_volume => vec![implied("log.dirs", "${LOG_DIRS}")],
                 Image::PlainKafka => WURSTMEISTER.to_vec(),
                 // The file that its command names is the sample file of Kafka, as long as none is mounted.
                 Image::Strimzi if container.partial => Vec::new(),
@@ -297,6 +313,11 @@ fn runs_a_tool(words: &[Word], has_broker_keys: bool) -> bool {
 
 fn is_broker_key(key: &str) -> bool {
     crate::audit::terms::kafka::BROKER.contains(&key)
+}
+
+/// Whether only a broker is told this. Where ZooKeeper is, and the port of the brokers, is told to tools and tests too.
+fn is_brokers_own(key: &str) -> bool {
+    is_broker_key(key) && !matches!(key, "zookeeper.connect" | "port")
 }
 
 fn is_apache(image: Option<&str>) -> bool {

@@ -1,6 +1,6 @@
 //! KB006: the positions of all consumers are on one disk.
 
-use super::cluster::{brokers, copies_are_elsewhere};
+use super::cluster::{brokers, copies_are_elsewhere, is_controller_alone};
 use crate::audit::fact::Layer;
 use crate::audit::judge::{Judge, Say};
 use crate::audit::role::{self, Role};
@@ -56,7 +56,7 @@ fn check(judge: &mut Judge<'_>) {
     let Some((factor, copies)) = judge.written_int("offsets.topic.replication.factor") else {
         return;
     };
-    if copies >= wanted || copies_are_elsewhere(judge) {
+    if copies >= wanted || is_controller_alone(judge) || copies_are_elsewhere(judge) {
         return;
     }
     let at = judge.at(&factor);
