@@ -6,6 +6,8 @@ mod carriers;
 mod common;
 #[path = "audit/corpus.rs"]
 mod corpus;
+#[path = "audit/env_files.rs"]
+mod env_files;
 #[path = "audit/examples.rs"]
 mod examples;
 #[path = "audit/exit_codes.rs"]

@@ -43,6 +43,7 @@ pub(super) fn read(file: &Arc<str>, source: &SourceFile) -> Option<Reading> {
         file,
         source,
         masks: &masks,
+        joined: &[],
     };
     let mut items: Vec<Item> = Vec::new();
     let (mut at, mut in_text) = (0, None);

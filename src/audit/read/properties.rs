@@ -52,6 +52,7 @@ fn judge(file: &Arc<str>, source: &SourceFile, parsed: Properties, name: &str, d
                 file,
                 source,
                 masks: &masks,
+                joined: &[],
             };
             return match spring::read_properties(&sheet, &parsed.entries, name, &breaks(source)) {
                 Ok(units) => Reading::Units { units, masks },
