@@ -1,5 +1,7 @@
 //! `mqsafe audit`, as a person or a job runs it: the whole binary, without any broker feature.
 
+#[path = "audit/additions.rs"]
+mod additions;
 #[path = "audit/carriers.rs"]
 mod carriers;
 #[path = "audit/common.rs"]

@@ -1,5 +1,6 @@
 //! From paths to a report: read each file, let every rule judge every unit, keep what is to be shown.
 
+use super::addition;
 use super::excerpt;
 use super::fact::{Dialect, Effect, Place, Subject, Unit};
 use super::gather;
@@ -298,7 +299,7 @@ fn judge(rule: &'static Rule, unit: &Unit, context: Context<'_>, sources: &Sourc
         false => HashMap::new(),
     };
     report.findings.extend(judge.hits.into_iter().map(|hit| {
-        let edit = edit(&hit, sources);
+        let edit = edit(&hit, sources).or_else(|| added(&hit, unit, sources));
         let subject = hit.subject.as_ref().and_then(|name| named.get(name).copied());
         let (origin, command) = match unit.is_live() {
             true => (
@@ -374,8 +375,27 @@ fn edit(hit: &Hit, sources: &Sources) -> Option<Edit> {
     let start = end.checked_sub(value.len())?;
     (raw.get(start..end)? == value.as_bytes()).then(|| Edit {
         span: Span::new(hit.place.span.start + start, hit.place.span.start + end),
-        text,
+        text: text.into(),
+        line: hit.place.spot.line,
     })
+}
+
+/// The line to add where a safe value may stand for a key that is absent.
+fn added(hit: &Hit, unit: &Unit, sources: &Sources) -> Option<Edit> {
+    let value = hit
+        .safe
+        .filter(|_| hit.value.is_none() && hit.place.file == unit.file)?;
+    let (source, _) = sources.get(&unit.file)?;
+    let facts = match &hit.subject {
+        None => 0..unit.facts.len(),
+        Some(named) => {
+            let mut named = unit.subjects.iter().filter(|s| judge::describe(s) == *named);
+            let subject = named.next()?;
+            // Two of one name cannot be told apart.
+            named.next().is_none().then(|| subject.facts.clone())?
+        }
+    };
+    addition::of(unit, facts, &hit.key, value, source)
 }
 
 /// Whether the profile lets the rule, or one of its variants, speak at all.

@@ -8,6 +8,7 @@ use super::since::Since;
 use crate::config::Severity;
 use crate::model::Outcome;
 use crate::text::{Span, Spot};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -65,10 +66,12 @@ pub struct Finding {
 /// A change of the file that a finding points at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edit {
-    /// The bytes of the value.
+    /// The bytes of the value; none where a line is added.
     pub span: Span,
     /// What to write there.
-    pub text: &'static str,
+    pub text: Cow<'static, str>,
+    /// The line that it is on, or is added behind.
+    pub line: usize,
 }
 
 /// A file that was judged, once for each dialect in it.

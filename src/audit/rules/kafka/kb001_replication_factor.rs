@@ -1,6 +1,6 @@
 //! KB001: topics are made with too few copies.
 
-use super::cluster::{copies_are_elsewhere, is_told_once};
+use super::cluster::{brokers, copies_are_elsewhere, is_told_once};
 use crate::audit::judge::{Judge, Say};
 use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
@@ -56,7 +56,11 @@ fn check(judge: &mut Judge<'_>) {
     if copies >= wanted {
         return;
     }
-    let at = judge.at(&factor);
+    // Where there are fewer brokers, or nobody knows how many, no topic could be made any more.
+    let at = match wanted == 3 && brokers(judge.unit).is_some_and(|n| n >= 3) {
+        true => judge.at(&factor).safe("3"),
+        false => judge.at(&factor),
+    };
     let absent = if factor.given.is_none() {
         " (not set; the default is 1)"
     } else {

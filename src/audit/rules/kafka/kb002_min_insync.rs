@@ -58,7 +58,13 @@ fn check(judge: &mut Judge<'_>) {
     if copies >= wanted {
         return;
     }
-    let at = judge.at(&least);
+    // With three copies one may be away. With fewer, or nobody knows how many, every restart could stop all writes.
+    let factor = judge.quiet("default.replication.factor");
+    let has_three = factor.is_some_and(|f| f.trim().parse::<i64>().is_ok_and(|n| n >= 3));
+    let at = match wanted == 2 && has_three {
+        true => judge.at(&least).safe("2"),
+        false => judge.at(&least),
+    };
     let absent = if least.given.is_none() {
         " (not set; the default is 1)"
     } else {

@@ -85,12 +85,27 @@ fn check(judge: &mut Judge<'_>) {
     if on {
         return;
     }
-    let at = judge.at(&idempotence);
+    let at = match contradicts(judge) {
+        false => judge.at(&idempotence).safe("true"),
+        true => judge.at(&idempotence),
+    };
     let headline = match idempotence.given {
         Some(_) => "idempotence is switched off".to_owned(),
         None => "enable.idempotence is not set, and librdkafka's default is off".to_owned(),
     };
     judge.hit(at, say(headline, "retries may duplicate and reorder"));
+}
+
+/// Whether another setting does not go together with idempotence, so that the client would refuse to start.
+fn contradicts(judge: &Judge<'_>) -> bool {
+    let given = |key: &'static str| {
+        let setting = judge.setting(key);
+        setting.given.map(|_| setting.value.unwrap_or_default())
+    };
+    let acks = given("acks").is_some_and(|v| !matches!(v.as_str(), "all" | "-1"));
+    let retries = given("retries").is_some_and(|v| !v.parse::<i64>().is_ok_and(|n| n > 0));
+    let flight = given("max.in.flight.requests.per.connection");
+    acks || retries || flight.is_some_and(|v| !v.parse::<i64>().is_ok_and(|n| (1..=5).contains(&n)))
 }
 
 #[cfg(test)]

@@ -94,6 +94,10 @@ fn check(judge: &mut Judge<'_>) {
         if least >= wanted {
             continue;
         }
+        let at = match wanted == 2 && copies.is_some_and(|(_, n)| n >= 3) {
+            true => at.safe("2"),
+            false => at,
+        };
         judge.hit_as(
             variant,
             at,
