@@ -110,6 +110,7 @@ pub fn audit_with(
             }),
         }
     });
+    drop(inputs.files);
     for observed in running {
         all.units.extend(observed.units.iter().cloned());
         report.running.push(Running {
@@ -243,6 +244,8 @@ fn judge_all(all: &mut Read, options: &Options<'_>, report: &mut Report) {
     judge_world(&world, &all.sources, options, report);
     let sources = all.sources.iter().map(|(file, (source, _))| (file, source));
     ignore::apply(sources, options.strict, report);
+    // The report holds all that is shown.
+    *all = Read::default();
     report.sort();
     report.join_nodes();
 }

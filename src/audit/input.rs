@@ -52,6 +52,8 @@ pub(super) fn collect(paths: &[PathBuf]) -> Inputs {
     for dir in dirs {
         inputs.walk(dir);
     }
+    inputs.seen = HashSet::new();
+    inputs.files.shrink_to_fit();
     inputs
 }
 

@@ -223,6 +223,9 @@ impl Report {
 
     /// Says once what is so on several nodes of a running cluster, and names all of them.
     pub(super) fn join_nodes(&mut self) {
+        if !self.findings.iter().any(|f| is_live(f.places.primary.spot)) {
+            return;
+        }
         let mut joined: Vec<Finding> = Vec::with_capacity(self.findings.len());
         let mut at: HashMap<String, usize> = HashMap::new();
         for finding in self.findings.drain(..) {
@@ -262,17 +265,11 @@ impl Report {
 
     /// Puts everything in an order that does not depend on the order of reading.
     pub(super) fn sort(&mut self) {
-        self.findings.sort_by(|a, b| {
-            let key = |f: &Finding| {
-                (
-                    f.places.primary.file.clone(),
-                    f.places.primary.spot,
-                    f.rule.code,
-                    f.subject.clone(),
-                )
-            };
-            key(a).cmp(&key(b))
-        });
+        fn key(f: &Finding) -> (&str, Spot, &str, Option<&str>) {
+            let place = &f.places.primary;
+            (&place.file, place.spot, f.rule.code, f.subject.as_deref())
+        }
+        self.findings.sort_by(|a, b| key(a).cmp(&key(b)));
         // Two profiles of one application, or two services that share their environment, say the same at the same place.
         self.findings.dedup_by(|a, b| same(a, b));
         self.undecided
