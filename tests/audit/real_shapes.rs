@@ -393,3 +393,15 @@ fn an_image_that_makes_topics_is_built_like_wurstmeisters() {
     assert_eq!(data["severity"], "medium", "{data}");
     assert!(all.iter().any(|f| f["rule"] == "KT001"));
 }
+
+#[test]
+fn control_center_keeps_its_state_in_topics() {
+    let file = |copies: u8| {
+        format!(
+            "services:\n  center:\n    image: confluentinc/cp-enterprise-control-center:7.6.0\n    environment:\n      \
+             CONTROL_CENTER_BOOTSTRAP_SERVERS: b:9092\n      CONTROL_CENTER_REPLICATION_FACTOR: {copies}\n"
+        )
+    };
+    assert_eq!(found("orders", "docker-compose.yml", &file(1)), ["KX002 6"]);
+    assert_eq!(found("orders", "docker-compose.yml", &file(3)), Vec::<String>::new());
+}

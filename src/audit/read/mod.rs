@@ -5,6 +5,7 @@ mod celery;
 mod definitions;
 mod images;
 mod placeholder;
+mod programs;
 mod properties;
 mod rabbitmq_conf;
 mod sheet;

@@ -1,7 +1,7 @@
 //! Facts of files of keys and values: Kafka's `.properties` and RocketMQ's `broker.conf`.
 
 use super::sheet::{Sheet, layer_of};
-use super::{Reading, spring};
+use super::{Reading, programs, spring};
 use crate::audit::fact::{Component, Dialect, Effect, Fact, FactValue, Place, Unit, Version};
 use crate::audit::recognise::{self, Recognition};
 use crate::audit::secret::{Masks, is_secret_name, is_secret_text, pem_regions};
@@ -62,7 +62,24 @@ fn judge(file: &Arc<str>, source: &SourceFile, parsed: Properties, name: &str, d
                 },
             };
         }
-        Recognition::Framework => Vec::new(),
+        Recognition::Program(program) if parsed.malformed.is_none() => {
+            let masks = masks(source, &parsed);
+            let sheet = Sheet {
+                file,
+                source,
+                masks: &masks,
+                joined: &[],
+            };
+            let units = programs::units(&sheet, program, &parsed.entries);
+            return match units.is_empty() {
+                true => Reading::NotYet(format!(
+                    "it belongs to {}, and gives its clients no setting that is judged",
+                    program.name()
+                )),
+                false => Reading::Units { units, masks },
+            };
+        }
+        Recognition::Framework | Recognition::Program(_) => Vec::new(),
         Recognition::NotYet(what) => return Reading::NotYet(format!("it belongs to {what}, which is not judged yet")),
         Recognition::NotMessaging => {
             return Reading::NotMessaging("no key in it tells a Kafka, RabbitMQ or RocketMQ configuration");

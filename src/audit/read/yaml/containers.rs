@@ -416,7 +416,14 @@ fn wurstmeister_topics(reader: &Reader<'_>, image: Option<Image>, variables: &[V
     out
 }
 
-/// ksqlDB: a Streams application, and a worker of Connect inside of it where it has one; true when its variables set any of the two.
+/// Variables that say how many copies the topics have that such a program makes for itself.
+const COPIES: [&str; 3] = [
+    "KSQL_KSQL_INTERNAL_TOPIC_REPLICAS",
+    "CONTROL_CENTER_REPLICATION_FACTOR",
+    "CONTROL_CENTER_INTERNAL_TOPICS_REPLICATION",
+];
+
+/// ksqlDB and Control Center: a Streams application, and a worker of Connect inside of it where it has one; true when its variables set any of the two.
 fn ksqldb(
     reader: &Reader<'_>,
     variables: &[Variable],
@@ -428,18 +435,20 @@ fn ksqldb(
             let rest = v.name.strip_prefix(prefix)?;
             Some((rest, v, v.value.as_deref()?))
         });
-        own.map(|(rest, v, value)| {
+        own.filter_map(|(rest, v, value)| {
             let key = match prefix {
-                "KSQL_KSQL_INTERNAL_TOPIC_REPLICAS" => "replication.factor".to_owned(),
+                _ if COPIES.contains(&prefix) && !rest.is_empty() => return None,
+                _ if COPIES.contains(&prefix) => "replication.factor".to_owned(),
                 _ => images::three_underscores(rest),
             };
-            reader.sheet.item(key, value, v.name_span, v.value_span)
+            Some(reader.sheet.item(key, value, v.name_span, v.value_span))
         })
         .collect()
     };
     let mut streams = under("KSQL_STREAMS_");
     streams.extend(under("KSQL_KSQL_STREAMS_"));
-    streams.extend(under("KSQL_KSQL_INTERNAL_TOPIC_REPLICAS"));
+    streams.extend(under("CONTROL_CENTER_STREAMS_"));
+    streams.extend(COPIES.into_iter().flat_map(under));
     let connect = under("KSQL_CONNECT_");
     let before = found.units.len();
     for (dialect, component, items) in [
