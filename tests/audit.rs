@@ -1,11 +1,17 @@
 //! `mqsafe audit`, as a person or a job runs it: the whole binary, without any broker feature.
 
+#[path = "audit/additions.rs"]
+mod additions;
 #[path = "audit/carriers.rs"]
 mod carriers;
 #[path = "audit/common.rs"]
 mod common;
 #[path = "audit/corpus.rs"]
 mod corpus;
+#[path = "audit/env_files.rs"]
+mod env_files;
+#[path = "audit/examples.rs"]
+mod examples;
 #[path = "audit/exit_codes.rs"]
 mod exit_codes;
 #[path = "audit/fixtures.rs"]

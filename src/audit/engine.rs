@@ -1,5 +1,6 @@
 //! From paths to a report: read each file, let every rule judge every unit, keep what is to be shown.
 
+use super::addition;
 use super::excerpt;
 use super::fact::{Dialect, Effect, Place, Subject, Unit};
 use super::gather;
@@ -8,7 +9,7 @@ use super::input::{self, Input};
 use super::judge::{self, Context, Hit, Judge};
 use super::live::Observation;
 use super::locks::Locks;
-use super::read::{self, Reading};
+use super::read::{self, Beside, Joined, Reading};
 use super::registry::RULES;
 use super::remedy;
 use super::report::{
@@ -21,8 +22,8 @@ use super::stated::Stated;
 use super::world::World;
 use crate::config::Profile;
 use crate::text::{SourceFile, Span};
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What an audit is asked for.
@@ -63,6 +64,8 @@ struct Read {
     sources: Sources,
     /// Files of builds on the disk; none for texts that are no files.
     locks: Option<Locks>,
+    /// Files that others name and that were read with them.
+    joined: HashSet<Arc<str>>,
 }
 
 /// Audits files and directories. `progress` hears of every file, with the number done and the number of all.
@@ -90,12 +93,16 @@ pub fn audit_with(
     };
     let total = inputs.files.len();
     let mut done = 0;
-    let read = |file: &Input| input::bytes_of(&file.path).map(|bytes| read_source(file, bytes, options));
+    let read =
+        |file: &Input| input::bytes_of(&file.path).map(|bytes| read_source(file, bytes, options, &input::beside));
     gather::in_order(&inputs.files, read, |file, outcome| {
         progress(done, total, &file.name);
         done += 1;
         match outcome {
-            Ok((source, reading)) => take(file, source, reading, &mut all, &mut report),
+            Ok((source, reading, joined)) => {
+                all.join(joined);
+                take(file, source, reading, &mut all, &mut report);
+            }
             Err(what) => report.errors.push(ReadError {
                 file: file.name.clone(),
                 spot: None,
@@ -103,6 +110,7 @@ pub fn audit_with(
             }),
         }
     });
+    drop(inputs.files);
     for observed in running {
         all.units.extend(observed.units.iter().cloned());
         report.running.push(Running {
@@ -118,7 +126,7 @@ pub fn audit_with(
             verbose: false,
         }));
     }
-    judge_all(&all, options, &mut report);
+    judge_all(&mut all, options, &mut report);
     report
 }
 
@@ -140,17 +148,68 @@ pub fn audit_texts(files: &[(&str, &[u8])], options: &Options<'_>) -> Report {
             name: Arc::from(*name),
             named: true,
         };
-        let (source, reading) = read_source(&file, bytes.to_vec(), options);
+        let given = |path: &Path| {
+            let found = files.iter().find(|(name, _)| Path::new(name) == path)?;
+            Some((Arc::from(found.0), found.1.to_vec()))
+        };
+        let (source, reading, joined) = read_source(&file, bytes.to_vec(), options, &given);
+        all.join(joined);
         take(&file, source, reading, &mut all, &mut report);
     }
-    judge_all(&all, options, &mut report);
+    judge_all(&mut all, options, &mut report);
     report
 }
 
-fn read_source(file: &Input, bytes: Vec<u8>, options: &Options<'_>) -> (SourceFile, Reading) {
+/// A file with what it came to, and the files that were read with it.
+type Came = (SourceFile, Reading, Vec<Arc<Joined>>);
+
+fn read_source(
+    file: &Input,
+    bytes: Vec<u8>,
+    options: &Options<'_>,
+    find: &dyn Fn(&Path) -> Option<(Arc<str>, Vec<u8>)>,
+) -> Came {
     let source = SourceFile::new(bytes);
-    let reading = read::read(&file.name, &file.path, &source, options.dialect);
-    (source, reading)
+    let beside = Beside::new(&file.path, find);
+    let reading = read::read(&file.name, &file.path, &source, options.dialect, Some(&beside));
+    (source, reading, beside.into_taken())
+}
+
+impl Read {
+    /// Keeps the files that were read with another.
+    fn join(&mut self, files: Vec<Arc<Joined>>) {
+        for joined in files {
+            self.joined.insert(joined.name.clone());
+            // Nobody else holds it once its reader is done.
+            if let Ok(joined) = Arc::try_unwrap(joined) {
+                self.sources.insert(joined.name, (joined.source, joined.masks));
+            }
+        }
+    }
+
+    /// What is known of a file of variables by itself counts only where no container takes it: then the container is judged.
+    fn without_joined(&mut self, report: &mut Report) {
+        let joined = &self.joined;
+        if joined.is_empty() {
+            return;
+        }
+        self.units.retain(|unit| {
+            let is_joined = unit.carrier == Some("environment") && joined.contains(&unit.file);
+            if is_joined {
+                report.files.push(judged(unit));
+            }
+            !is_joined
+        });
+    }
+}
+
+fn judged(unit: &Unit) -> Judged {
+    Judged {
+        file: unit.file.clone(),
+        dialect: unit.dialect,
+        component: unit.component,
+        facts: unit.facts.len() + unit.surroundings.len(),
+    }
 }
 
 /// Keeps what one file came to.
@@ -179,11 +238,14 @@ fn take(file: &Input, source: SourceFile, reading: Reading, all: &mut Read, repo
     }
 }
 
-fn judge_all(all: &Read, options: &Options<'_>, report: &mut Report) {
+fn judge_all(all: &mut Read, options: &Options<'_>, report: &mut Report) {
+    all.without_joined(report);
     let world = World::new(&all.units);
     judge_world(&world, &all.sources, options, report);
     let sources = all.sources.iter().map(|(file, (source, _))| (file, source));
     ignore::apply(sources, options.strict, report);
+    // The report holds all that is shown.
+    *all = Read::default();
     report.sort();
     report.join_nodes();
 }
@@ -198,12 +260,7 @@ fn judge_world(world: &World<'_>, sources: &Sources, options: &Options<'_>, repo
     };
     let rules: Vec<&'static Rule> = RULES.iter().copied().filter(|r| is_on(r, options.profile)).collect();
     for unit in world.units() {
-        report.files.push(Judged {
-            file: unit.file.clone(),
-            dialect: unit.dialect,
-            component: unit.component,
-            facts: unit.facts.len() + unit.surroundings.len(),
-        });
+        report.files.push(judged(unit));
         notes_on_dead_settings(unit, report);
         for rule in &rules {
             if unit.dialect == Dialect::KafkaClient && applies_to_a_client(rule) {
@@ -245,7 +302,7 @@ fn judge(rule: &'static Rule, unit: &Unit, context: Context<'_>, sources: &Sourc
         false => HashMap::new(),
     };
     report.findings.extend(judge.hits.into_iter().map(|hit| {
-        let edit = edit(&hit, sources);
+        let edit = edit(&hit, sources).or_else(|| added(&hit, unit, sources));
         let subject = hit.subject.as_ref().and_then(|name| named.get(name).copied());
         let (origin, command) = match unit.is_live() {
             true => (
@@ -321,8 +378,27 @@ fn edit(hit: &Hit, sources: &Sources) -> Option<Edit> {
     let start = end.checked_sub(value.len())?;
     (raw.get(start..end)? == value.as_bytes()).then(|| Edit {
         span: Span::new(hit.place.span.start + start, hit.place.span.start + end),
-        text,
+        text: text.into(),
+        line: hit.place.spot.line,
     })
+}
+
+/// The line to add where a safe value may stand for a key that is absent.
+fn added(hit: &Hit, unit: &Unit, sources: &Sources) -> Option<Edit> {
+    let value = hit
+        .safe
+        .filter(|_| hit.value.is_none() && hit.place.file == unit.file)?;
+    let (source, _) = sources.get(&unit.file)?;
+    let facts = match &hit.subject {
+        None => 0..unit.facts.len(),
+        Some(named) => {
+            let mut named = unit.subjects.iter().filter(|s| judge::describe(s) == *named);
+            let subject = named.next()?;
+            // Two of one name cannot be told apart.
+            named.next().is_none().then(|| subject.facts.clone())?
+        }
+    };
+    addition::of(unit, facts, &hit.key, value, source)
 }
 
 /// Whether the profile lets the rule, or one of its variants, speak at all.

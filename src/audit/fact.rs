@@ -1,7 +1,7 @@
 //! Facts: what a configuration says, and where it says it. All that a rule ever sees.
 
 use crate::text::{Span, Spot};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -360,7 +360,8 @@ pub struct Unit {
     pub unasked: HashSet<String>,
     /// What should be known of how the file was read, with the line.
     pub remarks: Vec<(usize, String)>,
-    by_key: HashMap<String, Vec<usize>>,
+    /// The numbers of the facts in the order of their keys, and of the file where they share one. A map would weigh as much as the facts.
+    by_key: Box<[u32]>,
 }
 
 impl Unit {
@@ -372,12 +373,15 @@ impl Unit {
         facts: Vec<Fact>,
         subjects: Vec<Subject>,
     ) -> Unit {
-        let mut by_key: HashMap<String, Vec<usize>> = HashMap::new();
-        if subjects.is_empty() {
-            for (i, fact) in facts.iter().enumerate() {
-                by_key.entry(fact.key.clone()).or_default().push(i);
-            }
-        }
+        let mut facts = facts;
+        // Thousands of units are held at once.
+        facts.shrink_to_fit();
+        let key = |i: &u32| facts.get(*i as usize).map(|f| f.key.as_str());
+        let mut by_key: Box<[u32]> = match subjects.is_empty() {
+            true => (0..u32::try_from(facts.len()).unwrap_or(u32::MAX)).collect(),
+            false => Box::default(),
+        };
+        by_key.sort_by(|a, b| key(a).cmp(&key(b)));
         Unit {
             file,
             dialect,
@@ -412,11 +416,11 @@ impl Unit {
 
     /// Every time a key is written, in the order of the file. Of no use for the facts of subjects.
     pub fn all(&self, key: &str) -> impl Iterator<Item = &Fact> {
-        self.by_key
-            .get(key)
-            .into_iter()
-            .flatten()
-            .filter_map(|i| self.facts.get(*i))
+        let name = |i: &u32| self.facts.get(*i as usize).map_or("", |f| f.key.as_str());
+        let first = self.by_key.partition_point(|i| name(i) < key);
+        let rest = self.by_key.get(first..).unwrap_or_default().iter();
+        let same = rest.filter_map(|i| self.facts.get(*i as usize));
+        same.take_while(move |f| f.key == key)
     }
 
     /// The setting that counts: the last one that the component sees.

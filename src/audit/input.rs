@@ -52,6 +52,8 @@ pub(super) fn collect(paths: &[PathBuf]) -> Inputs {
     for dir in dirs {
         inputs.walk(dir);
     }
+    inputs.seen = HashSet::new();
+    inputs.files.shrink_to_fit();
     inputs
 }
 
@@ -146,6 +148,18 @@ fn path_of(error: &ignore::Error) -> Option<PathBuf> {
         _ => None,
     }
 }
+
+/// A file that another one names, as it is shown and its bytes. What is no plain file, cannot be read or is not small is not at hand.
+pub(super) fn beside(path: &Path) -> Option<(Arc<str>, Vec<u8>)> {
+    let told = std::fs::metadata(path).ok()?;
+    if !told.is_file() || told.len() > MAX_BESIDE_BYTES {
+        return None;
+    }
+    Some((shown(path), bytes_of(path).ok()?))
+}
+
+/// The largest file of variables that is joined to the file that names it.
+const MAX_BESIDE_BYTES: u64 = 1024 * 1024;
 
 /// The bytes of a file.
 ///

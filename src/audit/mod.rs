@@ -3,6 +3,7 @@
 //! A reader turns a file into facts, [`resolve`] turns facts into what the component does, a rule compares that with a profile. Rules
 //! see no parser and no client, so that one rule serves files and live clusters.
 
+mod addition;
 pub mod baseline;
 mod engine;
 mod excerpt;

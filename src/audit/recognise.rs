@@ -12,14 +12,49 @@ pub(super) enum Recognition {
     Judged(Vec<(Dialect, Component)>),
     /// An application on a framework, whose names another reader knows.
     Framework,
+    /// A program that hands settings under names of its own to the clients in it.
+    Program(Program),
     /// About messaging, but of a kind that has no reader yet.
     NotYet(&'static str),
     /// Nothing says that it is about messaging.
     NotMessaging,
 }
 
+/// Programs that hold clients of Kafka and give them settings under a prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Program {
+    /// ksqlDB: Streams, and a worker of Connect where it has one.
+    KsqlDb,
+    /// The REST proxy: a producer and consumers.
+    RestProxy,
+    /// Control Center: Streams.
+    ControlCenter,
+}
+
+impl Program {
+    /// What it is called.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Program::KsqlDb => "ksqlDB",
+            Program::RestProxy => "a Kafka REST proxy",
+            Program::ControlCenter => "Confluent Control Center",
+        }
+    }
+
+    /// The program of a file with these keys.
+    fn of(keys: &HashSet<&str>) -> Option<Program> {
+        [
+            ("ksql.*", Program::KsqlDb),
+            ("kafka.rest.*", Program::RestProxy),
+            ("confluent.controlcenter.*", Program::ControlCenter),
+        ]
+        .into_iter()
+        .find_map(|(sign, program)| matches_sign(keys, sign).then_some(program))
+    }
+}
+
 /// Other programs' files, told by any one of these keys; a `*` at the end stands for the rest of a key.
-const OTHER_PROGRAMS: [(&str, &[&str]); 10] = [
+const OTHER_PROGRAMS: [(&str, &[&str]); 7] = [
     (
         "a schema registry",
         &[
@@ -28,9 +63,6 @@ const OTHER_PROGRAMS: [(&str, &[&str]); 10] = [
             "schema.registry.inter.instance.protocol",
         ],
     ),
-    ("ksqlDB", &["ksql.*"]),
-    ("a Kafka REST proxy", &["kafka.rest.*"]),
-    ("Confluent Control Center", &["confluent.controlcenter.*"]),
     (
         "Cruise Control",
         &["capacity.config.file", "metric.sampler.class", "sample.store.class"],
@@ -147,6 +179,9 @@ pub(super) fn properties(entries: &[Entry], file_name: &str) -> Recognition {
     if keys.iter().any(|k| super::read::is_framework_key(k)) {
         return Recognition::Framework;
     }
+    if let Some(program) = Program::of(&keys) {
+        return Recognition::Program(program);
+    }
     self::keys(&keys, file_name)
 }
 
@@ -156,6 +191,9 @@ pub(super) fn keys(keys: &HashSet<&str>, file_name: &str) -> Recognition {
     let any = |list: &[&str]| list.iter().any(|k| has(k));
     let is_client = any(&kafka::CLIENT);
     let modern = has("key.serializer") || is_client && !has("metadata.broker.list");
+    if let Some(program) = Program::of(keys) {
+        return Recognition::NotYet(program.name());
+    }
     for (what, signs) in OTHER_PROGRAMS {
         let is_scala = what.contains("Scala");
         if !(is_scala && modern) && signs.iter().any(|sign| matches_sign(keys, sign)) {

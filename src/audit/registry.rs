@@ -176,7 +176,13 @@ mod tests {
         assert_eq!((codes.len(), names.len()), (RULES.len(), RULES.len()));
         for rule in RULES {
             let text = rule.explanation();
-            for heading in ["# What it finds", "# How messages are lost", "# Instead", "# Source"] {
+            for heading in [
+                "# What it finds",
+                "# How messages are lost",
+                "# Instead",
+                "# Example",
+                "# Source",
+            ] {
                 assert!(text.contains(heading), "{} has no {heading}", rule.code);
             }
             assert!(

@@ -8,6 +8,7 @@ use super::since::Since;
 use crate::config::Severity;
 use crate::model::Outcome;
 use crate::text::{Span, Spot};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -65,10 +66,12 @@ pub struct Finding {
 /// A change of the file that a finding points at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edit {
-    /// The bytes of the value.
+    /// The bytes of the value; none where a line is added.
     pub span: Span,
     /// What to write there.
-    pub text: &'static str,
+    pub text: Cow<'static, str>,
+    /// The line that it is on, or is added behind.
+    pub line: usize,
 }
 
 /// A file that was judged, once for each dialect in it.
@@ -220,6 +223,9 @@ impl Report {
 
     /// Says once what is so on several nodes of a running cluster, and names all of them.
     pub(super) fn join_nodes(&mut self) {
+        if !self.findings.iter().any(|f| is_live(f.places.primary.spot)) {
+            return;
+        }
         let mut joined: Vec<Finding> = Vec::with_capacity(self.findings.len());
         let mut at: HashMap<String, usize> = HashMap::new();
         for finding in self.findings.drain(..) {
@@ -259,17 +265,11 @@ impl Report {
 
     /// Puts everything in an order that does not depend on the order of reading.
     pub(super) fn sort(&mut self) {
-        self.findings.sort_by(|a, b| {
-            let key = |f: &Finding| {
-                (
-                    f.places.primary.file.clone(),
-                    f.places.primary.spot,
-                    f.rule.code,
-                    f.subject.clone(),
-                )
-            };
-            key(a).cmp(&key(b))
-        });
+        fn key(f: &Finding) -> (&str, Spot, &str, Option<&str>) {
+            let place = &f.places.primary;
+            (&place.file, place.spot, f.rule.code, f.subject.as_deref())
+        }
+        self.findings.sort_by(|a, b| key(a).cmp(&key(b)));
         // Two profiles of one application, or two services that share their environment, say the same at the same place.
         self.findings.dedup_by(|a, b| same(a, b));
         self.undecided

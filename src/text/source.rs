@@ -47,7 +47,8 @@ pub struct SourceFile {
     utf8: bool,
     /// Whether every character is one byte, so that none need be counted.
     ascii: bool,
-    line_starts: Vec<usize>,
+    /// Thousands of files are held at once, and none is longer than such a number tells.
+    line_starts: Box<[u32]>,
     /// How many characters begin before every [`MARK_EVERY`]th byte: a definitions file is often one line of megabytes.
     char_marks: Vec<usize>,
 }
@@ -59,18 +60,22 @@ fn chars_in(bytes: &[u8]) -> usize {
     bytes.iter().filter(|b| (**b & 0xC0) != 0x80).count()
 }
 
+/// A place in a file of less than 4 GiB; the last one of a larger one.
+fn short(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 impl SourceFile {
     /// Takes the bytes and finds the lines. A line ends with `\n`, `\r\n` or `\r`.
     pub fn new(bytes: Vec<u8>) -> SourceFile {
-        let mut line_starts = vec![0];
+        let mut line_starts = vec![0_u32];
         for (i, b) in bytes.iter().enumerate() {
             if *b == b'\n' || (*b == b'\r' && bytes.get(i + 1) != Some(&b'\n')) {
-                line_starts.push(i + 1);
+                line_starts.push(short(i + 1));
             }
         }
-        line_starts.shrink_to_fit();
         let ascii = bytes.is_ascii();
         let mut char_marks = vec![0];
         for chunk in bytes.chunks(MARK_EVERY).filter(|_| !ascii) {
@@ -80,7 +85,7 @@ impl SourceFile {
             utf8: ascii || std::str::from_utf8(&bytes).is_ok(),
             ascii,
             bytes,
-            line_starts,
+            line_starts: line_starts.into_boxed_slice(),
             char_marks,
         }
     }
@@ -119,8 +124,8 @@ impl SourceFile {
     /// The line and column of a byte.
     pub fn spot(&self, offset: usize) -> Spot {
         let offset = offset.min(self.bytes.len());
-        let line = self.line_starts.partition_point(|s| *s <= offset).max(1);
-        let mut start = self.line_starts.get(line - 1).copied().unwrap_or(0);
+        let line = self.line_starts.partition_point(|s| *s as usize <= offset).max(1);
+        let mut start = self.line_starts.get(line - 1).map_or(0, |s| *s as usize);
         if line == 1 {
             start = start.max(self.byte_order_mark()).min(offset);
         }
@@ -143,12 +148,12 @@ impl SourceFile {
 
     /// The bytes of the line that holds `offset`, without its end and without a byte order mark.
     pub fn line_span(&self, offset: usize) -> Span {
-        let line = self.line_starts.partition_point(|s| *s <= offset).max(1);
-        let mut start = self.line_starts.get(line - 1).copied().unwrap_or(0);
+        let line = self.line_starts.partition_point(|s| *s as usize <= offset).max(1);
+        let mut start = self.line_starts.get(line - 1).map_or(0, |s| *s as usize);
         if line == 1 {
             start = start.max(self.byte_order_mark());
         }
-        let next = self.line_starts.get(line).copied().unwrap_or(self.bytes.len());
+        let next = self.line_starts.get(line).map_or(self.bytes.len(), |s| *s as usize);
         let mut end = next.max(start);
         while end > start && matches!(self.bytes.get(end - 1), Some(b'\n' | b'\r')) {
             end -= 1;

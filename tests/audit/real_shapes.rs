@@ -280,3 +280,128 @@ fn the_older_chart_of_rabbitmq() {
     let file = "replicaCount: 3\nrabbitmqClusterPartitionHandling: ignore\nrabbitmqMemoryHighWatermark: 256MB\n";
     assert!(has(&found("orders", "values.yaml", file), "RQB001 2"));
 }
+
+#[test]
+fn a_driver_of_a_benchmark_holds_clients_and_a_topic_and_no_broker() {
+    let file = "name: Kafka\ndriverClass: io.openmessaging.benchmark.driver.kafka.KafkaBenchmarkDriver\nreplicationFactor: 1\ntopicConfig: |\n  \
+                min.insync.replicas=1\ncommonConfig: |\n  bootstrap.servers=localhost:9092\nproducerConfig: |\n  acks=1\n  linger.ms=1\n\
+                consumerConfig: |\n  auto.offset.reset=earliest\n  enable.auto.commit=true\n";
+    assert_eq!(
+        found("orders", "kafka.yaml", file),
+        ["KT001 3", "KP001 9", "KP002 9", "KC001 13"]
+    );
+    let safe = file
+        .replace("replicationFactor: 1", "replicationFactor: 3")
+        .replace("replicas=1", "replicas=2")
+        .replace("acks=1", "acks=all")
+        .replace("commit=true", "commit=false");
+    assert_eq!(found("orders", "kafka.yaml", &safe), Vec::<String>::new());
+}
+
+#[test]
+fn commands_of_pipelines_and_playbooks_make_topics_and_policies() {
+    let tasks = "version: '3'\ntasks:\n  topics:\n    cmds:\n      - docker exec kafka kafka-topics --create --topic orders --replication-factor 1\n      \
+                 - |\n        kafka-topics.sh --create --topic state \\\n          --partitions 3 --replication-factor 1\n";
+    assert_eq!(found("orders", "Taskfile.yaml", tasks), ["KT001 5", "KT001 8"]);
+    let playbook = "- hosts: all\n  tasks:\n    - name: mirror\n      shell: rabbitmqctl set_policy -p / ha-all \"^\" '{\"ha-mode\":\"all\"}'\n";
+    assert_eq!(found("orders", "deploy.yaml", playbook), ["RQT003 4"]);
+    let listing = "tasks:\n  - shell: kafka-topics --list --bootstrap-server localhost:9092\n";
+    assert_eq!(found("orders", "deploy.yaml", listing), Vec::<String>::new());
+}
+
+#[test]
+fn the_image_of_a_broker_that_runs_tests_is_no_broker() {
+    let file = "services:\n  kafkatest:\n    image: wurstmeister/kafka\n    environment:\n      KAFKA_PORT: 9092\n      KAFKA_ZOOKEEPER_CONNECT: \
+                zookeeper:2181\n    entrypoint:\n      - ./runTestPattern.sh\n";
+    assert_eq!(found("orders", "docker-compose.yml", file), Vec::<String>::new());
+    let broker = file
+        .replace("runTestPattern", "custom-entrypoint")
+        .replace("KAFKA_PORT: 9092", "KAFKA_BROKER_ID: 1");
+    assert!(any(&found("orders", "docker-compose.yml", &broker), "KB004"));
+}
+
+#[test]
+fn automq_unpacked_in_any_image_keeps_its_log_elsewhere() {
+    let file = "services:\n  broker1:\n    image: eclipse-temurin:17-jdk-noble\n    environment:\n      - KAFKA_CFG_LISTENERS=PLAINTEXT://:9092\n    \
+                command:\n      - bash\n      - -c\n      - |\n        /opt/automq/scripts/start.sh up --process.roles broker --s3.bucket ko3\n";
+    assert_eq!(found("orders", "docker-compose.yml", file), Vec::<String>::new());
+}
+
+#[test]
+fn a_controller_alone_makes_no_topics_for_the_brokers() {
+    let file = |roles: &str| {
+        format!(
+            "process.roles={roles}\nnode.id=1\nlog.dirs=/data\ncontroller.quorum.voters=1@a:9093,2@b:9093,3@c:9093\n\
+             offsets.topic.replication.factor=1\ntransaction.state.log.replication.factor=1\n"
+        )
+    };
+    let controller = found("orders", "server.properties", &file("controller"));
+    assert!(
+        !any(&controller, "KB006") && !any(&controller, "KB007"),
+        "{controller:?}"
+    );
+    let broker = found("orders", "server.properties", &file("broker"));
+    assert!(has(&broker, "KB006 5") && has(&broker, "KB007 6"), "{broker:?}");
+}
+
+#[test]
+fn nothing_but_variables_is_filled_in_and_joined_elsewhere() {
+    let file = "node.id=${NODE_ID}\ncontroller.quorum.voters=${VOTERS}\n";
+    assert_eq!(found("orders", "node.properties", file), Vec::<String>::new());
+}
+
+#[test]
+fn brokers_of_one_number_are_not_brokers_of_one_cluster() {
+    let service = |name: &str| {
+        format!(
+            "  {name}:\n    image: confluentinc/cp-kafka:7.6.0\n    environment:\n      KAFKA_BROKER_ID: 1\n      KAFKA_ZOOKEEPER_CONNECT: zookeeper:2181\n"
+        )
+    };
+    let file = format!("services:\n{}{}{}", service("plain"), service("tls"), service("sasl"));
+    let found = found("orders", "docker-compose.yml", &file);
+    assert!(
+        any(&found, "KB000") && !any(&found, "KB010") && !any(&found, "KB002"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn older_images_of_confluent_declare_their_data_directory_too() {
+    for image in [
+        "confluentinc/cp-enterprise-kafka:5.2.1",
+        "confluentinc/confluent-local:7.6.0",
+    ] {
+        let file = format!(
+            "services:\n  kafka:\n    image: {image}\n    environment:\n      KAFKA_BROKER_ID: 1\n      KAFKA_ZOOKEEPER_CONNECT: z\n"
+        );
+        let s = Setup::with(&[("docker-compose.yml", file.as_str())]);
+        let (_, report) = s.json(&["docker-compose.yml"]);
+        let all = report["findings"].as_array().unwrap();
+        let data = all.iter().find(|f| f["rule"] == "KB004").unwrap();
+        assert_eq!(data["severity"], "medium", "{image}: {data}");
+    }
+}
+
+#[test]
+fn an_image_that_makes_topics_is_built_like_wurstmeisters() {
+    let file = "services:\n  kafka:\n    build: .\n    environment:\n      KAFKA_CREATE_TOPICS: \"test:1:1\"\n      KAFKA_ZOOKEEPER_CONNECT: \
+                zookeeper:2181\n    volumes:\n      - /var/run/docker.sock:/var/run/docker.sock\n";
+    let s = Setup::with(&[("docker-compose.yml", file)]);
+    let (_, report) = s.json(&["docker-compose.yml"]);
+    let all = report["findings"].as_array().unwrap();
+    let data = all.iter().find(|f| f["rule"] == "KB004").unwrap();
+    assert_eq!(data["severity"], "medium", "{data}");
+    assert!(all.iter().any(|f| f["rule"] == "KT001"));
+}
+
+#[test]
+fn control_center_keeps_its_state_in_topics() {
+    let file = |copies: u8| {
+        format!(
+            "services:\n  center:\n    image: confluentinc/cp-enterprise-control-center:7.6.0\n    environment:\n      \
+             CONTROL_CENTER_BOOTSTRAP_SERVERS: b:9092\n      CONTROL_CENTER_REPLICATION_FACTOR: {copies}\n"
+        )
+    };
+    assert_eq!(found("orders", "docker-compose.yml", &file(1)), ["KX002 6"]);
+    assert_eq!(found("orders", "docker-compose.yml", &file(3)), Vec::<String>::new());
+}

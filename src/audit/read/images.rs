@@ -168,6 +168,10 @@ pub(super) fn of_environment(variables: &[Variable]) -> Option<Image> {
     if any_prefix("KAFKA_CFG_") {
         return Some(Image::BitnamiKafka);
     }
+    // Only wurstmeister's image and what is built like it make topics.
+    if has("KAFKA_CREATE_TOPICS") && has("KAFKA_ZOOKEEPER_CONNECT") {
+        return Some(Image::PlainKafka);
+    }
     let broker = [
         "KAFKA_BROKER_ID",
         "KAFKA_NODE_ID",

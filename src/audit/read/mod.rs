@@ -1,8 +1,11 @@
 //! Readers: from the bytes of a file to the facts in it. A new dialect is a new reader; no rule changes.
 
+mod beside;
+mod celery;
 mod definitions;
 mod images;
 mod placeholder;
+mod programs;
 mod properties;
 mod rabbitmq_conf;
 mod sheet;
@@ -11,6 +14,7 @@ mod terraform;
 mod words;
 mod yaml;
 
+pub(in crate::audit) use beside::{Beside, Joined};
 pub(in crate::audit) use spring::is_framework_key;
 
 use super::fact::{Dialect, Unit};
@@ -80,7 +84,7 @@ pub(super) fn is_looked_into(path: &Path) -> bool {
         .file_name()
         .map(|n| n.to_string_lossy().to_lowercase())
         .unwrap_or_default();
-    is_environment(&name) || name.split('.').skip(1).any(|part| LOOKED_INTO.contains(&part))
+    is_environment(&name) || celery::is_named(&name) || name.split('.').skip(1).any(|part| LOOKED_INTO.contains(&part))
 }
 
 /// Whether a name is that of a file of variables, as containers are given by `env_file`: `.env`, `.env.prod`, `kafka.env`.
@@ -88,13 +92,19 @@ fn is_environment(name: &str) -> bool {
     name == ".env" || name.starts_with(".env.") || name.ends_with(".env")
 }
 
-/// Reads a file as `declared`, or as what it turns out to be.
-pub(super) fn read(file: &Arc<str>, path: &Path, source: &SourceFile, declared: Option<Dialect>) -> Reading {
+/// Reads a file as `declared`, or as what it turns out to be; `beside` finds the files that it names.
+pub(super) fn read(
+    file: &Arc<str>,
+    path: &Path,
+    source: &SourceFile,
+    declared: Option<Dialect>,
+    beside: Option<&Beside<'_>>,
+) -> Reading {
     if let Some(dialect) = declared {
         return match dialect {
             Dialect::RabbitmqDefinitions => read_definitions(file, source, whole(source), &file_name(path), true),
             Dialect::RabbitmqConf => rabbitmq_conf::read(file, source),
-            _ if is_yaml(path) => yaml::read(file, source, &file_name(path), Some(dialect)),
+            _ if is_yaml(path) => yaml::read(file, source, &file_name(path), Some(dialect), beside),
             _ => properties::read(file, source, &file_name(path), Some(dialect)),
         };
     }
@@ -102,12 +112,17 @@ pub(super) fn read(file: &Arc<str>, path: &Path, source: &SourceFile, declared: 
         .extension()
         .map(|e| e.to_string_lossy().to_lowercase())
         .unwrap_or_default();
+    if extension == "py"
+        && let Some(reading) = celery::read(file, source)
+    {
+        return reading;
+    }
     if let Some((_, language)) = OTHER_LANGUAGES.iter().find(|(e, _)| *e == extension) {
         return Reading::NotYet(format!("{language} is not read yet"));
     }
     let name = file_name(path);
     if is_yaml(path) {
-        return yaml::read(file, source, &name, None);
+        return yaml::read(file, source, &name, None, beside);
     }
     if is_environment(&name) {
         return yaml::read_environment(file, source, &name);
@@ -133,7 +148,7 @@ pub(super) fn read(file: &Arc<str>, path: &Path, source: &SourceFile, declared: 
         let json = read_definitions(file, source, whole(source), &name, false);
         if matches!(json, Reading::NotMessaging(_)) && source.bytes().len() < MAX_OTHER_JSON_BYTES {
             // A resource or a connector may be written as JSON, which YAML holds.
-            let other = yaml::read(file, source, &name, None);
+            let other = yaml::read(file, source, &name, None, beside);
             if matches!(other, Reading::Units { .. } | Reading::NotYet(_)) {
                 return other;
             }
@@ -157,7 +172,7 @@ pub(super) fn read(file: &Arc<str>, path: &Path, source: &SourceFile, declared: 
         })
     };
     match read {
-        Reading::NotMessaging(_) if looks_nested() => yaml::read(file, source, &name, None),
+        Reading::NotMessaging(_) if looks_nested() => yaml::read(file, source, &name, None, beside),
         read => read,
     }
 }

@@ -1,7 +1,7 @@
 //! Facts of files of keys and values: Kafka's `.properties` and RocketMQ's `broker.conf`.
 
 use super::sheet::{Sheet, layer_of};
-use super::{Reading, spring};
+use super::{Reading, programs, spring};
 use crate::audit::fact::{Component, Dialect, Effect, Fact, FactValue, Place, Unit, Version};
 use crate::audit::recognise::{self, Recognition};
 use crate::audit::secret::{Masks, is_secret_name, is_secret_text, pem_regions};
@@ -52,6 +52,7 @@ fn judge(file: &Arc<str>, source: &SourceFile, parsed: Properties, name: &str, d
                 file,
                 source,
                 masks: &masks,
+                joined: &[],
             };
             return match spring::read_properties(&sheet, &parsed.entries, name, &breaks(source)) {
                 Ok(units) => Reading::Units { units, masks },
@@ -61,7 +62,24 @@ fn judge(file: &Arc<str>, source: &SourceFile, parsed: Properties, name: &str, d
                 },
             };
         }
-        Recognition::Framework => Vec::new(),
+        Recognition::Program(program) if parsed.malformed.is_none() => {
+            let masks = masks(source, &parsed);
+            let sheet = Sheet {
+                file,
+                source,
+                masks: &masks,
+                joined: &[],
+            };
+            let units = programs::units(&sheet, program, &parsed.entries);
+            return match units.is_empty() {
+                true => Reading::NotYet(format!(
+                    "it belongs to {}, and gives its clients no setting that is judged",
+                    program.name()
+                )),
+                false => Reading::Units { units, masks },
+            };
+        }
+        Recognition::Framework | Recognition::Program(_) => Vec::new(),
         Recognition::NotYet(what) => return Reading::NotYet(format!("it belongs to {what}, which is not judged yet")),
         Recognition::NotMessaging => {
             return Reading::NotMessaging("no key in it tells a Kafka, RabbitMQ or RocketMQ configuration");
@@ -151,7 +169,13 @@ fn unit(
         .entries
         .iter()
         .any(|e| ["{%", "{{", "<%", "<#"].iter().any(|mark| e.key.starts_with(mark)));
-    unit.fragment = template.then_some("the file is a template that may add it");
+    // A file of nothing but variables is what a program fills in and joins with others.
+    let filled_in = !parsed.entries.is_empty()
+        && parsed
+            .entries
+            .iter()
+            .all(|e| e.value.starts_with("${") && e.value.ends_with('}'));
+    unit.fragment = (template || filled_in).then_some("the file is a template that may add it");
     unit
 }
 

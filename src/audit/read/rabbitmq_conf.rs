@@ -108,6 +108,7 @@ pub(super) fn read_at(file: &Arc<str>, source: &SourceFile, span: Span) -> Readi
         file,
         source,
         masks: &masks,
+        joined: &[],
     };
     let items: Vec<Item> = lines
         .iter()

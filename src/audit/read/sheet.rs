@@ -1,5 +1,6 @@
 //! What the readers of structured files share: from a key and a value with their bytes to facts and units.
 
+use super::beside::Joined;
 use crate::audit::fact::{Component, Dialect, Effect, Fact, FactValue, Layer, Place, Subject, Unit};
 use crate::audit::secret::{Masks, is_secret_name, is_secret_text};
 use crate::text::{SourceFile, Span};
@@ -25,6 +26,8 @@ pub(super) struct Sheet<'a> {
     pub file: &'a Arc<str>,
     pub source: &'a SourceFile,
     pub masks: &'a Masks,
+    /// Files that it names, whose bytes count as standing behind its own.
+    pub joined: &'a [Arc<Joined>],
 }
 
 /// The part of a setup that the settings of a dialect are about.
@@ -50,6 +53,11 @@ pub(super) const fn layer_of(dialect: Dialect) -> Layer {
 impl Sheet<'_> {
     /// A place in the file.
     pub(super) fn place(&self, span: Span) -> Place {
+        if span.start > self.source.bytes().len()
+            && let Some(place) = self.joined.iter().rev().find_map(|j| j.place(span))
+        {
+            return place;
+        }
         Place {
             file: self.file.clone(),
             span,
@@ -59,7 +67,7 @@ impl Sheet<'_> {
 
     /// The line that a byte stands on.
     pub(super) fn line(&self, at: usize) -> usize {
-        self.source.spot(at).line
+        self.place(Span::new(at, at)).spot.line
     }
 
     /// A setting whose value is this text; a secret is dropped here.
@@ -72,6 +80,7 @@ impl Sheet<'_> {
         let key = key.into();
         let secret = is_secret_name(&key)
             || self.masks.touch(value_span)
+            || self.joined.iter().any(|j| j.is_masked(value_span))
             || matches!(&value, FactValue::Text(text) if is_secret_text(text));
         // A value that an anchor or an environment brings from elsewhere is pointed at by itself.
         let span = if value_span.start >= key_span.end {

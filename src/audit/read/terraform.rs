@@ -37,6 +37,7 @@ pub(super) fn read(file: &Arc<str>, source: &SourceFile) -> Reading {
         file,
         source,
         masks: &masks,
+        joined: &[],
     };
     let (mut topics, mut topology, mut units, mut not_yet) = (Vec::new(), Vec::new(), Vec::new(), None);
     for block in body.blocks_of("resource") {

@@ -84,7 +84,7 @@ fn unit(out: &mut String, source: &SourceFile, unit: &Unit) {
 fn shown(name: &str, bytes: Vec<u8>) -> String {
     let source = SourceFile::new(bytes);
     let mut out = String::new();
-    match read(&Arc::from(name), Path::new(name), &source, None) {
+    match read(&Arc::from(name), Path::new(name), &source, None, None) {
         Reading::Units { units, .. } => units.iter().for_each(|u| unit(&mut out, &source, u)),
         Reading::Malformed { spot, what } => out = format!("malformed {}:{} {what}\n", spot.line, spot.column),
         Reading::NotYet(what) => out = format!("not judged: {what}\n"),
@@ -253,7 +253,7 @@ proptest! {
             None => text,
         };
         let source = SourceFile::new(text.clone().into_bytes());
-        if let Reading::Units { units, .. } = read(&Arc::from(name), Path::new(name), &source, dialect) {
+        if let Reading::Units { units, .. } = read(&Arc::from(name), Path::new(name), &source, dialect, None) {
             prop_assert!(places_are_inside(&units, text.len()), "{name}: {text}");
         }
     }

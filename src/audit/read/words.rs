@@ -216,9 +216,9 @@ pub(super) fn rocketmq_topics(sheet: &Sheet<'_>, words: &[Word]) -> Vec<Thing> {
     out
 }
 
-/// The queues and exchanges that `rabbitmqadmin declare` makes.
+/// The queues and exchanges that `rabbitmqadmin declare` makes, and the policies of `rabbitmqctl set_policy`.
 pub(super) fn rabbitmq_things(sheet: &Sheet<'_>, words: &[Word]) -> Vec<Thing> {
-    let mut out = Vec::new();
+    let mut out = policies(sheet, words);
     for (i, _) in words
         .iter()
         .enumerate()
@@ -262,6 +262,56 @@ pub(super) fn rabbitmq_things(sheet: &Sheet<'_>, words: &[Word]) -> Vec<Thing> {
         if !thing.name.is_empty() {
             out.push(thing);
         }
+    }
+    out
+}
+
+/// The policies that `rabbitmqctl set_policy` makes.
+fn policies(sheet: &Sheet<'_>, words: &[Word]) -> Vec<Thing> {
+    let mut out = Vec::new();
+    for (i, _) in words.iter().enumerate().filter(|(_, w)| w.text == "set_policy") {
+        // Options may stand before the tool's command.
+        let before = words.get(..i).unwrap_or_default().iter().rev();
+        if !before.take(4).any(|w| program(&w.text) == "rabbitmqctl") {
+            continue;
+        }
+        let rest = words.get(i + 1..).unwrap_or_default();
+        let end = rest.iter().position(|w| w.first).unwrap_or(rest.len());
+        let (mut items, mut vhost, mut plain) = (Vec::new(), "/".to_owned(), Vec::new());
+        let mut arguments = rest.get(..end).unwrap_or_default().iter();
+        while let Some(word) = arguments.next() {
+            match word.text.as_str() {
+                "-p" | "--vhost" => vhost = arguments.next().map_or(vhost, |w| w.text.clone()),
+                option @ ("--priority" | "--apply-to") => {
+                    if let Some(value) = arguments.next() {
+                        items.push(sheet.item(option.trim_start_matches('-'), &value.text, word.span, value.span));
+                    }
+                }
+                option if option.starts_with("--") => {}
+                _ => plain.push(word),
+            }
+        }
+        let [name, pattern, definition] = plain.as_slice() else {
+            continue;
+        };
+        let Ok(serde_json::Value::Object(definition_of)) = serde_json::from_str(&definition.text) else {
+            continue;
+        };
+        items.push(sheet.item("pattern", &pattern.text, pattern.span, pattern.span));
+        for (key, value) in definition_of {
+            let value = match value {
+                serde_json::Value::String(text) => text,
+                other => other.to_string(),
+            };
+            items.push(sheet.item(format!("definition.{key}"), &value, definition.span, definition.span));
+        }
+        out.push(Thing {
+            layer: Layer::Policy,
+            vhost: Some(vhost),
+            name: name.text.clone(),
+            span: name.span,
+            items,
+        });
     }
     out
 }

@@ -6,7 +6,7 @@ pub(crate) mod rabbitmq;
 pub(crate) mod rocketmq;
 mod storage;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use crate::audit::fact::{Effect, Fact, FactValue, Subject, Unit};
 use crate::audit::judge::Judge;

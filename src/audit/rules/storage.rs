@@ -14,10 +14,13 @@ pub(super) enum Held {
 }
 
 /// Directories that images declare as volumes, by a part of the image's name.
-const OWN_VOLUMES: [(&str, &str); 10] = [
+const OWN_VOLUMES: [(&str, &str); 13] = [
     ("apache/kafka", "/var/lib/kafka/data"),
     ("cp-kafka", "/var/lib/kafka/data"),
     ("cp-server", "/var/lib/kafka/data"),
+    ("cp-enterprise-kafka", "/var/lib/kafka/data"),
+    ("confluent-local", "/var/lib/kafka/data"),
+    ("confluent-server", "/var/lib/kafka/data"),
     ("bitnami/kafka", "/bitnami/kafka"),
     ("bitnamilegacy/kafka", "/bitnami/kafka"),
     ("wurstmeister/kafka", "/kafka"),

@@ -334,6 +334,31 @@ fn every_fed_pair_is_told_apart_in_these_words() {
     assert!(seen > 0, "no fed facts at all");
 }
 
+/// The recorded facts on the page of a rule: what it calls found, and what it calls clean.
+fn recorded(page: &str) -> Option<(String, String)> {
+    let (_, rest) = page.split_once("# Example\n")?;
+    let section = rest.split("\n# ").next()?;
+    let mut blocks = section
+        .split("```facts\n")
+        .skip(1)
+        .filter_map(|b| b.split("```").next());
+    Some((blocks.next()?.to_owned(), blocks.next()?.to_owned()))
+}
+
+#[test]
+fn the_recorded_facts_on_every_page_are_true() {
+    let mut seen = 0;
+    for rule in registry::RULES {
+        let Some((found, clean)) = recorded(&rule.explanation()) else {
+            continue;
+        };
+        assert_eq!(judge_pair(rule.code, &found, &clean), Vec::<String>::new());
+        assert_eq!(judge_pair(rule.code, &clean, &found).len(), 2, "{}", rule.code);
+        seen += 1;
+    }
+    assert!(seen > 0, "no page has recorded facts");
+}
+
 /// A unit of a role that says nothing, with a bare thing of each kind that it may hold.
 fn bare(role: &str, more: &str) -> String {
     let things = match role {

@@ -18,8 +18,8 @@ pub(super) fn apply(report: &Report, ui: &Ui) -> Result<usize> {
     let mut made = 0;
     for (file, mut edits) in files {
         // Two rules may ask for the same change. From the end, so that the bytes before stay where they are.
-        edits.sort_by_key(|e| std::cmp::Reverse(e.span.start));
-        edits.dedup_by_key(|e| e.span.start);
+        edits.sort_by(|a, b| (b.span.start, &b.text).cmp(&(a.span.start, &a.text)));
+        edits.dedup_by(|a, b| a.span.start == b.span.start && (a.span.end > a.span.start || a.text == b.text));
         change(Path::new(file), &edits).map_err(|e| {
             Problem::unknown(format!("cannot change {file}"))
                 .because(e)

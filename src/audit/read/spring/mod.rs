@@ -37,7 +37,7 @@ struct Part {
 }
 
 /// What a framework's name begins with when it is about messaging.
-const PREFIXES: [&str; 14] = [
+const PREFIXES: [&str; 15] = [
     "spring.kafka.",
     "spring.rabbitmq.",
     "spring.amqp.",
@@ -47,6 +47,7 @@ const PREFIXES: [&str; 14] = [
     "rocketmq.producer.",
     "rocketmq.consumer.",
     "rocketmq.push-consumer.",
+    "rocketmq.pull-consumer.",
     "debezium.sink.kafka.",
     "kafka.producers.",
     "kafka.consumers.",

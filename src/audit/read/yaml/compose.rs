@@ -1,12 +1,15 @@
 //! Compose files: every service with its image, environment, command and disks.
 
 use super::containers::{self, Container};
+use super::kubernetes;
 use super::{Found, Reader};
 use crate::audit::read::images::Variable;
+use crate::audit::read::placeholder::{self, Syntax};
 use crate::audit::read::sheet::Item;
 use crate::text::Span;
 use crate::text::yaml::{Node, Pair};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 /// Whether a document is a compose file: `services`, each with an image or a build, or the first version's services at the top.
 pub(super) fn is_compose(document: &Node) -> bool {
@@ -22,6 +25,54 @@ pub(super) fn is_compose(document: &Node) -> bool {
                 && document.map().iter().all(|p| p.value.is_map() && is_service(&p.value))
         }
     }
+}
+
+/// The files of variables that services name, as they are written, in the order of the file.
+pub(super) fn environment_files(documents: &[Rc<Node>]) -> Vec<&str> {
+    let compose = documents.iter().filter(|d| is_compose(d));
+    compose
+        .flat_map(|d| d.get("services").unwrap_or(d).map())
+        .flat_map(|service| named_files(&service.value))
+        .collect()
+}
+
+/// The files of variables of one service: a path, a list of paths, or of mappings with `path`. Of those that set the same, the last counts.
+fn named_files(service: &Node) -> Vec<&str> {
+    let Some(node) = service.get("env_file") else {
+        return Vec::new();
+    };
+    match node.text() {
+        Some(text) => vec![text],
+        None => node
+            .list()
+            .iter()
+            .filter_map(|e| e.text().or_else(|| e.text_at(&["path"])))
+            .collect(),
+    }
+}
+
+/// The variables that a service takes from files, and whether every file of them is at hand.
+fn variables_of_files(reader: &Reader<'_>, service: &Node) -> (Vec<Variable>, bool) {
+    let (mut out, mut whole): (Vec<Variable>, bool) = (Vec::new(), true);
+    for path in named_files(service) {
+        let Some(joined) = reader.sheet.joined.iter().find(|j| j.written == path) else {
+            whole = false;
+            continue;
+        };
+        let text = joined.source.utf8().unwrap_or_default();
+        for mut variable in kubernetes::variables_in(text, |start, end| joined.span(start, end)) {
+            if let Some(default) = variable
+                .value
+                .as_deref()
+                .and_then(|v| placeholder::defaults(v, Syntax::Compose))
+            {
+                variable.value = Some(default);
+            }
+            out.retain(|v| v.name != variable.name);
+            out.push(variable);
+        }
+    }
+    (out, whole)
 }
 
 /// Reads every service.
@@ -59,9 +110,19 @@ fn separate_clusters(found: &mut Found, first: usize) {
             .find_map(|key| unit.live(key)?.value.text().map(|v| format!("{key}={v}")))
     };
     let of: Vec<Option<String>> = found.units.iter().skip(first).map(cluster).collect();
+    let id = |unit: &crate::audit::fact::Unit| -> Option<String> {
+        ["node.id", "broker.id"]
+            .iter()
+            .find_map(|key| unit.live(key)?.value.text().map(str::to_owned))
+    };
     let mut members: HashMap<&str, usize> = HashMap::new();
-    for cluster in of.iter().flatten() {
-        *members.entry(cluster).or_default() += 1;
+    let mut ids: HashSet<(&str, String)> = HashSet::new();
+    for (unit, cluster) in found.units.iter().skip(first).zip(&of) {
+        let Some(cluster) = cluster else { continue };
+        // Two with the same number never run side by side: a file for tests holds a cluster's broker in several ways.
+        if id(unit).is_none_or(|id| ids.insert((cluster, id))) {
+            *members.entry(cluster).or_default() += 1;
+        }
     }
     if members.is_empty() {
         return;
@@ -81,7 +142,11 @@ fn separate_clusters(found: &mut Found, first: usize) {
 fn service(reader: &Reader<'_>, pair: &Pair, named: Option<&Node>, found: &mut Found) -> usize {
     let node = &pair.value;
     let mut remarks = Vec::new();
-    let variables = variables(reader, node.get("environment"), &mut remarks);
+    let own = variables(reader, node.get("environment"), &mut remarks);
+    let (mut variables, whole) = variables_of_files(reader, node);
+    // What stands in the service itself wins.
+    variables.retain(|v| !own.iter().any(|o| o.name == v.name));
+    variables.extend(own);
     let mut words = containers::words_of(reader, node.get("entrypoint"));
     words.extend(containers::words_of(reader, node.get("command")));
     let (surroundings, mounts_file) = surroundings(reader, node, named);
@@ -94,7 +159,7 @@ fn service(reader: &Reader<'_>, pair: &Pair, named: Option<&Node>, found: &mut F
             variables,
             words,
             surroundings,
-            partial: mounts_file || node.get("env_file").is_some() || node.get("extends").is_some(),
+            partial: mounts_file || !whole || node.get("extends").is_some(),
             carrier: "compose",
             remarks,
         },
@@ -117,6 +182,7 @@ fn variables(reader: &Reader<'_>, node: Option<&Node>, remarks: &mut Vec<(usize,
     }
     for element in node.list() {
         let Some(text) = element.text() else { continue };
+        let text = text.trim();
         let (name, value) = text.split_once('=').map_or((text, None), |(n, v)| (n, Some(v)));
         let raw = reader.text.get(element.span.range()).unwrap_or_default();
         let start = element.span.start + usize::from(raw.starts_with(['"', '\'']));

@@ -2,7 +2,7 @@
 
 use super::{Found, Reader};
 use crate::audit::fact::Layer;
-use crate::audit::fact::{Component, Dialect, Implied, Unit};
+use crate::audit::fact::{Component, Dialect, FactValue, Implied, Unit};
 use crate::audit::read::images::{self, Image, Variable};
 use crate::audit::read::placeholder::{self, Syntax};
 use crate::audit::read::sheet::{Item, Thing};
@@ -128,6 +128,12 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
             .then_some(Image::RocketMq)
     };
     let broker = || words::starts(&container.words, "kafka-server-start").then_some(Image::Kafka);
+    // AutoMQ takes Bitnami's variables, whatever image it is unpacked in.
+    let automq = container
+        .words
+        .iter()
+        .any(|w| w.text.contains("/automq/") || w.text == "--s3.bucket");
+    let by_name = if automq { Some(Image::AutoMq) } else { by_name };
     let told = by_name.or_else(|| images::of_environment(&container.variables));
     let image = told.or_else(by_command).or_else(broker);
     let topics = words::topics(sheet, &container.words);
@@ -157,11 +163,20 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
     }
     // A house builds its image on one of these, which declare their data directory as a volume. Where it mounts a volume, its data
     // directory is its own too.
-    let unknown = by_name.is_none() && told == Some(Image::Kafka) && container.image.is_some();
-    let has_volume = surroundings.iter().any(|s| s.key == "volume");
-    if let (true, false, Some(node)) = (unknown, has_volume, container.image) {
-        let own = sheet.item("volume.anonymous", "/var/lib/kafka/data", node.span, node.span);
-        surroundings.push(own);
+    // A compose file builds an image that it does not name.
+    let is_container = container.image.is_some() || container.carrier == "compose";
+    let own = match told.filter(|_| by_name.is_none() && is_container) {
+        Some(Image::Kafka) => Some("/var/lib/kafka/data"),
+        Some(Image::PlainKafka) => Some("/kafka"),
+        _ => None,
+    };
+    let has_volume = surroundings
+        .iter()
+        .any(|s| s.key == "volume" && s.value != FactValue::Text("/var/run/docker.sock".to_owned()));
+    let unknown = own.is_some();
+    if let Some(own) = own.filter(|_| !has_volume) {
+        let span = container.image.map_or(container.head, |node| node.span);
+        surroundings.push(sheet.item("volume.anonymous", own, span, span));
     }
     // With a host part, as in `rabbit@node1`, the node keeps its name whatever its host is called.
     let nodename = container.variables.iter().find(|v| v.name == "RABBITMQ_NODENAME");
@@ -183,7 +198,7 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
         Some(image @ (Image::Kafka | Image::BitnamiKafka | Image::PlainKafka | Image::Strimzi)) => {
             let mut items = images::settings(sheet, image, &container.variables);
             items.extend(words::overrides(sheet, &container.words));
-            let other_program = runs_a_tool(&container.words, items.iter().any(|i| is_broker_key(&i.key)))
+            let other_program = runs_a_tool(&container.words, items.iter().any(|i| is_brokers_own(&i.key)))
                 || container
                     .variables
                     .iter()
@@ -202,6 +217,7 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
             unit.implied = match image {
                 _ if sample => SAMPLE.to_vec(),
                 Image::PlainKafka if image_text.as_deref().is_some_and(|i| i.contains("debezium")) => DEBEZIUM.to_vec(),
+                Image::PlainKafka if unknown && has_volume => vec![implied("log.dirs", "${LOG_DIRS}")],
                 Image::PlainKafka => WURSTMEISTER.to_vec(),
                 // The file that its command names is the sample file of Kafka, as long as none is mounted.
                 Image::Strimzi if container.partial => Vec::new(),
@@ -297,6 +313,11 @@ fn runs_a_tool(words: &[Word], has_broker_keys: bool) -> bool {
 
 fn is_broker_key(key: &str) -> bool {
     crate::audit::terms::kafka::BROKER.contains(&key)
+}
+
+/// Whether only a broker is told this. Where ZooKeeper is, and the port of the brokers, is told to tools and tests too.
+fn is_brokers_own(key: &str) -> bool {
+    is_broker_key(key) && !matches!(key, "zookeeper.connect" | "port")
 }
 
 fn is_apache(image: Option<&str>) -> bool {
@@ -395,7 +416,14 @@ fn wurstmeister_topics(reader: &Reader<'_>, image: Option<Image>, variables: &[V
     out
 }
 
-/// ksqlDB: a Streams application, and a worker of Connect inside of it where it has one; true when its variables set any of the two.
+/// Variables that say how many copies the topics have that such a program makes for itself.
+const COPIES: [&str; 3] = [
+    "KSQL_KSQL_INTERNAL_TOPIC_REPLICAS",
+    "CONTROL_CENTER_REPLICATION_FACTOR",
+    "CONTROL_CENTER_INTERNAL_TOPICS_REPLICATION",
+];
+
+/// ksqlDB and Control Center: a Streams application, and a worker of Connect inside of it where it has one; true when its variables set any of the two.
 fn ksqldb(
     reader: &Reader<'_>,
     variables: &[Variable],
@@ -407,18 +435,20 @@ fn ksqldb(
             let rest = v.name.strip_prefix(prefix)?;
             Some((rest, v, v.value.as_deref()?))
         });
-        own.map(|(rest, v, value)| {
+        own.filter_map(|(rest, v, value)| {
             let key = match prefix {
-                "KSQL_KSQL_INTERNAL_TOPIC_REPLICAS" => "replication.factor".to_owned(),
+                _ if COPIES.contains(&prefix) && !rest.is_empty() => return None,
+                _ if COPIES.contains(&prefix) => "replication.factor".to_owned(),
                 _ => images::three_underscores(rest),
             };
-            reader.sheet.item(key, value, v.name_span, v.value_span)
+            Some(reader.sheet.item(key, value, v.name_span, v.value_span))
         })
         .collect()
     };
     let mut streams = under("KSQL_STREAMS_");
     streams.extend(under("KSQL_KSQL_STREAMS_"));
-    streams.extend(under("KSQL_KSQL_INTERNAL_TOPIC_REPLICAS"));
+    streams.extend(under("CONTROL_CENTER_STREAMS_"));
+    streams.extend(COPIES.into_iter().flat_map(under));
     let connect = under("KSQL_CONNECT_");
     let before = found.units.len();
     for (dialect, component, items) in [

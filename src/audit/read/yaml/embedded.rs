@@ -1,10 +1,11 @@
 //! Whole files inside YAML: a properties file in a block, a mapping of dotted keys, a connector.
 
+use super::containers;
 use super::{Found, Reader};
 use crate::audit::fact::{Component, Dialect, FactValue, Unit};
 use crate::audit::read::placeholder::{self, Syntax};
 use crate::audit::read::sheet::Item;
-use crate::audit::read::{Reading, properties, rabbitmq_conf, read_definitions_at};
+use crate::audit::read::{Reading, properties, rabbitmq_conf, read_definitions_at, words};
 use crate::audit::recognise::{self, Recognition};
 use crate::text::Span;
 use crate::text::yaml::{Node, Pair};
@@ -61,8 +62,45 @@ pub(super) fn file(reader: &Reader<'_>, pair: &Pair, name: &str, head: Span, fou
             found.not_yet.get_or_insert(what);
             false
         }
-        Reading::NotMessaging(_) => false,
+        Reading::NotMessaging(_) => commands(reader, &pair.value, name, head, found),
     }
+}
+
+/// Reads what the commands of a script make, in a pipeline, a playbook or a mounted file; true when they make anything.
+fn commands(reader: &Reader<'_>, node: &Node, name: &str, head: Span, found: &mut Found) -> bool {
+    const TOOLS: [&str; 5] = [
+        "kafka-topics",
+        "kafka-configs",
+        "rabbitmqadmin",
+        "rabbitmqctl",
+        "mqadmin",
+    ];
+    let text = node.text().unwrap_or_default();
+    if !TOOLS.iter().any(|t| text.contains(t)) {
+        return false;
+    }
+    let (sheet, words) = (&reader.sheet, containers::words_of(reader, Some(node)));
+    let (before, things) = (found.units.len(), found.topology.len());
+    for (dialect, component, made) in [
+        (
+            Dialect::KafkaTopics,
+            Component::KafkaBroker,
+            words::topics(sheet, &words),
+        ),
+        (
+            Dialect::RocketmqTopics,
+            Component::RocketMq,
+            words::rocketmq_topics(sheet, &words),
+        ),
+    ] {
+        if !made.is_empty() {
+            let mut unit = sheet.things(dialect, component, made);
+            reader.named(&mut unit, name, head, "commands");
+            found.units.push(unit);
+        }
+    }
+    found.topology.extend(words::rabbitmq_things(sheet, &words));
+    found.units.len() > before || found.topology.len() > things
 }
 
 fn short(name: &str) -> String {
@@ -114,11 +152,15 @@ fn walk(reader: &Reader<'_>, node: &Node, head: Option<&Pair>, found: &mut Found
             if pair.value.text().is_some_and(|t| t.contains('\n')) {
                 file(reader, pair, &pair.key, pair.key_span, found);
             } else {
+                commands(reader, &pair.value, &pair.key, pair.key_span, found);
                 walk(reader, &pair.value, Some(pair), found, budget);
             }
         }
     }
     for element in node.list() {
+        if let Some(head) = head {
+            commands(reader, element, &head.key, head.key_span, found);
+        }
         walk(reader, element, head, found, budget);
     }
 }

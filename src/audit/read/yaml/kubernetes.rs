@@ -120,9 +120,16 @@ fn environment(reader: &Reader<'_>, data: &Node, name: &str, head: Span, found: 
 
 /// The variables in lines of `NAME=value`; `export` may stand before a name and quotes around a value.
 pub(super) fn lines_of_variables(reader: &Reader<'_>, found: &mut Found) {
+    let variables = variables_in(reader.text, Span::new);
+    let head = Span::new(0, 0);
+    given_by_a_file(reader, variables, reader.name, head, found);
+}
+
+/// The variables in lines of a text, with the spans of its bytes as `span` has them.
+pub(super) fn variables_in(text: &str, span: impl Fn(usize, usize) -> Span) -> Vec<Variable> {
     let mut variables = Vec::new();
     let mut at = 0;
-    for line in reader.text.split_inclusive('\n') {
+    for line in text.split_inclusive('\n') {
         let start = at;
         at += line.len();
         let bare = line.trim_start().trim_start_matches("export ").trim_start();
@@ -145,12 +152,11 @@ pub(super) fn lines_of_variables(reader: &Reader<'_>, found: &mut Found) {
         variables.push(Variable {
             name: name.trim().to_owned(),
             value: Some(raw.trim_matches(['"', '\'']).to_owned()),
-            name_span: Span::new(name_at, name_at + name.trim_end().len()),
-            value_span: Span::new(value_at, value_at + raw.len()),
+            name_span: span(name_at, name_at + name.trim_end().len()),
+            value_span: span(value_at, value_at + raw.len()),
         });
     }
-    let head = Span::new(0, 0);
-    given_by_a_file(reader, variables, reader.name, head, found);
+    variables
 }
 
 /// Variables that containers take from a file. The container itself may set others.

@@ -11,6 +11,7 @@ mod strimzi;
 mod topics;
 
 use super::Reading;
+use super::beside::Beside;
 use super::sheet::{Item, Sheet, Thing};
 use super::spring;
 use crate::audit::fact::{Component, Dialect, FactValue, Unit};
@@ -64,7 +65,13 @@ pub(super) struct Reader<'a> {
 }
 
 /// Reads a file as YAML. `name` is its bare name, `declared` a dialect that its keys are said to be of.
-pub(super) fn read(file: &Arc<str>, source: &SourceFile, name: &str, declared: Option<Dialect>) -> Reading {
+pub(super) fn read(
+    file: &Arc<str>,
+    source: &SourceFile,
+    name: &str,
+    declared: Option<Dialect>,
+    beside: Option<&Beside<'_>>,
+) -> Reading {
     const OTHER: Reading = Reading::NotMessaging("nothing in it tells a Kafka, RabbitMQ or RocketMQ configuration");
     let text = match source.utf8() {
         Ok(text) => text,
@@ -86,11 +93,17 @@ pub(super) fn read(file: &Arc<str>, source: &SourceFile, name: &str, declared: O
         Err(_) => return OTHER,
     };
     let masks = masks(text, source, &documents);
+    let named = compose::environment_files(&documents);
+    let joined = match beside {
+        Some(beside) if declared.is_none() => beside.environments(&named, source.bytes().len()),
+        _ => Vec::new(),
+    };
     let reader = Reader {
         sheet: Sheet {
             file,
             source,
             masks: &masks,
+            joined: &joined,
         },
         text,
         name,
@@ -142,6 +155,7 @@ pub(super) fn read_environment(file: &Arc<str>, source: &SourceFile, name: &str)
             file,
             source,
             masks: &masks,
+            joined: &[],
         },
         text,
         name,

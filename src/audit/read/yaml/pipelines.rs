@@ -1,13 +1,17 @@
-//! Programs that move messages and have names of their own for a client's settings: Vector and Redpanda Connect (once Benthos).
+//! Programs that move messages and have names of their own for a client's settings: Vector, Redpanda Connect (once Benthos) and the
+//! drivers of OpenMessaging's benchmark.
 
 use super::{Found, Reader};
-use crate::audit::fact::{Component, Dialect, Implied};
+use crate::audit::fact::{Component, Dialect, Implied, Layer};
+use crate::audit::read::sheet::{Item, Thing};
 use crate::text::yaml::{Node, Pair};
+use crate::text::{SourceFile, Span, properties};
 
 /// Reads a document; true when it was one of theirs with Kafka in it.
 pub(super) fn read(reader: &Reader<'_>, document: &Node, found: &mut Found) -> bool {
     let before = found.units.len();
     vector(reader, document, found);
+    benchmark(reader, document, found);
     for (section, dialect) in [("input", Dialect::KafkaConsumer), ("output", Dialect::KafkaProducer)] {
         if let Some(node) = document.get(section) {
             connect(reader, node, dialect, found, 0);
@@ -162,4 +166,63 @@ fn consumer(reader: &Reader<'_>, pair: &Pair, found: &mut Found) {
     ];
     reader.named(&mut unit, &pair.key, pair.key_span, "redpanda-connect");
     found.units.push(unit);
+}
+
+/// A driver of OpenMessaging's benchmark: files of Java's clients in blocks, and the topics that it creates.
+fn benchmark(reader: &Reader<'_>, document: &Node, found: &mut Found) {
+    if !document
+        .text_at(&["driverClass"])
+        .is_some_and(|class| class.contains("Kafka"))
+    {
+        return;
+    }
+    let common = document
+        .pair("commonConfig")
+        .map_or_else(Vec::new, |p| lines(reader, p));
+    for (name, dialect) in [
+        ("producerConfig", Dialect::KafkaProducer),
+        ("consumerConfig", Dialect::KafkaConsumer),
+    ] {
+        let Some(pair) = document.pair(name) else { continue };
+        let mut items = common.clone();
+        items.extend(lines(reader, pair));
+        let mut unit = reader.sheet.unit(dialect, Component::KafkaClients, items);
+        reader.named(&mut unit, name, pair.key_span, "benchmark");
+        found.units.push(unit);
+    }
+    let mut items = document.pair("topicConfig").map_or_else(Vec::new, |p| lines(reader, p));
+    let Some(copies) = document.pair("replicationFactor") else {
+        return;
+    };
+    items.push(reader.item("replication.factor", copies.key_span, &copies.value));
+    let topic = Thing {
+        layer: Layer::Topic,
+        vhost: None,
+        name: "of the benchmark".to_owned(),
+        span: copies.key_span,
+        items,
+    };
+    let mut unit = reader
+        .sheet
+        .things(Dialect::KafkaTopics, Component::KafkaBroker, vec![topic]);
+    reader.named(&mut unit, "topicConfig", copies.key_span, "benchmark");
+    found.units.push(unit);
+}
+
+/// The settings of a file of Java's clients that stands in a block.
+fn lines(reader: &Reader<'_>, pair: &Pair) -> Vec<Item> {
+    let Some(block) = pair.value.block(reader.text) else {
+        return Vec::new();
+    };
+    let text = reader.text.get(block.range()).unwrap_or_default();
+    let parsed = properties::parse(&SourceFile::new(text.as_bytes().to_vec()));
+    let moved = |s: Span| Span::new(s.start + block.start, s.end + block.start);
+    let entries = parsed.entries.into_iter();
+    entries
+        .map(|e| {
+            reader
+                .sheet
+                .item(e.key, &e.value, moved(e.key_span), moved(e.value_span))
+        })
+        .collect()
 }

@@ -22,6 +22,38 @@ rule! {
     /// # Instead
     /// `min.insync.replicas=2` with a replication factor of 3.
     ///
+    /// # Example
+    /// `topic.yaml`, found:
+    /// ```yaml
+    /// apiVersion: kafka.strimzi.io/v1beta2
+    /// kind: KafkaTopic
+    /// metadata:
+    ///   name: orders
+    /// spec:
+    ///   partitions: 6
+    ///   replicas: 3
+    ///   config:
+    ///     min.insync.replicas: 1
+    /// ```
+    /// `topic.yaml`, clean:
+    /// ```yaml
+    /// apiVersion: kafka.strimzi.io/v1beta2
+    /// kind: KafkaTopic
+    /// metadata:
+    ///   name: orders
+    /// spec:
+    ///   partitions: 6
+    ///   replicas: 3
+    ///   config:
+    ///     min.insync.replicas: 2
+    /// ```
+    /// `producer.properties`, beside it:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// acks=all
+    /// ```
+    ///
     /// # Source
     /// Kafka `Partition.checkEnoughReplicasReachOffset`; `min.insync.replicas` is 1 in every version.
     pub(crate) static RULE = {

@@ -18,6 +18,32 @@ rule! {
     /// # Instead
     /// `acks=all`.
     ///
+    /// # Example
+    /// `producer.properties`, found:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// acks=1
+    /// ```
+    /// `producer.properties`, clean:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// acks=all
+    /// ```
+    /// `topic.yaml`, beside it:
+    /// ```yaml
+    /// apiVersion: kafka.strimzi.io/v1beta2
+    /// kind: KafkaTopic
+    /// metadata:
+    ///   name: orders
+    /// spec:
+    ///   partitions: 6
+    ///   replicas: 3
+    ///   config:
+    ///     min.insync.replicas: 2
+    /// ```
+    ///
     /// # Source
     /// Kafka `Partition.appendRecordsToLeader`: the check is for `acks == -1`.
     pub(crate) static RULE = {

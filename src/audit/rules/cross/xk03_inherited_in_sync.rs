@@ -20,6 +20,35 @@ rule! {
     /// # Instead
     /// One less than the copies: 2 of 3.
     ///
+    /// # Example
+    /// `topic.yaml`, found:
+    /// ```yaml
+    /// apiVersion: kafka.strimzi.io/v1beta2
+    /// kind: KafkaTopic
+    /// metadata:
+    ///   name: orders
+    /// spec:
+    ///   partitions: 6
+    ///   replicas: 2
+    /// ```
+    /// `topic.yaml`, clean:
+    /// ```yaml
+    /// apiVersion: kafka.strimzi.io/v1beta2
+    /// kind: KafkaTopic
+    /// metadata:
+    ///   name: orders
+    /// spec:
+    ///   partitions: 6
+    ///   replicas: 3
+    /// ```
+    /// `server.properties`, beside it:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// min.insync.replicas=2
+    /// ```
+    ///
     /// # Source
     /// Kafka `Partition.effectiveMinIsr` (KAFKA-15583, 3.7.0).
     pub(crate) static RULE = {

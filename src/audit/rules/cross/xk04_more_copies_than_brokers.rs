@@ -20,6 +20,50 @@ rule! {
     /// # Instead
     /// As many brokers as copies, or fewer copies.
     ///
+    /// # Example
+    /// `topic.yaml`, found:
+    /// ```yaml
+    /// apiVersion: kafka.strimzi.io/v1beta2
+    /// kind: KafkaTopic
+    /// metadata:
+    ///   name: orders
+    /// spec:
+    ///   partitions: 6
+    ///   replicas: 5
+    /// ```
+    /// `topic.yaml`, clean:
+    /// ```yaml
+    /// apiVersion: kafka.strimzi.io/v1beta2
+    /// kind: KafkaTopic
+    /// metadata:
+    ///   name: orders
+    /// spec:
+    ///   partitions: 6
+    ///   replicas: 3
+    /// ```
+    /// `docker-compose.yml`, beside it:
+    /// ```yaml
+    /// services:
+    ///   kafka-1:
+    ///     image: apache/kafka:4.1.0
+    ///     environment:
+    ///       KAFKA_NODE_ID: 1
+    ///       KAFKA_PROCESS_ROLES: broker,controller
+    ///       KAFKA_DEFAULT_REPLICATION_FACTOR: 3
+    ///   kafka-2:
+    ///     image: apache/kafka:4.1.0
+    ///     environment:
+    ///       KAFKA_NODE_ID: 2
+    ///       KAFKA_PROCESS_ROLES: broker,controller
+    ///       KAFKA_DEFAULT_REPLICATION_FACTOR: 3
+    ///   kafka-3:
+    ///     image: apache/kafka:4.1.0
+    ///     environment:
+    ///       KAFKA_NODE_ID: 3
+    ///       KAFKA_PROCESS_ROLES: broker,controller
+    ///       KAFKA_DEFAULT_REPLICATION_FACTOR: 3
+    /// ```
+    ///
     /// # Source
     /// Kafka `ReplicationControlManager`, `AutoTopicCreationManager`.
     pub(crate) static RULE = {

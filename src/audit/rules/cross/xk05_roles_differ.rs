@@ -16,6 +16,34 @@ rule! {
     /// # Instead
     /// The same values in every file, or dynamic defaults of the cluster.
     ///
+    /// # Example
+    /// `controller.properties`, found:
+    /// ```properties
+    /// process.roles=controller
+    /// node.id=1
+    /// metadata.log.dir=/var/lib/kafka/metadata
+    /// controller.quorum.voters=1@c-1:9093,2@c-2:9093,3@c-3:9093
+    /// default.replication.factor=3
+    /// min.insync.replicas=1
+    /// ```
+    /// `controller.properties`, clean:
+    /// ```properties
+    /// process.roles=controller
+    /// node.id=1
+    /// metadata.log.dir=/var/lib/kafka/metadata
+    /// controller.quorum.voters=1@c-1:9093,2@c-2:9093,3@c-3:9093
+    /// default.replication.factor=3
+    /// min.insync.replicas=2
+    /// ```
+    /// `broker.properties`, beside it:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// default.replication.factor=3
+    /// min.insync.replicas=2
+    /// ```
+    ///
     /// # Source
     /// Kafka `ConfigurationControlManager`, `KafkaConfigSchema`, `ControllerServer`.
     pub(crate) static RULE = {

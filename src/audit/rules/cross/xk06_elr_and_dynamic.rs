@@ -16,6 +16,21 @@ rule! {
     /// # Instead
     /// `kafka-configs.sh --entity-type brokers --entity-default --alter --add-config min.insync.replicas=2`.
     ///
+    /// # Example
+    /// A broker answers which features are on, and where a setting was given: to one broker, or to the whole cluster. `@` begins what was asked, `-` a thing by its name; below it stands what was told.
+    /// Recorded, found:
+    /// ```facts
+    /// @ kafka-broker live
+    /// @feature.eligible.leader.replicas.version=1
+    /// @dynamic-broker.min.insync.replicas=2
+    /// ```
+    /// Recorded, clean:
+    /// ```facts
+    /// @ kafka-broker live
+    /// @feature.eligible.leader.replicas.version=1
+    /// @dynamic-default.min.insync.replicas=2
+    /// ```
+    ///
     /// # Source
     /// Kafka `docs/operations/eligible-leader-replicas.md`, `ConfigurationControlManager` (KIP-966).
     pub(crate) static RULE = {

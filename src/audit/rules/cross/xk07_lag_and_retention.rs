@@ -18,6 +18,23 @@ rule! {
     /// # Instead
     /// Raise `retention.ms` now, then find out why the group is slow.
     ///
+    /// # Example
+    /// A cluster answers the retention of a topic and the age of the oldest record that a group has not read. `@` begins what was asked, `-` a thing by its name; below it stands what was told.
+    /// Recorded, found:
+    /// ```facts
+    /// @ kafka-topic live
+    /// - topic orders
+    /// retention.ms=86400000
+    /// @lag.oldest-ms=80000000
+    /// ```
+    /// Recorded, clean:
+    /// ```facts
+    /// @ kafka-topic live
+    /// - topic orders
+    /// retention.ms=604800000
+    /// @lag.oldest-ms=80000000
+    /// ```
+    ///
     /// # Source
     /// Kafka `UnifiedLog.deleteRetentionMsBreachedSegments`; OffsetFetch and ListOffsets tell both sides.
     pub(crate) static RULE = {

@@ -17,6 +17,27 @@ rule! {
     /// # Instead
     /// `earliest` or `none`, and positions that are kept at least as long as records.
     ///
+    /// # Example
+    /// `consumer.properties`, found:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// group.id=billing
+    /// auto.offset.reset=latest
+    /// ```
+    /// `consumer.properties`, clean:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// group.id=billing
+    /// auto.offset.reset=earliest
+    /// ```
+    /// `server.properties`, beside it:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// offsets.retention.minutes=1440
+    /// ```
+    ///
     /// # Source
     /// Kafka `GroupMetadataManager`, `ConsumerConfig`.
     pub(crate) static RULE = {

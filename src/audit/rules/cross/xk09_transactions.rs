@@ -21,6 +21,26 @@ rule! {
     /// # Instead
     /// `isolation.level=read_committed`; 3 and 2; a time-out within the broker's.
     ///
+    /// # Example
+    /// `consumer.properties`, found:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// group.id=billing
+    /// isolation.level=read_uncommitted
+    /// ```
+    /// `consumer.properties`, clean:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// group.id=billing
+    /// isolation.level=read_committed
+    /// ```
+    /// `producer.properties`, beside it:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// transactional.id=payments-1
+    /// ```
+    ///
     /// # Source
     /// Kafka `ConsumerConfig`, `TransactionLogConfig`, `TransactionStateManagerConfig`.
     pub(crate) static RULE = {

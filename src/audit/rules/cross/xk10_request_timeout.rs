@@ -17,6 +17,28 @@ rule! {
     /// # Instead
     /// A request time-out above the lag time.
     ///
+    /// # Example
+    /// With `--profile finance`.
+    /// `producer.properties`, found:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// request.timeout.ms=10000
+    /// ```
+    /// `producer.properties`, clean:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// request.timeout.ms=60000
+    /// ```
+    /// `server.properties`, beside it:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// replica.lag.time.max.ms=30000
+    /// ```
+    ///
     /// # Source
     /// Kafka `ReplicationConfigs`, `ProducerConfig`.
     pub(crate) static RULE = {

@@ -17,6 +17,32 @@ rule! {
     /// # Instead
     /// The same limit on both sides; the broker compares after compression.
     ///
+    /// # Example
+    /// `producer.properties`, found:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// max.request.size=5242880
+    /// ```
+    /// `producer.properties`, clean:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// max.request.size=1048576
+    /// ```
+    /// `topic.yaml`, beside it:
+    /// ```yaml
+    /// apiVersion: kafka.strimzi.io/v1beta2
+    /// kind: KafkaTopic
+    /// metadata:
+    ///   name: orders
+    /// spec:
+    ///   partitions: 6
+    ///   replicas: 3
+    ///   config:
+    ///     max.message.bytes: 1048588
+    /// ```
+    ///
     /// # Source
     /// Kafka `UnifiedLog.analyzeAndValidateRecords`, `ProducerConfig`, librdkafka `CONFIGURATION.md`.
     pub(crate) static RULE = {

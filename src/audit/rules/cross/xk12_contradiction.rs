@@ -17,6 +17,22 @@ rule! {
     /// # Instead
     /// `acks=all`, retries, and at most 5 in flight.
     ///
+    /// # Example
+    /// `producer.properties`, found:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// enable.idempotence=true
+    /// acks=1
+    /// ```
+    /// `producer.properties`, clean:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// enable.idempotence=true
+    /// acks=all
+    /// ```
+    ///
     /// # Source
     /// Kafka `ProducerConfig.postProcessAndValidateIdempotenceConfigs`; librdkafka `rd_kafka_conf_finalize`.
     pub(crate) static RULE = {

@@ -20,6 +20,27 @@ rule! {
     /// # Instead
     /// Declare the topic with three copies; `auto.create.topics.enable=false`.
     ///
+    /// # Example
+    /// `server.properties`, found:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// auto.create.topics.enable=true
+    /// ```
+    /// `server.properties`, clean:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// auto.create.topics.enable=false
+    /// ```
+    /// `application.properties`, beside it:
+    /// ```properties
+    /// spring.cloud.stream.kafka.binder.brokers=kafka-1:9092
+    /// spring.cloud.stream.bindings.orders-out-0.destination=orders
+    /// ```
+    ///
     /// # Source
     /// Kafka `AutoTopicCreationManager`.
     pub(crate) static RULE = {

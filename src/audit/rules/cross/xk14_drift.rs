@@ -24,6 +24,27 @@ rule! {
     /// # Instead
     /// A reassignment of the partitions for copies, `kafka-configs.sh` for the rest; or the file corrected to what is wanted.
     ///
+    /// # Example
+    /// A file asks for three copies; a cluster answers how many there are. `@` begins what was asked, `-` a thing by its name; below it stands what was told.
+    /// Recorded, found:
+    /// ```facts
+    /// @ kafka-topic file=topic.yaml
+    /// - topic orders
+    /// replication.factor=3
+    /// @ kafka-topic file=kafka live
+    /// - topic orders
+    /// replication.factor=1
+    /// ```
+    /// Recorded, clean:
+    /// ```facts
+    /// @ kafka-topic file=topic.yaml
+    /// - topic orders
+    /// replication.factor=3
+    /// @ kafka-topic file=kafka live
+    /// - topic orders
+    /// replication.factor=3
+    /// ```
+    ///
     /// # Source
     /// Kafka `TopicCommand`, `DynamicBrokerConfig`, Strimzi topic operator; DescribeConfigs tells where a value comes from.
     pub(crate) static RULE = {

@@ -16,6 +16,21 @@ rule! {
     /// # Instead
     /// Bring the slave back; `inSyncReplicas=2` or `minInSyncReplicas=2`, so that writes fail meanwhile.
     ///
+    /// # Example
+    /// A name server answers how many slaves a master has. `@` begins what was asked, `-` a thing by its name; below it stands what was told.
+    /// Recorded, found:
+    /// ```facts
+    /// @ rocketmq-broker live
+    /// brokerRole=SYNC_MASTER
+    /// @slaves=0
+    /// ```
+    /// Recorded, clean:
+    /// ```facts
+    /// @ rocketmq-broker live
+    /// brokerRole=SYNC_MASTER
+    /// @slaves=1
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `CommitLog.handleHA`, `SendMessageProcessor`.
     pub(crate) static RULE = {

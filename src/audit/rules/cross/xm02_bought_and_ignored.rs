@@ -17,6 +17,27 @@ rule! {
     /// # Instead
     /// A synchronous send, a look at the status, `retry-next-server: true`.
     ///
+    /// # Example
+    /// `application.properties`, found:
+    /// ```properties
+    /// rocketmq.name-server=mq:9876
+    /// rocketmq.producer.group=orders
+    /// rocketmq.producer.retry-next-server=false
+    /// ```
+    /// `application.properties`, clean:
+    /// ```properties
+    /// rocketmq.name-server=mq:9876
+    /// rocketmq.producer.group=orders
+    /// rocketmq.producer.retry-next-server=true
+    /// ```
+    /// `broker.conf`, beside it:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 0
+    /// flushDiskType = SYNC_FLUSH
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `DefaultMQProducerImpl.sendDefaultImpl`, `Message.isWaitStoreMsgOK`.
     pub(crate) static RULE = {

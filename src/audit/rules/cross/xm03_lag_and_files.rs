@@ -18,6 +18,21 @@ rule! {
     /// # Instead
     /// Raise `fileReservedTime`, free disk, then find out why the group is slow.
     ///
+    /// # Example
+    /// A broker answers how long it keeps files, and the age of the oldest message that a group has not read. `@` begins what was asked, `-` a thing by its name; below it stands what was told.
+    /// Recorded, found:
+    /// ```facts
+    /// @ rocketmq-broker live
+    /// fileReservedTime=48
+    /// @lag.oldest-ms=160000000
+    /// ```
+    /// Recorded, clean:
+    /// ```facts
+    /// @ rocketmq-broker live
+    /// fileReservedTime=168
+    /// @lag.oldest-ms=160000000
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `DefaultMessageStore.CleanCommitLogService`.
     pub(crate) static RULE = {

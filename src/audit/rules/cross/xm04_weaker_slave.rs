@@ -17,6 +17,33 @@ rule! {
     /// # Instead
     /// The same `flushDiskType` and `fileReservedTime` on both.
     ///
+    /// # Example
+    /// With `--profile finance`.
+    /// `slave.conf`, found:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 1
+    /// brokerRole = SLAVE
+    /// flushDiskType = ASYNC_FLUSH
+    /// ```
+    /// `slave.conf`, clean:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 1
+    /// brokerRole = SLAVE
+    /// flushDiskType = SYNC_FLUSH
+    /// ```
+    /// `master.conf`, beside it:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 0
+    /// brokerRole = SYNC_MASTER
+    /// flushDiskType = SYNC_FLUSH
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `DefaultHAClient.reportSlaveMaxOffset`: the maximal physical offset.
     pub(crate) static RULE = {

@@ -17,6 +17,26 @@ rule! {
     /// # Instead
     /// One group for each application; the same settings for every member.
     ///
+    /// # Example
+    /// `two/application.properties`, found:
+    /// ```properties
+    /// rocketmq.name-server=mq:9876
+    /// rocketmq.consumer.group=billing
+    /// rocketmq.consumer.message-model=BROADCASTING
+    /// ```
+    /// `two/application.properties`, clean:
+    /// ```properties
+    /// rocketmq.name-server=mq:9876
+    /// rocketmq.consumer.group=billing
+    /// rocketmq.consumer.message-model=CLUSTERING
+    /// ```
+    /// `one/application.properties`, beside it:
+    /// ```properties
+    /// rocketmq.name-server=mq:9876
+    /// rocketmq.consumer.group=billing
+    /// rocketmq.consumer.message-model=CLUSTERING
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `ConsumerManager`, `bestPractice/07subscribe.md`.
     pub(crate) static RULE = {

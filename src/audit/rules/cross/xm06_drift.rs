@@ -21,6 +21,31 @@ rule! {
     /// # Instead
     /// Correct the key or the value, and start the broker again; `mqadmin getBrokerConfig` shows what runs.
     ///
+    /// # Example
+    /// A file asks for synchronous flush; the broker answers what it does. `@` begins what was asked, `-` a thing by its name; below it stands what was told.
+    /// Recorded, found:
+    /// ```facts
+    /// @ rocketmq-broker file=broker.conf
+    /// brokerName=broker-a
+    /// brokerId=0
+    /// flushDiskType=SYNC_FLUSH
+    /// @ rocketmq-broker live file=rocketmq
+    /// brokerName=broker-a
+    /// brokerId=0
+    /// flushDiskType=ASYNC_FLUSH
+    /// ```
+    /// Recorded, clean:
+    /// ```facts
+    /// @ rocketmq-broker file=broker.conf
+    /// brokerName=broker-a
+    /// brokerId=0
+    /// flushDiskType=SYNC_FLUSH
+    /// @ rocketmq-broker live file=rocketmq
+    /// brokerName=broker-a
+    /// brokerId=0
+    /// flushDiskType=SYNC_FLUSH
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `MixAll.properties2Object`, `AdminBrokerProcessor.updateBrokerConfig`.
     pub(crate) static RULE = {

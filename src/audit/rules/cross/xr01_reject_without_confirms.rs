@@ -18,6 +18,29 @@ rule! {
     /// # Instead
     /// `publisher-confirm-type: correlated`, and a resend.
     ///
+    /// # Example
+    /// `application.properties`, found:
+    /// ```properties
+    /// spring.rabbitmq.host=mq
+    /// spring.rabbitmq.publisher-confirm-type=none
+    /// ```
+    /// `application.properties`, clean:
+    /// ```properties
+    /// spring.rabbitmq.host=mq
+    /// spring.rabbitmq.publisher-confirm-type=correlated
+    /// ```
+    /// `definitions.json`, beside it:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true,
+    ///       "arguments": { "x-max-length": 1000, "x-overflow": "reject-publish" } }
+    ///   ]
+    /// }
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ `maxlength.md`, `confirms.md`.
     pub(crate) static RULE = {

@@ -21,6 +21,40 @@ rule! {
     /// # Instead
     /// Durable queue, durable exchange, delivery mode 2.
     ///
+    /// # Example
+    /// `definitions.json`, found:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "exchanges": [
+    ///     { "name": "shop", "vhost": "/", "type": "topic", "durable": true }
+    ///   ],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": false }
+    ///   ],
+    ///   "bindings": [
+    ///     { "source": "shop", "vhost": "/", "destination": "orders", "destination_type": "queue", "routing_key": "order.#" }
+    ///   ]
+    /// }
+    /// ```
+    /// `definitions.json`, clean:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "exchanges": [
+    ///     { "name": "shop", "vhost": "/", "type": "topic", "durable": true }
+    ///   ],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true }
+    ///   ],
+    ///   "bindings": [
+    ///     { "source": "shop", "vhost": "/", "destination": "orders", "destination_type": "queue", "routing_key": "order.#" }
+    ///   ]
+    /// }
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ `queues.md`, `rabbit_basic`.
     pub(crate) static RULE = {

@@ -22,6 +22,35 @@ rule! {
     /// # Instead
     /// `publisher-returns: true` with `template.mandatory: true`; or an alternate exchange.
     ///
+    /// # Example
+    /// `application.properties`, found:
+    /// ```properties
+    /// spring.rabbitmq.host=mq
+    /// spring.rabbitmq.publisher-confirm-type=correlated
+    /// ```
+    /// `application.properties`, clean:
+    /// ```properties
+    /// spring.rabbitmq.host=mq
+    /// spring.rabbitmq.publisher-confirm-type=correlated
+    /// spring.rabbitmq.publisher-returns=true
+    /// ```
+    /// `definitions.json`, beside it:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "exchanges": [
+    ///     { "name": "shop", "vhost": "/", "type": "topic", "durable": true }
+    ///   ],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true }
+    ///   ],
+    ///   "bindings": [
+    ///     { "source": "shop", "vhost": "/", "destination": "orders", "destination_type": "queue", "routing_key": "order.#" }
+    ///   ]
+    /// }
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ `rabbit_channel:process_routing_mandatory`, `ae.md`.
     pub(crate) static RULE = {

@@ -20,6 +20,43 @@ rule! {
     /// A dead letter exchange for every queue that is consumed, and a binding for its key; without `dead-letter-routing-key` the
     /// message keeps its own.
     ///
+    /// # Example
+    /// `definitions.json`, found:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true,
+    ///       "arguments": { "x-queue-type": "quorum" } }
+    ///   ]
+    /// }
+    /// ```
+    /// `definitions.json`, clean:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true,
+    ///       "arguments": { "x-queue-type": "quorum", "x-dead-letter-exchange": "dlx" } },
+    ///     { "name": "orders.dlq", "vhost": "/", "durable": true,
+    ///       "arguments": { "x-queue-type": "quorum" } }
+    ///   ],
+    ///   "exchanges": [
+    ///     { "name": "dlx", "vhost": "/", "type": "fanout", "durable": true }
+    ///   ],
+    ///   "bindings": [
+    ///     { "source": "dlx", "vhost": "/", "destination": "orders.dlq", "destination_type": "queue", "routing_key": "" }
+    ///   ]
+    /// }
+    /// ```
+    /// `application.properties`, beside it:
+    /// ```properties
+    /// spring.rabbitmq.host=mq
+    /// spring.rabbitmq.listener.simple.default-requeue-rejected=false
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ `dlx.md`; Spring AMQP `ConditionalRejectingErrorHandler`.
     pub(crate) static RULE = {

@@ -17,6 +17,32 @@ rule! {
     /// # Instead
     /// `overflow: reject-publish`, in the place that counts, and a `max-length`.
     ///
+    /// # Example
+    /// `definitions.json`, found:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true,
+    ///       "arguments": { "x-queue-type": "quorum", "x-dead-letter-exchange": "dlx",
+    ///         "x-dead-letter-strategy": "at-least-once" } }
+    ///   ]
+    /// }
+    /// ```
+    /// `definitions.json`, clean:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true,
+    ///       "arguments": { "x-queue-type": "quorum", "x-dead-letter-exchange": "dlx",
+    ///         "x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish" } }
+    ///   ]
+    /// }
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ `rabbit_quorum_queue:dlh/5`, `quorum-queues.md`.
     pub(crate) static RULE = {

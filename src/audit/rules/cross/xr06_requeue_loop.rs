@@ -22,6 +22,35 @@ rule! {
     /// # Instead
     /// A dead letter exchange before the upgrade.
     ///
+    /// # Example
+    /// `definitions.json`, found:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true,
+    ///       "arguments": { "x-queue-type": "quorum" } }
+    ///   ]
+    /// }
+    /// ```
+    /// `definitions.json`, clean:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true,
+    ///       "arguments": { "x-queue-type": "quorum", "x-dead-letter-exchange": "dlx" } }
+    ///   ]
+    /// }
+    /// ```
+    /// `application.properties`, beside it:
+    /// ```properties
+    /// spring.rabbitmq.host=mq
+    /// spring.rabbitmq.listener.simple.prefetch=50
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ release notes of 4.0.1 and 4.3.0; Spring AMQP: requeue by default.
     pub(crate) static RULE = {

@@ -21,6 +21,33 @@ rule! {
     /// # Instead
     /// Quorum queues, before the upgrade.
     ///
+    /// # Example
+    /// `definitions.json`, found:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true }
+    ///   ],
+    ///   "policies": [
+    ///     { "name": "ha-all", "vhost": "/", "pattern": ".*", "apply-to": "queues", "priority": 0,
+    ///       "definition": { "ha-mode": "all" } }
+    ///   ]
+    /// }
+    /// ```
+    /// `definitions.json`, clean:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true,
+    ///       "arguments": { "x-queue-type": "quorum" } }
+    ///   ]
+    /// }
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ release notes of 4.0.1, `clustering.md`.
     pub(crate) static RULE = {

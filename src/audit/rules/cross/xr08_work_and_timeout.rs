@@ -21,6 +21,23 @@ rule! {
     /// # Instead
     /// A `consumer-timeout` for the queue above its slowest handler.
     ///
+    /// # Example
+    /// What is recorded of a queue: how long a consumer may take, and the longest that one took. `@` begins what was asked, `-` a thing by its name; below it stands what was told.
+    /// Recorded, found:
+    /// ```facts
+    /// @ rabbitmq-topology live
+    /// - queue orders
+    /// arguments.x-consumer-timeout=60000
+    /// @work.max-ms=90000
+    /// ```
+    /// Recorded, clean:
+    /// ```facts
+    /// @ rabbitmq-topology live
+    /// - queue orders
+    /// arguments.x-consumer-timeout=180000
+    /// @work.max-ms=90000
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ release notes of 3.8.17 and 4.3.0.
     pub(crate) static RULE = {

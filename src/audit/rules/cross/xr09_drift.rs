@@ -19,6 +19,27 @@ rule! {
     /// # Instead
     /// Declare the queue anew under another name, move its messages, then delete the old one; or correct the file.
     ///
+    /// # Example
+    /// A file asks for a durable queue; a node answers what the queue is. `@` begins what was asked, `-` a thing by its name; below it stands what was told.
+    /// Recorded, found:
+    /// ```facts
+    /// @ rabbitmq-topology file=definitions.json
+    /// - queue orders
+    /// durable=true
+    /// @ rabbitmq-topology live file=amqp
+    /// - queue orders
+    /// durable=false
+    /// ```
+    /// Recorded, clean:
+    /// ```facts
+    /// @ rabbitmq-topology file=definitions.json
+    /// - queue orders
+    /// durable=true
+    /// @ rabbitmq-topology live file=amqp
+    /// - queue orders
+    /// durable=true
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ `rabbit_definitions`: what exists is skipped.
     pub(crate) static RULE = {

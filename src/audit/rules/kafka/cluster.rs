@@ -86,6 +86,13 @@ pub(in crate::audit::rules) fn copies_are_elsewhere(judge: &mut Judge<'_>) -> bo
     elsewhere
 }
 
+/// Whether the node is a controller and no broker. The topics that brokers keep for themselves are made by brokers, with their settings.
+pub(in crate::audit::rules) fn is_controller_alone(judge: &Judge<'_>) -> bool {
+    judge
+        .quiet("process.roles")
+        .is_some_and(|roles| roles.trim() == "controller")
+}
+
 /// How many brokers the cluster has, when something says so: a manifest that counts them, or a file that can only be of one.
 pub(in crate::audit::rules) fn brokers(unit: &Unit) -> Option<i64> {
     let told = unit.brokers.and_then(|n| i64::try_from(n).ok());

@@ -19,6 +19,22 @@ rule! {
     /// # Instead
     /// Three brokers, or more, with a replication factor of 3 and `min.insync.replicas=2`.
     ///
+    /// # Example
+    /// `server.properties`, found:
+    /// ```properties
+    /// process.roles=broker,controller
+    /// node.id=1
+    /// log.dirs=/var/lib/kafka/data
+    /// controller.quorum.voters=1@kafka-1:9093
+    /// ```
+    /// `server.properties`, clean:
+    /// ```properties
+    /// process.roles=broker,controller
+    /// node.id=1
+    /// log.dirs=/var/lib/kafka/data
+    /// controller.quorum.voters=1@kafka-1:9093,2@kafka-2:9093,3@kafka-3:9093
+    /// ```
+    ///
     /// # Source
     /// Kafka `docs/operations/kraft.md`: a quorum of 3 or 5 is advised, combined mode is for development.
     pub(crate) static RULE = {

@@ -1,6 +1,6 @@
 //! KB001: topics are made with too few copies.
 
-use super::cluster::{copies_are_elsewhere, is_told_once};
+use super::cluster::{brokers, copies_are_elsewhere, is_told_once};
 use crate::audit::judge::{Judge, Say};
 use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
@@ -15,6 +15,22 @@ rule! {
     ///
     /// # Instead
     /// `default.replication.factor=3` on every broker and every controller.
+    ///
+    /// # Example
+    /// `server.properties`, found:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// default.replication.factor=1
+    /// ```
+    /// `server.properties`, clean:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// default.replication.factor=3
+    /// ```
     ///
     /// # Source
     /// Kafka `ReplicationConfigs`: 1 in every version. The controller's value counts for a factor of -1, the broker's for automatic
@@ -40,7 +56,11 @@ fn check(judge: &mut Judge<'_>) {
     if copies >= wanted {
         return;
     }
-    let at = judge.at(&factor);
+    // Where there are fewer brokers, or nobody knows how many, no topic could be made any more.
+    let at = match wanted == 3 && brokers(judge.unit).is_some_and(|n| n >= 3) {
+        true => judge.at(&factor).safe("3"),
+        false => judge.at(&factor),
+    };
     let absent = if factor.given.is_none() {
         " (not set; the default is 1)"
     } else {

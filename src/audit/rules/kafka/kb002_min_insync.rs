@@ -17,6 +17,24 @@ rule! {
     /// `min.insync.replicas=2` with a replication factor of 3. Where eligible leader replicas are on (4.1 and later, new clusters), set
     /// it as a dynamic default of the cluster.
     ///
+    /// # Example
+    /// `server.properties`, found:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// default.replication.factor=3
+    /// min.insync.replicas=1
+    /// ```
+    /// `server.properties`, clean:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// default.replication.factor=3
+    /// min.insync.replicas=2
+    /// ```
+    ///
     /// # Source
     /// Kafka `ServerLogConfigs`: 1 in every version.
     pub(crate) static RULE = {
@@ -40,7 +58,13 @@ fn check(judge: &mut Judge<'_>) {
     if copies >= wanted {
         return;
     }
-    let at = judge.at(&least);
+    // With three copies one may be away. With fewer, or nobody knows how many, every restart could stop all writes.
+    let factor = judge.quiet("default.replication.factor");
+    let has_three = factor.is_some_and(|f| f.trim().parse::<i64>().is_ok_and(|n| n >= 3));
+    let at = match wanted == 2 && has_three {
+        true => judge.at(&least).safe("2"),
+        false => judge.at(&least),
+    };
     let absent = if least.given.is_none() {
         " (not set; the default is 1)"
     } else {

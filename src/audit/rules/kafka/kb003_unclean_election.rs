@@ -15,6 +15,22 @@ rule! {
     /// # Instead
     /// Remove the line. The partition then waits for a replica that has everything.
     ///
+    /// # Example
+    /// `server.properties`, found:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// unclean.leader.election.enable=true
+    /// ```
+    /// `server.properties`, clean:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// unclean.leader.election.enable=false
+    /// ```
+    ///
     /// # Source
     /// Kafka `LogConfig`: true up to 0.10.2, false since 0.11.0 (KIP-106). With KRaft, the active controller's file decides; supported
     /// there since 3.9.

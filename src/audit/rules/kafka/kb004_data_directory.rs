@@ -21,6 +21,20 @@ rule! {
     /// # Instead
     /// A persistent volume, and `log.dirs` below it; `deleteClaim: false`.
     ///
+    /// # Example
+    /// `server.properties`, found:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/tmp/kraft-combined-logs
+    /// ```
+    /// `server.properties`, clean:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// ```
+    ///
     /// # Source
     /// Kafka `ServerLogConfigs`: `log.dir` is `/tmp/kafka-logs` in every version; the sample files use `/tmp/kraft-combined-logs`.
     /// Strimzi `EphemeralStorage`, `PersistentClaimStorage.deleteClaim`.

@@ -16,6 +16,22 @@ rule! {
     /// # Instead
     /// `auto.create.topics.enable=false`, and topics that are declared with their copies.
     ///
+    /// # Example
+    /// `server.properties`, found:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// auto.create.topics.enable=true
+    /// ```
+    /// `server.properties`, clean:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// auto.create.topics.enable=false
+    /// ```
+    ///
     /// # Source
     /// Kafka `ServerLogConfigs`: true in every version. `ConsumerConfig`: true; librdkafka: false for consumers.
     pub(crate) static RULE = {

@@ -1,6 +1,6 @@
 //! KB006: the positions of all consumers are on one disk.
 
-use super::cluster::{brokers, copies_are_elsewhere};
+use super::cluster::{brokers, copies_are_elsewhere, is_controller_alone};
 use crate::audit::fact::Layer;
 use crate::audit::judge::{Judge, Say};
 use crate::audit::role::{self, Role};
@@ -18,6 +18,22 @@ rule! {
     ///
     /// # Instead
     /// `offsets.topic.replication.factor=3` before the first start; a topic that exists needs a reassignment.
+    ///
+    /// # Example
+    /// `server.properties`, found:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// offsets.topic.replication.factor=1
+    /// ```
+    /// `server.properties`, clean:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// offsets.topic.replication.factor=3
+    /// ```
     ///
     /// # Source
     /// Kafka `GroupCoordinatorConfig`: 3, enforced since 0.11; `config/server.properties`: 1.
@@ -40,7 +56,7 @@ fn check(judge: &mut Judge<'_>) {
     let Some((factor, copies)) = judge.written_int("offsets.topic.replication.factor") else {
         return;
     };
-    if copies >= wanted || copies_are_elsewhere(judge) {
+    if copies >= wanted || is_controller_alone(judge) || copies_are_elsewhere(judge) {
         return;
     }
     let at = judge.at(&factor);

@@ -1,6 +1,6 @@
 //! KB007: outcomes of transactions, states of share groups and the index of tiered segments on one disk.
 
-use super::cluster::{copies_are_elsewhere, is_told_once};
+use super::cluster::{copies_are_elsewhere, is_controller_alone, is_told_once};
 use super::kb006_offsets_topic::{existing, wanted_copies};
 use crate::audit::judge::{Judge, Say};
 use crate::audit::role::{self, Role};
@@ -18,6 +18,24 @@ rule! {
     ///
     /// # Instead
     /// A replication factor of 3 and `min.isr` of 2.
+    ///
+    /// # Example
+    /// `server.properties`, found:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// transaction.state.log.replication.factor=1
+    /// transaction.state.log.min.isr=1
+    /// ```
+    /// `server.properties`, clean:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// transaction.state.log.replication.factor=3
+    /// transaction.state.log.min.isr=2
+    /// ```
     ///
     /// # Source
     /// Kafka `TransactionLogConfig`, `ShareCoordinatorConfig`, `TopicBasedRemoteLogMetadataManagerConfig`.
@@ -90,6 +108,9 @@ const TOPICS: [(&str, &str); 3] = [
 fn check(judge: &mut Judge<'_>) {
     let wanted = wanted_copies(judge);
     let is_topics = role::is(judge.unit, Role::KafkaTopic);
+    if is_controller_alone(judge) {
+        return;
+    }
     for (key, what) in CONFLUENT {
         let Some((setting, n)) = judge.written_int(key) else {
             continue;

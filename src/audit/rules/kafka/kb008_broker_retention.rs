@@ -17,6 +17,22 @@ rule! {
     /// # Instead
     /// At least the longest outage of a consumer that must be survived, and the time to catch up.
     ///
+    /// # Example
+    /// `server.properties`, found:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// log.retention.hours=12
+    /// ```
+    /// `server.properties`, clean:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// log.retention.hours=168
+    /// ```
+    ///
     /// # Source
     /// Kafka `ServerLogConfigs`: 168 hours, no limit of bytes, in every version.
     pub(crate) static RULE = {

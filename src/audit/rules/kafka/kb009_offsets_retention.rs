@@ -16,6 +16,22 @@ rule! {
     /// # Instead
     /// At least as long as records are kept; the default is a week since 2.0.
     ///
+    /// # Example
+    /// `server.properties`, found:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// offsets.retention.minutes=1440
+    /// ```
+    /// `server.properties`, clean:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// offsets.retention.minutes=10080
+    /// ```
+    ///
     /// # Source
     /// Kafka `GroupCoordinatorConfig`: 1440 up to 1.1, 10080 since 2.0 (KIP-186).
     pub(crate) static RULE = {

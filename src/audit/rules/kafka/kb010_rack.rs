@@ -19,6 +19,23 @@ rule! {
     /// # Instead
     /// `broker.rack` with two or more values in the cluster; Strimzi `spec.kafka.rack.topologyKey`.
     ///
+    /// # Example
+    /// `server.properties`, found:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// default.replication.factor=3
+    /// ```
+    /// `server.properties`, clean:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// default.replication.factor=3
+    /// broker.rack=zone-a
+    /// ```
+    ///
     /// # Source
     /// Kafka `ServerConfigs`: null; `AdminUtils` spreads replicas over racks only when every broker names one.
     pub(crate) static RULE = {

@@ -21,6 +21,22 @@ rule! {
     /// # Instead
     /// Three controllers, or five; `kafka-features.sh upgrade --feature eligible.leader.replicas.version=1`.
     ///
+    /// # Example
+    /// `server.properties`, found:
+    /// ```properties
+    /// process.roles=controller
+    /// node.id=1
+    /// metadata.log.dir=/var/lib/kafka/metadata
+    /// controller.quorum.voters=1@c-1:9093,2@c-2:9093
+    /// ```
+    /// `server.properties`, clean:
+    /// ```properties
+    /// process.roles=controller
+    /// node.id=1
+    /// metadata.log.dir=/var/lib/kafka/metadata
+    /// controller.quorum.voters=1@c-1:9093,2@c-2:9093,3@c-3:9093
+    /// ```
+    ///
     /// # Source
     /// Kafka `docs/operations/kraft.md`, `docs/operations/eligible-leader-replicas.md` (KIP-966): available in 4.0, on for new
     /// clusters since 4.1.

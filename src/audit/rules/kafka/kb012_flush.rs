@@ -20,6 +20,24 @@ rule! {
     /// Spread the replicas over failure domains first; flush each message (`flush.messages=1`) only on the few topics that need it.
     /// Upstream advises replication instead of flushing.
     ///
+    /// # Example
+    /// With `--profile finance`.
+    /// `server.properties`, found:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// default.replication.factor=3
+    /// ```
+    /// `server.properties`, clean:
+    /// ```properties
+    /// process.roles=broker
+    /// node.id=4
+    /// log.dirs=/var/lib/kafka/data
+    /// default.replication.factor=3
+    /// broker.rack=zone-a
+    /// ```
+    ///
     /// # Source
     /// Kafka `UnifiedLog.append`, `LogManager`, `docs/operations/hardware-and-os.md`; no flush by default in every version.
     pub(crate) static RULE = {

@@ -16,6 +16,19 @@ rule! {
     /// # Instead
     /// Replace the disk and start the broker again; raise the size of the disk before it is full.
     ///
+    /// # Example
+    /// A broker answers how full the disk of a log directory is. `@` begins what was asked, `-` a thing by its name; below it stands what was told.
+    /// Recorded, found:
+    /// ```facts
+    /// @ kafka-broker live
+    /// @disk-used-percent=93
+    /// ```
+    /// Recorded, clean:
+    /// ```facts
+    /// @ kafka-broker live
+    /// @disk-used-percent=60
+    /// ```
+    ///
     /// # Source
     /// Kafka `LogManager.handleLogDirFailure`; DescribeLogDirs tells errors, size and free bytes.
     pub(crate) static RULE = {

@@ -16,6 +16,20 @@ rule! {
     /// # Instead
     /// `enable.auto.commit=false`, and commit after the work is done. Spring's container writes false unless it is told otherwise.
     ///
+    /// # Example
+    /// `consumer.properties`, found:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// group.id=billing
+    /// enable.auto.commit=true
+    /// ```
+    /// `consumer.properties`, clean:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// group.id=billing
+    /// enable.auto.commit=false
+    /// ```
+    ///
     /// # Source
     /// Kafka `ConsumerCoordinator`: true in every version, every 5 seconds. Without `group.id` nothing is committed.
     pub(crate) static RULE = {

@@ -18,6 +18,20 @@ rule! {
     /// # Instead
     /// `earliest`; or `none`, to stop and ask; or, since 4.0, `by_duration` with more than `metadata.max.age.ms`.
     ///
+    /// # Example
+    /// `consumer.properties`, found:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// group.id=billing
+    /// auto.offset.reset=latest
+    /// ```
+    /// `consumer.properties`, clean:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// group.id=billing
+    /// auto.offset.reset=earliest
+    /// ```
+    ///
     /// # Source
     /// Kafka `ConsumerConfig.AUTO_OFFSET_RESET_DOC`: `latest` in every version; KIP-1106. librdkafka: `largest`.
     pub(crate) static RULE = {

@@ -15,6 +15,20 @@ rule! {
     /// # Instead
     /// `enable.auto.offset.store=false`, and store the offset (`offsets_store`, `StoreOffset`) after the work; auto-commit may stay on.
     ///
+    /// # Example
+    /// `consumer.properties`, found:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// group.id=billing
+    /// enable.auto.offset.store=true
+    /// ```
+    /// `consumer.properties`, clean:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// group.id=billing
+    /// enable.auto.offset.store=false
+    /// ```
+    ///
     /// # Source
     /// librdkafka `INTRODUCTION.md`, at-least-once processing; true in every version.
     pub(crate) static RULE = {

@@ -17,6 +17,18 @@ rule! {
     /// A dead letter topic: `enable-dlq: true`, `failure-strategy=dead-letter-queue`, a `DeadLetterPublishingRecoverer`; and somebody
     /// who reads it.
     ///
+    /// # Example
+    /// `application.properties`, found:
+    /// ```properties
+    /// mp.messaging.incoming.orders.connector=smallrye-kafka
+    /// mp.messaging.incoming.orders.failure-strategy=ignore
+    /// ```
+    /// `application.properties`, clean:
+    /// ```properties
+    /// mp.messaging.incoming.orders.connector=smallrye-kafka
+    /// mp.messaging.incoming.orders.failure-strategy=dead-letter-queue
+    /// ```
+    ///
     /// # Source
     /// spring-kafka `DefaultErrorHandler` (ten attempts, then log and commit); Spring Cloud Stream
     /// `KafkaConsumerProperties.enableDlq`: false; SmallRye `failure-strategy`: fail.

@@ -16,6 +16,21 @@ rule! {
     /// `isolation.level=read_committed`. Spring writes `read-uncommitted` by itself, so it must stand on the typed key or under
     /// `consumer.properties`.
     ///
+    /// # Example
+    /// With `--profile finance`.
+    /// `consumer.properties`, found:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// group.id=billing
+    /// isolation.level=read_uncommitted
+    /// ```
+    /// `consumer.properties`, clean:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// group.id=billing
+    /// isolation.level=read_committed
+    /// ```
+    ///
     /// # Source
     /// Kafka `ConsumerConfig`: read_uncommitted in every version; librdkafka: read_committed since 1.2.0; Spring Boot
     /// `KafkaProperties.Consumer`.

@@ -17,6 +17,18 @@ rule! {
     /// A fixed `group.id`; an interval longer than the slowest batch, or fewer records with `max.poll.records`. `group.instance.id`
     /// has nothing to do with loss.
     ///
+    /// # Example
+    /// `consumer.properties`, found:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// group.id=billing-${random.uuid}
+    /// ```
+    /// `consumer.properties`, clean:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// group.id=billing
+    /// ```
+    ///
     /// # Source
     /// Kafka `ConsumerConfig`: 300000, 500 records.
     pub(crate) static RULE = {

@@ -17,6 +17,20 @@ rule! {
     /// `share.acknowledgement.mode=explicit`; a dead letter queue from 4.4 on (KIP-1191, `share.version=2`); before, a consumer that
     /// puts what it cannot do somewhere itself.
     ///
+    /// # Example
+    /// `consumer.properties`, found:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// group.id=billing
+    /// share.acknowledgement.mode=implicit
+    /// ```
+    /// `consumer.properties`, clean:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// group.id=billing
+    /// share.acknowledgement.mode=explicit
+    /// ```
+    ///
     /// # Source
     /// Kafka `ShareGroupConfig`, `GroupConfig`: five deliveries, implicit, no dead letters.
     pub(crate) static RULE = {

@@ -17,6 +17,21 @@ rule! {
     /// # Instead
     /// More partitions, with `auto.offset.reset=earliest`, or fewer members.
     ///
+    /// # Example
+    /// A cluster answers which group has members without a partition. `@` begins what was asked, `-` a thing by its name; below it stands what was told.
+    /// Recorded, found:
+    /// ```facts
+    /// @ kafka-topic live
+    /// - topic orders
+    /// @group.idle=group `billing` has 5 members for 3 partitions
+    /// ```
+    /// Recorded, clean:
+    /// ```facts
+    /// @ kafka-topic live
+    /// - topic orders
+    /// partitions=6
+    /// ```
+    ///
     /// # Source
     /// Kafka `AbstractPartitionAssignor`; DescribeGroups tells the members.
     pub(crate) static RULE = {

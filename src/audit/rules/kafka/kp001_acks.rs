@@ -17,6 +17,20 @@ rule! {
     /// # Instead
     /// `acks=all`, with `min.insync.replicas` of 2 or more on the topic.
     ///
+    /// # Example
+    /// `producer.properties`, found:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// acks=1
+    /// ```
+    /// `producer.properties`, clean:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// acks=all
+    /// ```
+    ///
     /// # Source
     /// Kafka `ProducerConfig`; the default was `1` up to 2.8 and is `all` since 3.0 (KIP-679). librdkafka `CONFIGURATION.md`: `1` up to
     /// 0.11, `-1` since 1.0.

@@ -17,6 +17,22 @@ rule! {
     /// # Instead
     /// `enable.idempotence=true`, written out, so that a setting that contradicts it is an error at the start.
     ///
+    /// # Example
+    /// `producer.properties`, found:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// acks=all
+    /// enable.idempotence=false
+    /// ```
+    /// `producer.properties`, clean:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// acks=all
+    /// enable.idempotence=true
+    /// ```
+    ///
     /// # Source
     /// Kafka `ProducerConfig.postProcessAndValidateIdempotenceConfigs`; off by default up to 2.8, and by a defect (KAFKA-13598) in 3.0.0
     /// and 3.1.0. librdkafka `CONFIGURATION.md`: off by default in every version.
@@ -69,12 +85,27 @@ fn check(judge: &mut Judge<'_>) {
     if on {
         return;
     }
-    let at = judge.at(&idempotence);
+    let at = match contradicts(judge) {
+        false => judge.at(&idempotence).safe("true"),
+        true => judge.at(&idempotence),
+    };
     let headline = match idempotence.given {
         Some(_) => "idempotence is switched off".to_owned(),
         None => "enable.idempotence is not set, and librdkafka's default is off".to_owned(),
     };
     judge.hit(at, say(headline, "retries may duplicate and reorder"));
+}
+
+/// Whether another setting does not go together with idempotence, so that the client would refuse to start.
+fn contradicts(judge: &Judge<'_>) -> bool {
+    let given = |key: &'static str| {
+        let setting = judge.setting(key);
+        setting.given.map(|_| setting.value.unwrap_or_default())
+    };
+    let acks = given("acks").is_some_and(|v| !matches!(v.as_str(), "all" | "-1"));
+    let retries = given("retries").is_some_and(|v| !v.parse::<i64>().is_ok_and(|n| n > 0));
+    let flight = given("max.in.flight.requests.per.connection");
+    acks || retries || flight.is_some_and(|v| !v.parse::<i64>().is_ok_and(|n| (1..=5).contains(&n)))
 }
 
 #[cfg(test)]

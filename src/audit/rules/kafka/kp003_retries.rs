@@ -15,6 +15,20 @@ rule! {
     /// # Instead
     /// Leave `retries` unset and bound the time with `delivery.timeout.ms`.
     ///
+    /// # Example
+    /// `producer.properties`, found:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// retries=3
+    /// ```
+    /// `producer.properties`, clean:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// delivery.timeout.ms=120000
+    /// ```
+    ///
     /// # Source
     /// Kafka `ProducerConfig`: 0 up to 2.0, 2147483647 since 2.1 (KIP-91). librdkafka: 2 before 1.5.2, 2147483647 since.
     pub(crate) static RULE = {

@@ -18,6 +18,22 @@ rule! {
     /// # Instead
     /// 120000 or more, longer than a planned fail-over takes.
     ///
+    /// # Example
+    /// `producer.properties`, found:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// delivery.timeout.ms=10000
+    /// request.timeout.ms=5000
+    /// ```
+    /// `producer.properties`, clean:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// delivery.timeout.ms=120000
+    /// request.timeout.ms=30000
+    /// ```
+    ///
     /// # Source
     /// Kafka `KafkaProducer.configureDeliveryTimeout`: 120000 since 2.1; a written value below the sum is an error at the start.
     /// librdkafka `CONFIGURATION.md`: 300000.

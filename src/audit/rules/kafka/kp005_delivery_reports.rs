@@ -16,6 +16,20 @@ rule! {
     /// # Instead
     /// Leave delivery reports on, look at every result, and keep the record until it is a success. Flush before the process ends.
     ///
+    /// # Example
+    /// `producer.properties`, found:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// dotnet.producer.enable.delivery.reports=false
+    /// ```
+    /// `producer.properties`, clean:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// dotnet.producer.enable.delivery.reports=true
+    /// ```
+    ///
     /// # Source
     /// confluent-kafka-dotnet `ProducerConfig.EnableDeliveryReports`, default true. `delivery.report.only.error=true` is not found:
     /// errors are still reported under it.

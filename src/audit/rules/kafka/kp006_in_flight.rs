@@ -17,6 +17,22 @@ rule! {
     /// # Instead
     /// At most 5 together with `enable.idempotence=true`; or 1.
     ///
+    /// # Example
+    /// `producer.properties`, found:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// enable.idempotence=false
+    /// max.in.flight.requests.per.connection=5
+    /// ```
+    /// `producer.properties`, clean:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// enable.idempotence=true
+    /// max.in.flight.requests.per.connection=5
+    /// ```
+    ///
     /// # Source
     /// Kafka `ProducerConfig`: 5 in every version; librdkafka `CONFIGURATION.md`: 1000000 without idempotence, 5 with it.
     pub(crate) static RULE = {

@@ -19,6 +19,20 @@ rule! {
     /// Leave it at 60000, give `buffer.memory` room for the rate of sends times the outage to be survived, and put records aside locally
     /// when `send` throws.
     ///
+    /// # Example
+    /// `producer.properties`, found:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// max.block.ms=0
+    /// ```
+    /// `producer.properties`, clean:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// max.block.ms=60000
+    /// ```
+    ///
     /// # Source
     /// Kafka `ProducerConfig`: 60000, `buffer.memory` 33554432. librdkafka has no such key: it answers `QUEUE_FULL` at once.
     pub(crate) static RULE = {

@@ -19,6 +19,22 @@ rule! {
     /// # Instead
     /// `transactional.id`, the same after a restart and different for every instance; a time-out within `transaction.max.timeout.ms`.
     ///
+    /// # Example
+    /// `producer.properties`, found:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// transactional.id=payments-1
+    /// transaction.timeout.ms=1200000
+    /// ```
+    /// `producer.properties`, clean:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// transactional.id=payments-1
+    /// transaction.timeout.ms=60000
+    /// ```
+    ///
     /// # Source
     /// Kafka `ProducerConfig`, `TransactionStateManagerConfig`: 60000 and 900000 in every version.
     pub(crate) static RULE = {

@@ -19,6 +19,20 @@ rule! {
     /// The same limit in `max.message.bytes` of the topic or `message.max.bytes` of the broker; the broker compares after
     /// compression.
     ///
+    /// # Example
+    /// `producer.properties`, found:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// max.request.size=5242880
+    /// ```
+    /// `producer.properties`, clean:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092,kafka-2:9092
+    /// key.serializer=org.apache.kafka.common.serialization.StringSerializer
+    /// max.request.size=1048576
+    /// ```
+    ///
     /// # Source
     /// Kafka `ServerLogConfigs`: 1000012 up to 2.4, 1048588 since 2.5; `ProducerConfig`: 1048576. librdkafka `CONFIGURATION.md`:
     /// 1000000.

@@ -17,6 +17,28 @@ rule! {
     /// # Instead
     /// A replication factor of 3 with `min.insync.replicas=2`. A topic that exists needs a reassignment.
     ///
+    /// # Example
+    /// `topic.yaml`, found:
+    /// ```yaml
+    /// apiVersion: kafka.strimzi.io/v1beta2
+    /// kind: KafkaTopic
+    /// metadata:
+    ///   name: orders
+    /// spec:
+    ///   partitions: 6
+    ///   replicas: 1
+    /// ```
+    /// `topic.yaml`, clean:
+    /// ```yaml
+    /// apiVersion: kafka.strimzi.io/v1beta2
+    /// kind: KafkaTopic
+    /// metadata:
+    ///   name: orders
+    /// spec:
+    ///   partitions: 6
+    ///   replicas: 3
+    /// ```
+    ///
     /// # Source
     /// Kafka `TopicCommand`; Strimzi `KafkaTopicSpec`; terraform-provider-kafka; wherever a topic is declared.
     pub(crate) static RULE = {

@@ -18,6 +18,32 @@ rule! {
     /// # Instead
     /// `min.insync.replicas` of one less than the copies: 2 of 3.
     ///
+    /// # Example
+    /// `topic.yaml`, found:
+    /// ```yaml
+    /// apiVersion: kafka.strimzi.io/v1beta2
+    /// kind: KafkaTopic
+    /// metadata:
+    ///   name: orders
+    /// spec:
+    ///   partitions: 6
+    ///   replicas: 3
+    ///   config:
+    ///     min.insync.replicas: 1
+    /// ```
+    /// `topic.yaml`, clean:
+    /// ```yaml
+    /// apiVersion: kafka.strimzi.io/v1beta2
+    /// kind: KafkaTopic
+    /// metadata:
+    ///   name: orders
+    /// spec:
+    ///   partitions: 6
+    ///   replicas: 3
+    ///   config:
+    ///     min.insync.replicas: 2
+    /// ```
+    ///
     /// # Source
     /// Kafka `TopicConfig`, `ServerLogConfigs`: 1 in every version.
     pub(crate) static RULE = {
@@ -68,6 +94,10 @@ fn check(judge: &mut Judge<'_>) {
         if least >= wanted {
             continue;
         }
+        let at = match wanted == 2 && copies.is_some_and(|(_, n)| n >= 3) {
+            true => at.safe("2"),
+            false => at,
+        };
         judge.hit_as(
             variant,
             at,

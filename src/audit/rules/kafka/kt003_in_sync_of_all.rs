@@ -20,6 +20,32 @@ rule! {
     /// # Instead
     /// One less than the copies: 2 of 3.
     ///
+    /// # Example
+    /// `topic.yaml`, found:
+    /// ```yaml
+    /// apiVersion: kafka.strimzi.io/v1beta2
+    /// kind: KafkaTopic
+    /// metadata:
+    ///   name: orders
+    /// spec:
+    ///   partitions: 6
+    ///   replicas: 3
+    ///   config:
+    ///     min.insync.replicas: 3
+    /// ```
+    /// `topic.yaml`, clean:
+    /// ```yaml
+    /// apiVersion: kafka.strimzi.io/v1beta2
+    /// kind: KafkaTopic
+    /// metadata:
+    ///   name: orders
+    /// spec:
+    ///   partitions: 6
+    ///   replicas: 3
+    ///   config:
+    ///     min.insync.replicas: 2
+    /// ```
+    ///
     /// # Source
     /// Kafka `Partition.effectiveMinIsr`: absent in 3.6.2, present in 3.7.0 (KAFKA-15583).
     pub(crate) static RULE = {

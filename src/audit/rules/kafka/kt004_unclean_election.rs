@@ -17,6 +17,32 @@ rule! {
     /// # Instead
     /// Remove the setting.
     ///
+    /// # Example
+    /// `topic.yaml`, found:
+    /// ```yaml
+    /// apiVersion: kafka.strimzi.io/v1beta2
+    /// kind: KafkaTopic
+    /// metadata:
+    ///   name: orders
+    /// spec:
+    ///   partitions: 6
+    ///   replicas: 3
+    ///   config:
+    ///     unclean.leader.election.enable: true
+    /// ```
+    /// `topic.yaml`, clean:
+    /// ```yaml
+    /// apiVersion: kafka.strimzi.io/v1beta2
+    /// kind: KafkaTopic
+    /// metadata:
+    ///   name: orders
+    /// spec:
+    ///   partitions: 6
+    ///   replicas: 3
+    ///   config:
+    ///     unclean.leader.election.enable: false
+    /// ```
+    ///
     /// # Source
     /// Kafka `LogConfig`: true up to 0.10.2, false since 0.11.0 (KIP-106).
     pub(crate) static RULE = {

@@ -17,6 +17,32 @@ rule! {
     /// # Instead
     /// At least the longest outage of a consumer that must be survived, and the time to catch up. Watch the lag.
     ///
+    /// # Example
+    /// `topic.yaml`, found:
+    /// ```yaml
+    /// apiVersion: kafka.strimzi.io/v1beta2
+    /// kind: KafkaTopic
+    /// metadata:
+    ///   name: orders
+    /// spec:
+    ///   partitions: 6
+    ///   replicas: 3
+    ///   config:
+    ///     retention.ms: 3600000
+    /// ```
+    /// `topic.yaml`, clean:
+    /// ```yaml
+    /// apiVersion: kafka.strimzi.io/v1beta2
+    /// kind: KafkaTopic
+    /// metadata:
+    ///   name: orders
+    /// spec:
+    ///   partitions: 6
+    ///   replicas: 3
+    ///   config:
+    ///     retention.ms: 604800000
+    /// ```
+    ///
     /// # Source
     /// Kafka `TopicConfig`: 604800000, no limit of bytes; bytes count for each partition.
     pub(crate) static RULE = {

@@ -18,6 +18,32 @@ rule! {
     /// # Instead
     /// `cleanup.policy=delete` for events; `compact` only for state, where the last value is all that matters.
     ///
+    /// # Example
+    /// `topic.yaml`, found:
+    /// ```yaml
+    /// apiVersion: kafka.strimzi.io/v1beta2
+    /// kind: KafkaTopic
+    /// metadata:
+    ///   name: order-events
+    /// spec:
+    ///   partitions: 6
+    ///   replicas: 3
+    ///   config:
+    ///     cleanup.policy: compact
+    /// ```
+    /// `topic.yaml`, clean:
+    /// ```yaml
+    /// apiVersion: kafka.strimzi.io/v1beta2
+    /// kind: KafkaTopic
+    /// metadata:
+    ///   name: order-events
+    /// spec:
+    ///   partitions: 6
+    ///   replicas: 3
+    ///   config:
+    ///     cleanup.policy: delete
+    /// ```
+    ///
     /// # Source
     /// Kafka `TopicConfig`, `LogCleaner`.
     pub(crate) static RULE = {

@@ -19,6 +19,34 @@ rule! {
     /// # Instead
     /// `message.timestamp.type=LogAppendTime`, or `message.timestamp.before.max.ms`.
     ///
+    /// # Example
+    /// `topic.yaml`, found:
+    /// ```yaml
+    /// apiVersion: kafka.strimzi.io/v1beta2
+    /// kind: KafkaTopic
+    /// metadata:
+    ///   name: orders
+    /// spec:
+    ///   partitions: 6
+    ///   replicas: 3
+    ///   config:
+    ///     message.timestamp.type: CreateTime
+    ///     retention.ms: 86400000
+    /// ```
+    /// `topic.yaml`, clean:
+    /// ```yaml
+    /// apiVersion: kafka.strimzi.io/v1beta2
+    /// kind: KafkaTopic
+    /// metadata:
+    ///   name: orders
+    /// spec:
+    ///   partitions: 6
+    ///   replicas: 3
+    ///   config:
+    ///     message.timestamp.type: LogAppendTime
+    ///     retention.ms: 86400000
+    /// ```
+    ///
     /// # Source
     /// Kafka `UnifiedLog.deleteRetentionMsBreachedSegments`; KIP-937, KIP-1030.
     pub(crate) static RULE = {

@@ -19,6 +19,22 @@ rule! {
     /// # Instead
     /// Bring the brokers back that are named; a broker that is gone for good needs its partitions reassigned.
     ///
+    /// # Example
+    /// A cluster answers which partitions of a topic have too few copies in sync. `@` begins what was asked, `-` a thing by its name; below it stands what was told.
+    /// Recorded, found:
+    /// ```facts
+    /// @ kafka-topic live
+    /// - topic orders
+    /// replication.factor=3
+    /// @partitions.under-min-isr=1,3
+    /// ```
+    /// Recorded, clean:
+    /// ```facts
+    /// @ kafka-topic live
+    /// - topic orders
+    /// replication.factor=3
+    /// ```
+    ///
     /// # Source
     /// Kafka `Partition.scala`, `MetadataResponse`: leader, replicas and those in sync.
     pub(crate) static RULE = {

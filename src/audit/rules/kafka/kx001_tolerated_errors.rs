@@ -17,6 +17,24 @@ rule! {
     /// # Instead
     /// `errors.deadletterqueue.topic.name` with a replication factor of 3, `errors.log.enable=true`; or `errors.tolerance=none`.
     ///
+    /// # Example
+    /// `sink.properties`, found:
+    /// ```properties
+    /// name=orders-to-postgres
+    /// connector.class=io.confluent.connect.jdbc.JdbcSinkConnector
+    /// topics=orders
+    /// errors.tolerance=all
+    /// ```
+    /// `sink.properties`, clean:
+    /// ```properties
+    /// name=orders-to-postgres
+    /// connector.class=io.confluent.connect.jdbc.JdbcSinkConnector
+    /// topics=orders
+    /// errors.tolerance=all
+    /// errors.deadletterqueue.topic.name=orders-dlq
+    /// errors.deadletterqueue.topic.replication.factor=3
+    /// ```
+    ///
     /// # Source
     /// Kafka `ConnectorConfig`, `SinkConnectorConfig`: none, no topic, 3, no log.
     pub(crate) static RULE = {

@@ -20,6 +20,22 @@ rule! {
     /// # Instead
     /// 3 or -1; a file on a disk that lasts; no override of `acks`; `LogAndFail`, or a handler that puts the record aside.
     ///
+    /// # Example
+    /// `connect-distributed.properties`, found:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092
+    /// group.id=connect
+    /// offset.storage.topic=connect-offsets
+    /// offset.storage.replication.factor=1
+    /// ```
+    /// `connect-distributed.properties`, clean:
+    /// ```properties
+    /// bootstrap.servers=kafka-1:9092
+    /// group.id=connect
+    /// offset.storage.topic=connect-offsets
+    /// offset.storage.replication.factor=3
+    /// ```
+    ///
     /// # Source
     /// Kafka `DistributedConfig`: 3; `connect-standalone.properties`: `/tmp/connect.offsets`; `Worker.baseProducerConfigs`;
     /// `StreamsConfig`: 1 up to 2.8, -1 since 3.0.

@@ -17,6 +17,24 @@ rule! {
     /// # Instead
     /// `replication.factor=-1` or 3, and `min.insync.replicas=2` on the target cluster.
     ///
+    /// # Example
+    /// `mm2.properties`, found:
+    /// ```properties
+    /// clusters=A,B
+    /// A.bootstrap.servers=a-1:9092
+    /// B.bootstrap.servers=b-1:9092
+    /// A->B.enabled=true
+    /// replication.factor=1
+    /// ```
+    /// `mm2.properties`, clean:
+    /// ```properties
+    /// clusters=A,B
+    /// A.bootstrap.servers=a-1:9092
+    /// B.bootstrap.servers=b-1:9092
+    /// A->B.enabled=true
+    /// replication.factor=3
+    /// ```
+    ///
     /// # Source
     /// Kafka `MirrorSourceConfig`: 2; `DefaultConfigPropertyFilter` excludes `min.insync.replicas` and
     /// `unclean.leader.election.enable`.

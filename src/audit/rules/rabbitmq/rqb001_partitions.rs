@@ -19,6 +19,19 @@ rule! {
     /// # Instead
     /// `pause_minority` with three nodes or more; on 4.3 remove the key.
     ///
+    /// # Example
+    /// With `--rabbitmq-version 3.13`.
+    /// `rabbitmq.conf`, found:
+    /// ```ini
+    /// listeners.tcp.default = 5672
+    /// cluster_partition_handling = ignore
+    /// ```
+    /// `rabbitmq.conf`, clean:
+    /// ```ini
+    /// listeners.tcp.default = 5672
+    /// cluster_partition_handling = pause_minority
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ 3.13 and current `partitions.md`; release notes of 4.2.0 and 4.3.0. The cluster operator writes `pause_minority`.
     pub(crate) static RULE = {

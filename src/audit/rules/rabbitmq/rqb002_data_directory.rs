@@ -20,6 +20,25 @@ rule! {
     /// A fixed `hostname:` (or a StatefulSet) and a volume for `/var/lib/rabbitmq`; `prevent_startup_if_node_was_reset = true` helps
     /// to notice.
     ///
+    /// # Example
+    /// `docker-compose.yml`, found:
+    /// ```yaml
+    /// services:
+    ///   mq:
+    ///     image: rabbitmq:4.1
+    /// ```
+    /// `docker-compose.yml`, clean:
+    /// ```yaml
+    /// services:
+    ///   mq:
+    ///     image: rabbitmq:4.1
+    ///     hostname: mq
+    ///     volumes:
+    ///       - mq-data:/var/lib/rabbitmq
+    /// volumes:
+    ///   mq-data: {}
+    /// ```
+    ///
     /// # Source
     /// docker-library `rabbitmq/content.md`; RabbitMQ cluster operator `RabbitmqClusterPersistenceSpec`.
     pub(crate) static RULE = {

@@ -16,6 +16,18 @@ rule! {
     /// # Instead
     /// About what the memory watermark allows; upstream's example is 4 GB.
     ///
+    /// # Example
+    /// `rabbitmq.conf`, found:
+    /// ```ini
+    /// listeners.tcp.default = 5672
+    /// disk_free_limit.absolute = 50MB
+    /// ```
+    /// `rabbitmq.conf`, clean:
+    /// ```ini
+    /// listeners.tcp.default = 5672
+    /// disk_free_limit.absolute = 4GB
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ `Makefile` (`disk_free_limit` 50000000), `production-checklist.md`. The cluster operator writes 2 GB.
     pub(crate) static RULE = {

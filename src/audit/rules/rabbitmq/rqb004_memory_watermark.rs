@@ -15,6 +15,18 @@ rule! {
     /// # Instead
     /// 0.4 to 0.7.
     ///
+    /// # Example
+    /// `rabbitmq.conf`, found:
+    /// ```ini
+    /// listeners.tcp.default = 5672
+    /// vm_memory_high_watermark.relative = 0.95
+    /// ```
+    /// `rabbitmq.conf`, clean:
+    /// ```ini
+    /// listeners.tcp.default = 5672
+    /// vm_memory_high_watermark.relative = 0.6
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ `Makefile`: 0.4 in 3.13.7, 0.6 in 4.0.9.
     pub(crate) static RULE = {

@@ -15,6 +15,18 @@ rule! {
     /// # Instead
     /// Longer than the slowest handler; the default is 30 minutes.
     ///
+    /// # Example
+    /// `rabbitmq.conf`, found:
+    /// ```ini
+    /// listeners.tcp.default = 5672
+    /// consumer_timeout = 10000
+    /// ```
+    /// `rabbitmq.conf`, clean:
+    /// ```ini
+    /// listeners.tcp.default = 5672
+    /// consumer_timeout = 1800000
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ release notes of 3.8.17 and 4.3.0.
     pub(crate) static RULE = {

@@ -15,6 +15,26 @@ rule! {
     /// # Instead
     /// Three nodes, or five.
     ///
+    /// # Example
+    /// `cluster.yaml`, found:
+    /// ```yaml
+    /// apiVersion: rabbitmq.com/v1beta1
+    /// kind: RabbitmqCluster
+    /// metadata:
+    ///   name: mq
+    /// spec:
+    ///   replicas: 1
+    /// ```
+    /// `cluster.yaml`, clean:
+    /// ```yaml
+    /// apiVersion: rabbitmq.com/v1beta1
+    /// kind: RabbitmqCluster
+    /// metadata:
+    ///   name: mq
+    /// spec:
+    ///   replicas: 3
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ `clustering.md`; cluster operator and bitnami chart: 1 by default.
     pub(crate) static RULE = {

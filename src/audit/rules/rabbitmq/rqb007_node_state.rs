@@ -19,6 +19,19 @@ rule! {
     /// # Instead
     /// Start the node; decide which side of a partition is kept before anything is restarted; free disk or memory.
     ///
+    /// # Example
+    /// A node answers which of its peers run. `@` begins what was asked, `-` a thing by its name; below it stands what was told.
+    /// Recorded, found:
+    /// ```facts
+    /// @ rabbitmq-node live
+    /// @node.running=false
+    /// ```
+    /// Recorded, clean:
+    /// ```facts
+    /// @ rabbitmq-node live
+    /// @node.running=true
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ `partitions.md`, `alarms.md`; `GET /api/nodes`.
     pub(crate) static RULE = {

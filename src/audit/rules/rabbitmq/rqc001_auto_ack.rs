@@ -21,6 +21,18 @@ rule! {
     /// # Instead
     /// `acknowledge-mode: auto` or `manual`.
     ///
+    /// # Example
+    /// `application.properties`, found:
+    /// ```properties
+    /// spring.rabbitmq.host=mq
+    /// spring.rabbitmq.listener.simple.acknowledge-mode=none
+    /// ```
+    /// `application.properties`, clean:
+    /// ```properties
+    /// spring.rabbitmq.host=mq
+    /// spring.rabbitmq.listener.simple.acknowledge-mode=auto
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ `confirms.md`; Spring AMQP `AcknowledgeMode`: auto; SmallRye: false.
     pub(crate) static RULE = {

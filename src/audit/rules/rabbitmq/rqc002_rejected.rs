@@ -19,6 +19,18 @@ rule! {
     /// # Instead
     /// A dead letter exchange for the queue, and a queue for what ends there.
     ///
+    /// # Example
+    /// `application.properties`, found:
+    /// ```properties
+    /// spring.rabbitmq.host=mq
+    /// spring.rabbitmq.listener.simple.default-requeue-rejected=false
+    /// ```
+    /// `application.properties`, clean:
+    /// ```properties
+    /// spring.rabbitmq.host=mq
+    /// spring.rabbitmq.listener.simple.default-requeue-rejected=true
+    /// ```
+    ///
     /// # Source
     /// Spring AMQP `ConditionalRejectingErrorHandler`; Spring Boot `AbstractRabbitListenerContainerFactoryConfigurer`; Spring Cloud
     /// Stream `RabbitConsumerProperties`; SmallRye: reject.

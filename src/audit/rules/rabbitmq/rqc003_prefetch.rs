@@ -16,6 +16,18 @@ rule! {
     /// # Instead
     /// 10 to 100.
     ///
+    /// # Example
+    /// `application.properties`, found:
+    /// ```properties
+    /// spring.rabbitmq.host=mq
+    /// spring.rabbitmq.listener.simple.prefetch=0
+    /// ```
+    /// `application.properties`, clean:
+    /// ```properties
+    /// spring.rabbitmq.host=mq
+    /// spring.rabbitmq.listener.simple.prefetch=50
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ `consumer-prefetch.md`; Spring AMQP: 250.
     pub(crate) static RULE = {

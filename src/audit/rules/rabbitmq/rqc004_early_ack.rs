@@ -15,6 +15,19 @@ rule! {
     /// # Instead
     /// `task_acks_late=True` and `task_reject_on_worker_lost=True`, with tasks that may be done twice.
     ///
+    /// # Example
+    /// `celeryconfig.py`, found:
+    /// ```python
+    /// broker_url = "amqp://mq//"
+    /// task_acks_late = False
+    /// ```
+    /// `celeryconfig.py`, clean:
+    /// ```python
+    /// broker_url = "amqp://mq//"
+    /// task_acks_late = True
+    /// task_reject_on_worker_lost = True
+    /// ```
+    ///
     /// # Source
     /// Celery `app/defaults.py`: both false.
     pub(crate) static RULE = {

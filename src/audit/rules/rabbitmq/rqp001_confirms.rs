@@ -22,6 +22,18 @@ rule! {
     /// # Instead
     /// `publisher-confirm-type: correlated`, and a resend on a nack or a time-out; `ack-mode: on-confirm` for shovels.
     ///
+    /// # Example
+    /// `application.properties`, found:
+    /// ```properties
+    /// spring.rabbitmq.host=mq
+    /// spring.rabbitmq.publisher-confirm-type=none
+    /// ```
+    /// `application.properties`, clean:
+    /// ```properties
+    /// spring.rabbitmq.host=mq
+    /// spring.rabbitmq.publisher-confirm-type=correlated
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ `confirms.md`; Spring Boot `RabbitProperties`: none, `publisher-confirms` removed in 2.3; SmallRye: false; shovel:
     /// on-confirm.

@@ -19,6 +19,20 @@ rule! {
     /// # Instead
     /// `publisher-returns: true` with `template.mandatory: true` and a handler that does something; or an alternate exchange.
     ///
+    /// # Example
+    /// `application.properties`, found:
+    /// ```properties
+    /// spring.rabbitmq.host=mq
+    /// spring.rabbitmq.publisher-confirm-type=correlated
+    /// spring.rabbitmq.template.mandatory=false
+    /// ```
+    /// `application.properties`, clean:
+    /// ```properties
+    /// spring.rabbitmq.host=mq
+    /// spring.rabbitmq.publisher-confirm-type=correlated
+    /// spring.rabbitmq.template.mandatory=true
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ `rabbit_channel:process_routing_mandatory`, `publishers.md`; Spring Boot `RabbitProperties`: both false.
     pub(crate) static RULE = {

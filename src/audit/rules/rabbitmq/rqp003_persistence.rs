@@ -20,6 +20,16 @@ rule! {
     /// # Instead
     /// Delivery mode 2, `PERSISTENT`.
     ///
+    /// # Example
+    /// `application.properties`, found:
+    /// ```properties
+    /// spring.cloud.stream.rabbit.bindings.orders-out-0.producer.delivery-mode=NON_PERSISTENT
+    /// ```
+    /// `application.properties`, clean:
+    /// ```properties
+    /// spring.cloud.stream.rabbit.bindings.orders-out-0.producer.delivery-mode=PERSISTENT
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ `rabbit_basic`, `mc_amqpl`: absent is transient; since 4.2 that is so for AMQP 1.0 too.
     pub(crate) static RULE = {

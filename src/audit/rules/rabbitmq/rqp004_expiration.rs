@@ -17,6 +17,34 @@ rule! {
     /// # Instead
     /// Leave it out, or give the queue a dead letter exchange.
     ///
+    /// # Example
+    /// `definitions.json`, found:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "parameters": [
+    ///     {
+    ///       "component": "shovel", "vhost": "/", "name": "to-dc2",
+    ///       "value": { "src-uri": "amqp://", "src-queue": "orders", "dest-uri": "amqp://dc2", "dest-queue": "orders", "dest-publish-properties": { "expiration": "60000" } }
+    ///     }
+    ///   ]
+    /// }
+    /// ```
+    /// `definitions.json`, clean:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "parameters": [
+    ///     {
+    ///       "component": "shovel", "vhost": "/", "name": "to-dc2",
+    ///       "value": { "src-uri": "amqp://", "src-queue": "orders", "dest-uri": "amqp://dc2", "dest-queue": "orders", "dest-publish-properties": { "delivery_mode": 2 } }
+    ///     }
+    ///   ]
+    /// }
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ `ttl.md`.
     pub(crate) static RULE = {

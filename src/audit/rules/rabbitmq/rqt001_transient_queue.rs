@@ -19,6 +19,28 @@ rule! {
     /// `durable: true`; better, a quorum queue (`x-queue-type: quorum`). An import skips a queue that exists: delete it first, or
     /// declare it under another name and move the messages.
     ///
+    /// # Example
+    /// `definitions.json`, found:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": false }
+    ///   ]
+    /// }
+    /// ```
+    /// `definitions.json`, clean:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true }
+    ///   ]
+    /// }
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ `docs/queues.md`, release notes of 4.3.0, `rabbit_definitions`.
     pub(crate) static RULE = {

@@ -19,6 +19,33 @@ rule! {
     /// # Instead
     /// Quorum queues. On 3.x until then: `ha-sync-mode: automatic`, `ha-promote-on-failure: when-synced`, and confirms.
     ///
+    /// # Example
+    /// `definitions.json`, found:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true }
+    ///   ],
+    ///   "policies": [
+    ///     { "name": "ha-all", "vhost": "/", "pattern": ".*", "apply-to": "queues", "priority": 0,
+    ///       "definition": { "ha-mode": "all" } }
+    ///   ]
+    /// }
+    /// ```
+    /// `definitions.json`, clean:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true,
+    ///       "arguments": { "x-queue-type": "quorum" } }
+    ///   ]
+    /// }
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ 3.13 `ha.md`; release notes of 4.0.1: mirroring was removed.
     pub(crate) static RULE = {

@@ -19,6 +19,40 @@ rule! {
     /// # Instead
     /// `durable: true` on every exchange that durable queues are bound to.
     ///
+    /// # Example
+    /// `definitions.json`, found:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "exchanges": [
+    ///     { "name": "shop", "vhost": "/", "type": "topic", "durable": false }
+    ///   ],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true }
+    ///   ],
+    ///   "bindings": [
+    ///     { "source": "shop", "vhost": "/", "destination": "orders", "destination_type": "queue", "routing_key": "order.#" }
+    ///   ]
+    /// }
+    /// ```
+    /// `definitions.json`, clean:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "exchanges": [
+    ///     { "name": "shop", "vhost": "/", "type": "topic", "durable": true }
+    ///   ],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true }
+    ///   ],
+    ///   "bindings": [
+    ///     { "source": "shop", "vhost": "/", "destination": "orders", "destination_type": "queue", "routing_key": "order.#" }
+    ///   ]
+    /// }
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ `rabbit_exchange`, `rabbit_definitions`. Terraform, pika and the Java client declare transient exchanges by default.
     pub(crate) static RULE = {

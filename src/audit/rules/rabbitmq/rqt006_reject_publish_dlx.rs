@@ -17,6 +17,30 @@ rule! {
     /// # Instead
     /// `reject-publish`.
     ///
+    /// # Example
+    /// `definitions.json`, found:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true,
+    ///       "arguments": { "x-queue-type": "quorum", "x-overflow": "reject-publish-dlx" } }
+    ///   ]
+    /// }
+    /// ```
+    /// `definitions.json`, clean:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true,
+    ///       "arguments": { "x-queue-type": "quorum", "x-overflow": "reject-publish" } }
+    ///   ]
+    /// }
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ `rabbit_quorum_queue:overflow/3`, 3.10 to 4.3.
     pub(crate) static RULE = {

@@ -19,6 +19,28 @@ rule! {
     /// # Instead
     /// A queue that stays; expire messages if you must, not the queue.
     ///
+    /// # Example
+    /// `definitions.json`, found:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true, "auto_delete": true }
+    ///   ]
+    /// }
+    /// ```
+    /// `definitions.json`, clean:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true }
+    ///   ]
+    /// }
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ `queues.md`, `dlx.md`, `ttl.md`.
     pub(crate) static RULE = {

@@ -22,6 +22,38 @@ rule! {
     /// # Instead
     /// A dead letter exchange with a queue bound to it that lasts, and somebody who looks at that queue.
     ///
+    /// # Example
+    /// `definitions.json`, found:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true,
+    ///       "arguments": { "x-queue-type": "quorum" } }
+    ///   ]
+    /// }
+    /// ```
+    /// `definitions.json`, clean:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true,
+    ///       "arguments": { "x-queue-type": "quorum", "x-dead-letter-exchange": "dlx" } },
+    ///     { "name": "orders.dlq", "vhost": "/", "durable": true,
+    ///       "arguments": { "x-queue-type": "quorum" } }
+    ///   ],
+    ///   "exchanges": [
+    ///     { "name": "dlx", "vhost": "/", "type": "fanout", "durable": true }
+    ///   ],
+    ///   "bindings": [
+    ///     { "source": "dlx", "vhost": "/", "destination": "orders.dlq", "destination_type": "queue", "routing_key": "" }
+    ///   ]
+    /// }
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ `dlx.md`.
     pub(crate) static RULE = {

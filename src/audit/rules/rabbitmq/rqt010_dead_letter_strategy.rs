@@ -18,6 +18,31 @@ rule! {
     /// # Instead
     /// `dead-letter-strategy: at-least-once` together with `overflow: reject-publish` and a `max-length`.
     ///
+    /// # Example
+    /// `definitions.json`, found:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true,
+    ///       "arguments": { "x-queue-type": "quorum", "x-dead-letter-exchange": "dlx" } }
+    ///   ]
+    /// }
+    /// ```
+    /// `definitions.json`, clean:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true,
+    ///       "arguments": { "x-queue-type": "quorum", "x-dead-letter-exchange": "dlx",
+    ///         "x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish" } }
+    ///   ]
+    /// }
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ `rabbit_quorum_queue:dlh/5`, `quorum-queues.md`: at-most-once by default.
     pub(crate) static RULE = {

@@ -20,6 +20,30 @@ rule! {
     /// # Instead
     /// 3, or 5; `quorum_queue.continuous_membership_reconciliation.enabled = true` for queues that are made while nodes are away.
     ///
+    /// # Example
+    /// `definitions.json`, found:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true,
+    ///       "arguments": { "x-queue-type": "quorum", "x-quorum-initial-group-size": 1 } }
+    ///   ]
+    /// }
+    /// ```
+    /// `definitions.json`, clean:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true,
+    ///       "arguments": { "x-queue-type": "quorum", "x-quorum-initial-group-size": 3 } }
+    ///   ]
+    /// }
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ `quorum-queues.md`: 3, or fewer where there are fewer nodes.
     pub(crate) static RULE = {

@@ -18,6 +18,30 @@ rule! {
     /// # Instead
     /// A retention longer than the longest outage; an offset that is stored; a quorum queue where confirmed must mean flushed.
     ///
+    /// # Example
+    /// `definitions.json`, found:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true,
+    ///       "arguments": { "x-queue-type": "stream", "x-max-age": "1h" } }
+    ///   ]
+    /// }
+    /// ```
+    /// `definitions.json`, clean:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true,
+    ///       "arguments": { "x-queue-type": "stream", "x-max-age": "30D" } }
+    ///   ]
+    /// }
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ `streams.md`; `rabbit_stream_queue`.
     pub(crate) static RULE = {

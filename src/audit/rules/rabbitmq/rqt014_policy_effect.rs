@@ -20,6 +20,40 @@ rule! {
     /// # Instead
     /// One policy for each queue, with everything in it; keys that its type knows.
     ///
+    /// # Example
+    /// `definitions.json`, found:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true }
+    ///   ],
+    ///   "policies": [
+    ///     { "name": "dead-letters", "vhost": "/", "pattern": "^orders", "apply-to": "queues", "priority": 0,
+    ///       "definition": { "dead-letter-exchange": "dlx" } },
+    ///     { "name": "lazy", "vhost": "/", "pattern": ".*", "apply-to": "queues", "priority": 10,
+    ///       "definition": { "max-length": 100000 } }
+    ///   ]
+    /// }
+    /// ```
+    /// `definitions.json`, clean:
+    /// ```json
+    /// {
+    ///   "rabbit_version": "4.1.0",
+    ///   "vhosts": [{ "name": "/" }],
+    ///   "queues": [
+    ///     { "name": "orders", "vhost": "/", "durable": true }
+    ///   ],
+    ///   "policies": [
+    ///     { "name": "dead-letters", "vhost": "/", "pattern": "^orders", "apply-to": "queues", "priority": 20,
+    ///       "definition": { "dead-letter-exchange": "dlx", "max-length": 100000 } },
+    ///     { "name": "lazy", "vhost": "/", "pattern": ".*", "apply-to": "queues", "priority": 10,
+    ///       "definition": { "max-length": 100000 } }
+    ///   ]
+    /// }
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ `policies.md`, `rabbit_classic_queue:capabilities/0` and those of the other types.
     pub(crate) static RULE = {

@@ -19,6 +19,25 @@ rule! {
     /// # Instead
     /// Start the nodes of the missing members; replace one that is gone for good while there still is a majority.
     ///
+    /// # Example
+    /// A node answers how many members a queue has, and how many of them are online. `@` begins what was asked, `-` a thing by its name; below it stands what was told.
+    /// Recorded, found:
+    /// ```facts
+    /// @ rabbitmq-topology live
+    /// - queue orders
+    /// type=quorum
+    /// @members=3
+    /// @members.online=2
+    /// ```
+    /// Recorded, clean:
+    /// ```facts
+    /// @ rabbitmq-topology live
+    /// - queue orders
+    /// type=quorum
+    /// @members=3
+    /// @members.online=3
+    /// ```
+    ///
     /// # Source
     /// RabbitMQ `quorum-queues.md`, `streams.md`; `members` and `online` of `GET /api/queues`.
     pub(crate) static RULE = {

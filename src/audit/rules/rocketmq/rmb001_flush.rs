@@ -18,6 +18,22 @@ rule! {
     /// # Instead
     /// `flushDiskType=SYNC_FLUSH` on master and slave; or asynchronous flush with two in-sync copies that do not share their power.
     ///
+    /// # Example
+    /// `broker.conf`, found:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 0
+    /// flushDiskType = ASYNC_FLUSH
+    /// ```
+    /// `broker.conf`, clean:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 0
+    /// flushDiskType = SYNC_FLUSH
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `MessageStoreConfig`, `FlushRealTimeService`: `ASYNC_FLUSH` in every version, and in every sample file.
     pub(crate) static RULE = {

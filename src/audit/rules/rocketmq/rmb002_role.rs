@@ -17,6 +17,24 @@ rule! {
     /// # Instead
     /// `brokerRole=SYNC_MASTER` with at least one slave, and on 5.x `inSyncReplicas=2` as well (RMB003).
     ///
+    /// # Example
+    /// `broker.conf`, found:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 0
+    /// brokerRole = ASYNC_MASTER
+    /// ```
+    /// `broker.conf`, clean:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 0
+    /// brokerRole = SYNC_MASTER
+    /// inSyncReplicas = 2
+    /// totalReplicas = 2
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `MessageStoreConfig`: `ASYNC_MASTER` in every version.
     pub(crate) static RULE = {

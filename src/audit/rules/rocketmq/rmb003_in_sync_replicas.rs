@@ -18,6 +18,26 @@ rule! {
     /// # Instead
     /// `inSyncReplicas=2` and `totalReplicas=2` or more. 4.x ignores both.
     ///
+    /// # Example
+    /// With `--rocketmq-version 5.3`.
+    /// `broker.conf`, found:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 0
+    /// brokerRole = SYNC_MASTER
+    /// totalReplicas = 2
+    /// ```
+    /// `broker.conf`, clean:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 0
+    /// brokerRole = SYNC_MASTER
+    /// totalReplicas = 2
+    /// inSyncReplicas = 2
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `CommitLog.handleHA`, `docs/en/QuorumACK.md`.
     pub(crate) static RULE = {

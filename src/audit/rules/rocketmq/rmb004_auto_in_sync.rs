@@ -15,6 +15,23 @@ rule! {
     /// # Instead
     /// `minInSyncReplicas=2`, or no automatic lowering.
     ///
+    /// # Example
+    /// `broker.conf`, found:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 0
+    /// enableAutoInSyncReplicas = true
+    /// ```
+    /// `broker.conf`, clean:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 0
+    /// enableAutoInSyncReplicas = true
+    /// minInSyncReplicas = 2
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `CommitLog.calcNeedAckNums`: false and 1; it works with `enableSlaveActingMaster` only.
     pub(crate) static RULE = {

@@ -17,6 +17,26 @@ rule! {
     /// # Instead
     /// `allAckInSyncStateSet=true` and `minInSyncReplicas=2`: writes then fail with `IN_SYNC_REPLICAS_NOT_ENOUGH` instead.
     ///
+    /// # Example
+    /// `broker.conf`, found:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 0
+    /// enableControllerMode = true
+    /// controllerAddr = c-1:9878;c-2:9878;c-3:9878
+    /// ```
+    /// `broker.conf`, clean:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 0
+    /// enableControllerMode = true
+    /// controllerAddr = c-1:9878;c-2:9878;c-3:9878
+    /// allAckInSyncStateSet = true
+    /// minInSyncReplicas = 2
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `CommitLog`, `GroupTransferService`, `docs/en/controller/deploy.md`: false and 1.
     pub(crate) static RULE = {

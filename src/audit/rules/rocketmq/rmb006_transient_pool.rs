@@ -16,6 +16,22 @@ rule! {
     /// # Instead
     /// `transientStorePoolEnable=false`.
     ///
+    /// # Example
+    /// `broker.conf`, found:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 0
+    /// transientStorePoolEnable = true
+    /// ```
+    /// `broker.conf`, clean:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 0
+    /// transientStorePoolEnable = false
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `MessageStoreConfig.isTransientStorePoolEnable` (4.9.8, 5.0.0), `commitIntervalCommitLog`: 200 ms.
     pub(crate) static RULE = {

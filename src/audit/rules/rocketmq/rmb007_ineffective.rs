@@ -20,6 +20,22 @@ rule! {
     /// # Instead
     /// The exact key and value; compare with `mqadmin getBrokerConfig`, which shows what runs.
     ///
+    /// # Example
+    /// `broker.conf`, found:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 0
+    /// flushDiskType = sync_flush
+    /// ```
+    /// `broker.conf`, clean:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 0
+    /// flushDiskType = SYNC_FLUSH
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `MixAll.properties2Object`, `BrokerStartup`; the configuration classes of 4.3.0 to 5.3.3. Words are trimmed since 5.2,
     /// numbers and switches never.

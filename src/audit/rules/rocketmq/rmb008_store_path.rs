@@ -17,6 +17,22 @@ rule! {
     /// # Instead
     /// A persistent volume at the store path.
     ///
+    /// # Example
+    /// `broker.conf`, found:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 0
+    /// storePathRootDir = /tmp/rmqstore
+    /// ```
+    /// `broker.conf`, clean:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 0
+    /// storePathRootDir = /data/rocketmq/store
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `MessageStoreConfig`: `${user.home}/store`; `conf/controller/quick-start` uses `/tmp/rmqstore`; operator
     /// `storageMode`.

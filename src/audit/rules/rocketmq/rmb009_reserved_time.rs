@@ -17,6 +17,22 @@ rule! {
     /// # Instead
     /// Longer than the longest outage of a consumer; and an alarm on the disk.
     ///
+    /// # Example
+    /// `broker.conf`, found:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 0
+    /// fileReservedTime = 24
+    /// ```
+    /// `broker.conf`, clean:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 0
+    /// fileReservedTime = 168
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `CleanCommitLogService`, `DefaultMessageStore`: 72 hours in code, 48 in the sample files;
     /// `diskSpaceCleanForciblyRatio` 0.85.

@@ -15,6 +15,22 @@ rule! {
     /// # Instead
     /// `enableElectUncleanMaster=false`; three controllers.
     ///
+    /// # Example
+    /// `controller.conf`, found:
+    /// ```ini
+    /// controllerDLegerGroup = group1
+    /// controllerDLegerPeers = n0-c1:9877;n1-c2:9877;n2-c3:9877
+    /// controllerDLegerSelfId = n0
+    /// enableElectUncleanMaster = true
+    /// ```
+    /// `controller.conf`, clean:
+    /// ```ini
+    /// controllerDLegerGroup = group1
+    /// controllerDLegerPeers = n0-c1:9877;n1-c2:9877;n2-c3:9877
+    /// controllerDLegerSelfId = n0
+    /// enableElectUncleanMaster = false
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `ControllerConfig`, `ReplicasInfoManager`: false.
     pub(crate) static RULE = {

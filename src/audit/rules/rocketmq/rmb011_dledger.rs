@@ -18,6 +18,24 @@ rule! {
     /// # Instead
     /// Three peers that do not share their power.
     ///
+    /// # Example
+    /// `broker.conf`, found:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 0
+    /// enableDLegerCommitLog = true
+    /// dLegerPeers = n0-a:40911;n1-b:40911
+    /// ```
+    /// `broker.conf`, clean:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 0
+    /// enableDLegerCommitLog = true
+    /// dLegerPeers = n0-a:40911;n1-b:40911;n2-c:40911
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `DLedgerCommitLog`, DLedger `DLedgerConfig`.
     pub(crate) static RULE = {

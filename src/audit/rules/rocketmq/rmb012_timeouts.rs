@@ -17,6 +17,27 @@ rule! {
     /// # Instead
     /// 6000 milliseconds or more at the client.
     ///
+    /// # Example
+    /// `application.properties`, found:
+    /// ```properties
+    /// rocketmq.name-server=mq:9876
+    /// rocketmq.producer.group=orders
+    /// rocketmq.producer.send-message-timeout=3000
+    /// ```
+    /// `application.properties`, clean:
+    /// ```properties
+    /// rocketmq.name-server=mq:9876
+    /// rocketmq.producer.group=orders
+    /// rocketmq.producer.send-message-timeout=6000
+    /// ```
+    /// `broker.conf`, beside it:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 0
+    /// flushDiskType = SYNC_FLUSH
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `MessageStoreConfig`: 5000 and 3000; `DefaultMQProducer`: 3000.
     pub(crate) static RULE = {

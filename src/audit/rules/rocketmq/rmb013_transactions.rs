@@ -15,6 +15,22 @@ rule! {
     /// # Instead
     /// More time than the longest local transaction takes, and an alarm on that topic.
     ///
+    /// # Example
+    /// `broker.conf`, found:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 0
+    /// transactionCheckMax = 3
+    /// ```
+    /// `broker.conf`, clean:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 0
+    /// transactionCheckMax = 15
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `TransactionalMessageServiceImpl`: 15 checks; every 60 seconds up to 4.9, every 30 since 5.0.
     pub(crate) static RULE = {

@@ -16,6 +16,20 @@ rule! {
     /// # Instead
     /// `CONSUME_FROM_FIRST_OFFSET`.
     ///
+    /// # Example
+    /// `application.properties`, found:
+    /// ```properties
+    /// rocketmq.name-server=mq:9876
+    /// rocketmq.consumer.group=billing
+    /// rocketmq.consumer.consume-from-where=CONSUME_FROM_LAST_OFFSET
+    /// ```
+    /// `application.properties`, clean:
+    /// ```properties
+    /// rocketmq.name-server=mq:9876
+    /// rocketmq.consumer.group=billing
+    /// rocketmq.consumer.consume-from-where=CONSUME_FROM_FIRST_OFFSET
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `RebalancePushImpl`, `ConsumerManageProcessor`: the end; the gRPC client's proxy begins at the end too.
     pub(crate) static RULE = {

@@ -16,6 +16,20 @@ rule! {
     /// # Instead
     /// `CLUSTERING` for work that must be done.
     ///
+    /// # Example
+    /// `application.properties`, found:
+    /// ```properties
+    /// rocketmq.name-server=mq:9876
+    /// rocketmq.consumer.group=billing
+    /// rocketmq.consumer.message-model=BROADCASTING
+    /// ```
+    /// `application.properties`, clean:
+    /// ```properties
+    /// rocketmq.name-server=mq:9876
+    /// rocketmq.consumer.group=billing
+    /// rocketmq.consumer.message-model=CLUSTERING
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `ConsumeMessageConcurrentlyService.processConsumeResult`, `LocalFileOffsetStore`: CLUSTERING.
     pub(crate) static RULE = {

@@ -15,6 +15,26 @@ rule! {
     /// # Instead
     /// One group for each application.
     ///
+    /// # Example
+    /// `refunds/application.properties`, found:
+    /// ```properties
+    /// rocketmq.name-server=mq:9876
+    /// rocketmq.consumer.group=billing
+    /// rocketmq.consumer.topic=refunds
+    /// ```
+    /// `refunds/application.properties`, clean:
+    /// ```properties
+    /// rocketmq.name-server=mq:9876
+    /// rocketmq.consumer.group=refunds
+    /// rocketmq.consumer.topic=refunds
+    /// ```
+    /// `billing/application.properties`, beside it:
+    /// ```properties
+    /// rocketmq.name-server=mq:9876
+    /// rocketmq.consumer.group=billing
+    /// rocketmq.consumer.topic=orders
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `bestPractice/07subscribe.md`; `ConsumerManager`.
     pub(crate) static RULE = {

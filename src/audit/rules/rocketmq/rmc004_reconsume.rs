@@ -17,6 +17,18 @@ rule! {
     /// # Instead
     /// 16 for concurrent consumers, a limit for orderly ones, and somebody who reads `%DLQ%` topics.
     ///
+    /// # Example
+    /// `application.properties`, found:
+    /// ```properties
+    /// rocketmq.push-consumer.endpoints=proxy:8081
+    /// rocketmq.push-consumer.max-reconsume-times=0
+    /// ```
+    /// `application.properties`, clean:
+    /// ```properties
+    /// rocketmq.push-consumer.endpoints=proxy:8081
+    /// rocketmq.push-consumer.max-reconsume-times=16
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `DefaultMQPushConsumer`: -1, which is 16 for concurrent and no limit for orderly consumers.
     pub(crate) static RULE = {

@@ -15,6 +15,21 @@ rule! {
     /// # Instead
     /// `auto-commit` false, and `commitSync` after the work.
     ///
+    /// # Example
+    /// With `--profile finance`.
+    /// `application.properties`, found:
+    /// ```properties
+    /// rocketmq.name-server=mq:9876
+    /// rocketmq.pull-consumer.group=billing
+    /// rocketmq.pull-consumer.auto-commit=true
+    /// ```
+    /// `application.properties`, clean:
+    /// ```properties
+    /// rocketmq.name-server=mq:9876
+    /// rocketmq.pull-consumer.group=billing
+    /// rocketmq.pull-consumer.auto-commit=false
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `DefaultLitePullConsumerImpl`: true, every 5000 ms.
     pub(crate) static RULE = {

@@ -15,6 +15,18 @@ rule! {
     /// # Instead
     /// `Sync` or `Async`, and a look at the result.
     ///
+    /// # Example
+    /// `application.properties`, found:
+    /// ```properties
+    /// spring.cloud.stream.rocketmq.binder.name-server=mq:9876
+    /// spring.cloud.stream.rocketmq.bindings.orders-out-0.producer.send-type=OneWay
+    /// ```
+    /// `application.properties`, clean:
+    /// ```properties
+    /// spring.cloud.stream.rocketmq.binder.name-server=mq:9876
+    /// spring.cloud.stream.rocketmq.bindings.orders-out-0.producer.send-type=Sync
+    /// ```
+    ///
     /// # Source
     /// Spring Cloud Alibaba `RocketMQProducerProperties.SendType`: Sync; RocketMQ `DefaultMQProducer.sendOneway`.
     pub(crate) static RULE = {

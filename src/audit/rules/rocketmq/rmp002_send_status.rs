@@ -19,6 +19,20 @@ rule! {
     /// Compare `SendResult.getSendStatus()` with `SEND_OK`; `retry-next-server: true` tries another broker, at the price of
     /// duplicates.
     ///
+    /// # Example
+    /// `application.properties`, found:
+    /// ```properties
+    /// rocketmq.name-server=mq:9876
+    /// rocketmq.producer.group=orders
+    /// rocketmq.producer.retry-next-server=false
+    /// ```
+    /// `application.properties`, clean:
+    /// ```properties
+    /// rocketmq.name-server=mq:9876
+    /// rocketmq.producer.group=orders
+    /// rocketmq.producer.retry-next-server=true
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `DefaultMQProducerImpl.sendDefaultImpl`, `SendMessageProcessor`: false; rocketmq-clients `StatusChecker`.
     pub(crate) static RULE = {

@@ -16,6 +16,20 @@ rule! {
     /// # Instead
     /// Two or more, 5000 milliseconds or more, and a local copy until it is stored.
     ///
+    /// # Example
+    /// `application.properties`, found:
+    /// ```properties
+    /// rocketmq.name-server=mq:9876
+    /// rocketmq.producer.group=orders
+    /// rocketmq.producer.retry-times-when-send-failed=0
+    /// ```
+    /// `application.properties`, clean:
+    /// ```properties
+    /// rocketmq.name-server=mq:9876
+    /// rocketmq.producer.group=orders
+    /// rocketmq.producer.retry-times-when-send-failed=2
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `DefaultMQProducer`: 2, 2, 3000 ms; rocketmq-clients `ProducerBuilder`: 3 attempts.
     pub(crate) static RULE = {

@@ -16,6 +16,20 @@ rule! {
     /// # Instead
     /// Leave it true.
     ///
+    /// # Example
+    /// `application.properties`, found:
+    /// ```properties
+    /// rocketmq.name-server=mq:9876
+    /// rocketmq.producer.group=orders
+    /// rocketmq.producer.wait-store-msg-ok=false
+    /// ```
+    /// `application.properties`, clean:
+    /// ```properties
+    /// rocketmq.name-server=mq:9876
+    /// rocketmq.producer.group=orders
+    /// rocketmq.producer.wait-store-msg-ok=true
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `Message`, `CommitLog.needHandleHA`: true.
     pub(crate) static RULE = {

@@ -15,6 +15,22 @@ rule! {
     /// # Instead
     /// `autoCreateTopicEnable=false`, and `mqadmin updateTopic -c` for the whole cluster.
     ///
+    /// # Example
+    /// `broker.conf`, found:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 0
+    /// autoCreateTopicEnable = true
+    /// ```
+    /// `broker.conf`, clean:
+    /// ```ini
+    /// brokerClusterName = shop
+    /// brokerName = broker-a
+    /// brokerId = 0
+    /// autoCreateTopicEnable = false
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `BrokerConfig`, `TopicConfigManager`: true.
     pub(crate) static RULE = {

@@ -18,6 +18,25 @@ rule! {
     /// # Instead
     /// Equal counts; 6 as permission. While a topic is being shrunk read counts stay the larger ones.
     ///
+    /// # Example
+    /// A name server answers how many queues of a topic are written, and how many are read. `@` begins what was asked, `-` a thing by its name; below it stands what was told.
+    /// Recorded, found:
+    /// ```facts
+    /// @ rocketmq-topic live
+    /// - topic orders
+    /// readQueueNums=4
+    /// writeQueueNums=8
+    /// perm=6
+    /// ```
+    /// Recorded, clean:
+    /// ```facts
+    /// @ rocketmq-topic live
+    /// - topic orders
+    /// readQueueNums=8
+    /// writeQueueNums=8
+    /// perm=6
+    /// ```
+    ///
     /// # Source
     /// RocketMQ `MQClientInstance.topicRouteData2TopicPublishInfo`, `PermName`, `TopicAttributes`.
     pub(crate) static RULE = {
