@@ -4,7 +4,7 @@ use crate::nodes::{Healed, eventually, fresh, script};
 use crate::proofs::{self, Of, Proof, SIDES, Side};
 use crate::support;
 use crate::verdict::{Ran, Shown, series};
-use crate::worker::{Job, Worker};
+use crate::worker::{self, Job, Worker};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -310,9 +310,9 @@ impl Cluster {
 
     /// Where a consumer begins, and when it commits.
     fn consumers(&self) -> Vec<Shown> {
-        let working = proofs::of("KC003");
         let mut lines = Vec::new();
-        for proof in [proofs::of("KC002"), working] {
+        for name in ["KC002", "KC003", "KC001"] {
+            let proof = proofs::of(name);
             lines.extend(SIDES.map(|side| Line {
                 proof,
                 side,
@@ -331,48 +331,66 @@ impl Cluster {
         skipping.iter().for_each(|l| l.writer.await_told(FEW));
         killed.iter().for_each(|l| l.writer.await_told(2 * FEW + 1));
 
+        let kinds = ["kafka", "kafka", worker::JAVA, worker::JAVA];
         let mut workers: Vec<Worker> = killed
             .iter()
-            .map(|l| Worker::start("kafka", &l.text, &l.topic))
+            .zip(kinds)
+            .map(|(l, kind)| Worker::start(kind, &l.text, &l.topic))
             .collect();
         let found: Vec<BTreeSet<String>> = skipping.iter().map(|l| self.group_reads(l)).collect();
         workers.iter().for_each(Worker::await_slow);
         // What the client stores before the work it commits by itself (every 200 ms), the message that is worked on too.
-        eventually("the message that is worked on is committed", || {
-            self.committed(&killed[0]) > FEW as i64
-        });
+        for bad in killed.iter().filter(|l| l.side == Side::Bad) {
+            eventually("the message that is worked on is committed", || {
+                self.committed(bad) > FEW as i64
+            });
+        }
         std::thread::sleep(Duration::from_millis(500));
+        for good in killed.iter().filter(|l| l.side == Side::Good) {
+            let committed = self.committed(good);
+            assert!(
+                committed <= FEW as i64,
+                "{}: {committed} is committed",
+                good.proof.name()
+            );
+        }
         workers.iter_mut().for_each(Worker::kill);
+        // Whoever takes over is done when it is done with this, wherever it begins.
+        killed.iter().for_each(|l| l.writer.send(&l.topic, "end"));
+        killed.iter().for_each(|l| l.writer.await_told(2 * FEW + 2));
         workers.iter_mut().for_each(Worker::succeed);
-        let last = format!("later-{}", FEW - 1);
         eventually("the successors are done", || {
-            workers.iter().all(|w| w.done().contains(&last))
+            workers.iter().all(|w| w.done().contains("end"))
         });
 
-        let ran = |line: &Line, found: &BTreeSet<String>| Ran {
+        let ran = |line: &Line, found: BTreeSet<String>| Ran {
             text: line.text.clone(),
             told: line.writer.told(),
-            found: found.clone(),
+            found,
         };
-        let shown = vec![
-            Shown {
-                proof: skipping[0].proof,
-                bad: ran(&skipping[0], &found[0]),
-                good: ran(&skipping[1], &found[1]),
-            },
-            Shown {
-                proof: working,
-                bad: ran(&killed[0], &workers[0].done()),
-                good: ran(&killed[1], &workers[1].done()),
-            },
-        ];
+        let found = found.into_iter().chain(workers.iter().map(Worker::done));
+        let mut ran: Vec<(&Line, Ran)> = lines.iter().zip(found).map(|(l, found)| (l, ran(l, found))).collect();
+        let mut shown = Vec::new();
+        while let (Some((_, good)), Some((line, bad))) = (ran.pop(), ran.pop()) {
+            shown.push(Shown {
+                proof: line.proof,
+                bad,
+                good,
+            });
+        }
         self.delete(&lines);
         shown
     }
 
     /// Where the group of a line goes on after its consumer died.
     fn committed(&self, line: &Line) -> i64 {
-        let consumer: BaseConsumer = grouped(&line.text, &line.topic).create().unwrap();
+        // Not the whole of it: Java's words are none of this client's.
+        let group = line.text.lines().find_map(|l| l.strip_prefix("group.id=")).unwrap();
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", &self.bootstrap)
+            .set("group.id", format!("{group}-{}", line.topic))
+            .create()
+            .unwrap();
         let mut place = TopicPartitionList::new();
         place.add_partition(&line.topic, 0);
         let offsets = consumer.committed_offsets(place, Duration::from_secs(10));

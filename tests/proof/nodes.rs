@@ -59,6 +59,19 @@ impl Drop for Healed {
     }
 }
 
+/// The Java that the brokers run with.
+pub(crate) fn java() -> String {
+    let lib = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/brokers/lib.sh");
+    let found = Command::new("bash")
+        .args(["-c", ". \"$1\"; find_java && printf %s \"$JAVA\"", "java"])
+        .arg(lib)
+        .output()
+        .unwrap();
+    let java = String::from_utf8(found.stdout).unwrap();
+    assert!(!java.is_empty(), "{}", String::from_utf8_lossy(&found.stderr));
+    java
+}
+
 /// A name that nothing has.
 pub(crate) fn fresh(about: &str) -> String {
     format!("{about}-{:08x}", rand::random::<u32>())
