@@ -161,6 +161,10 @@ fn good_topics_and_bad_ones_are_told_apart_rule_by_rule() {
     };
     let unclean = finding("KT004", "unclean.leader.election.enable");
     assert_eq!(unclean["origin"], "the topic itself");
+    assert_eq!(
+        unclean["synonyms"],
+        serde_json::json!(synonyms_by_tool(&cluster, &bad, "unclean.leader.election.enable"))
+    );
     assert_eq!((&unclean["line"], &unclean["column"]), (&Value::Null, &Value::Null));
     let command = unclean["command"].as_str().unwrap();
     assert_eq!(
@@ -302,6 +306,45 @@ fn every_permission_is_asked_for_by_name_and_no_other_is_needed() {
     );
 }
 
+/// What Kafka's own tool says of where a topic's value comes from, the place that counts first.
+fn synonyms_by_tool(cluster: &Cluster, topic: &str, key: &str) -> Vec<Value> {
+    let arguments = ["kafka.admin.ConfigCommand", "--bootstrap-server", cluster.bootstrap()];
+    let more = ["--describe", "--entity-type", "topics", "--entity-name", topic];
+    let told = cluster.script("kafka-tool", &[&arguments[..], &more].concat());
+    let text = String::from_utf8_lossy(&told.stdout).into_owned();
+    let start = format!("  {key}=");
+    let line = text
+        .lines()
+        .find(|l| l.starts_with(&start))
+        .unwrap_or_else(|| panic!("{text}"));
+    let places = line.split_once("synonyms={").unwrap().1.trim_end_matches('}');
+    let one = |place: &str| {
+        let (source, rest) = place.split_once(':').unwrap();
+        let (key, value) = rest.split_once('=').unwrap();
+        let origin = match source {
+            "DYNAMIC_TOPIC_CONFIG" => "the topic itself",
+            "DYNAMIC_BROKER_CONFIG" => "the dynamic configuration of this broker",
+            "DYNAMIC_DEFAULT_BROKER_CONFIG" => "the dynamic configuration of the cluster",
+            "STATIC_BROKER_CONFIG" => "the broker's own file",
+            "DEFAULT_CONFIG" => "Kafka's default",
+            other => panic!("{other}"),
+        };
+        serde_json::json!({"origin": origin, "key": key, "value": value})
+    };
+    places.split(", ").map(one).collect()
+}
+
+/// The same as a report says it of what stands below the topic's own value.
+fn otherwise(cluster: &Cluster, topic: &str, key: &str) -> String {
+    let places = synonyms_by_tool(cluster, topic, key);
+    let text = |v: &Value| v.as_str().unwrap().to_owned();
+    let below = places.iter().skip(1);
+    let words: Vec<String> = below
+        .map(|p| format!("{}: {}={}", text(&p["origin"]), text(&p["key"]), text(&p["value"])))
+        .collect();
+    words.join("; ")
+}
+
 #[test]
 fn drift_is_told_with_both_places_and_in_both_directions() {
     let Some(cluster) = cluster::shared("drift_is_told_with_both_places_and_in_both_directions") else {
@@ -348,8 +391,9 @@ fn drift_is_told_with_both_places_and_in_both_directions() {
     cluster.set(&case.topic, "min.insync.replicas", "1");
     let own = |key: &str, value: &str| {
         format!(
-            "topic `{}` runs with {key}={value}, set by the topic itself",
-            case.topic
+            "topic `{}` runs with {key}={value}, set by the topic itself; otherwise {}",
+            case.topic,
+            otherwise(&cluster, &case.topic, key)
         )
     };
     let of = |severity: &str, key: &str, line, message| (severity.to_owned(), key.to_owned(), line, message);
@@ -366,7 +410,13 @@ fn drift_is_told_with_both_places_and_in_both_directions() {
     assert_eq!(drift(&weaker), [of("medium", "retention.ms", 10, default)]);
     // A broker's file: one value that the cluster is weaker in, and one that it is better in.
     // With eligible leader replicas Kafka itself moves this one from the file to the cluster.
-    let runs = |key: &str, value: &str, by: &str| format!("broker 1 runs with {key}={value}, set by {by}");
+    let runs = |key: &str, value: &str, by: &str| {
+        let otherwise = match by {
+            "the broker's own file" => format!("Kafka's default: {key}=false"),
+            _ => format!("the broker's own file: {key}=2; Kafka's default: {key}=1"),
+        };
+        format!("broker 1 runs with {key}={value}, set by {by}; otherwise {otherwise}")
+    };
     let (moved, kept) = ("the dynamic configuration of the cluster", "the broker's own file");
     assert_eq!(
         drift(&broker),

@@ -1,9 +1,10 @@
 //! The questions, each about as much as one request can hold.
 
 use super::super::wire::{Connection, words};
-use super::seen::{Directory, Partition, Setting, Topic};
+use super::seen::{DEFAULT, Directory, Partition, Setting, Synonym, Topic};
 use crate::model::Unreached;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
+use kafka_protocol::messages::describe_configs_response::DescribeConfigsSynonym;
 use kafka_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
@@ -197,7 +198,14 @@ impl Asker<'_> {
     }
 
     fn settings(&mut self, resources: Vec<DescribeConfigsResource>) -> Answer<Vec<(String, Answer<Vec<Setting>>)>> {
-        let request = DescribeConfigsRequest::default().with_resources(resources);
+        // Not known to version 0, which is all that brokers before 1.1 speak.
+        let tells_places = self
+            .connection
+            .version::<DescribeConfigsRequest>(4)
+            .is_some_and(|v| v >= 1);
+        let request = DescribeConfigsRequest::default()
+            .with_resources(resources)
+            .with_include_synonyms(tells_places);
         let answer = self.ask(4, &request)?;
         Ok(answer
             .results
@@ -212,6 +220,10 @@ impl Asker<'_> {
                                 key: c.name.to_string(),
                                 value: c.value?.to_string(),
                                 source: c.config_source,
+                                places: match c.config_source {
+                                    DEFAULT => Vec::new(),
+                                    _ => c.synonyms.into_iter().filter_map(synonym).collect(),
+                                },
                             })
                         })
                         .collect()
@@ -397,6 +409,15 @@ impl Asker<'_> {
         }
         Ok(all)
     }
+}
+
+/// A place that gives a value, where it tells which.
+fn synonym(told: DescribeConfigsSynonym) -> Option<Synonym> {
+    Some(Synonym {
+        key: told.name.to_string(),
+        value: told.value?.to_string(),
+        source: told.source,
+    })
 }
 
 /// Topic, partition and the next offset of each.
