@@ -1,6 +1,6 @@
 //! The proofs on Kafka, with its own C client: writers and readers know nothing of this project.
 
-use crate::nodes::{Healed, eventually, fresh, script};
+use crate::nodes::{Healed, alone, eventually, fresh, script};
 use crate::proofs::{self, Of, Proof, SIDES, Side};
 use crate::support;
 use crate::verdict::{Ran, Shown, series};
@@ -26,6 +26,7 @@ fn the_rules_of_kafka_are_right() {
     let Some(bootstrap) = support::kafka("proof::the_rules_of_kafka_are_right") else {
         return;
     };
+    let _alone = alone();
     let _healed = Healed("kafka");
     let cluster = Cluster::new(&bootstrap);
     series(Of::Kafka, || {
