@@ -119,17 +119,33 @@ impl Cluster {
 
     /// Every replica of every topic of ours, and of Kafka's own, is in sync.
     fn await_whole(&self) {
-        eventually("every replica is in sync", || {
-            let Ok(metadata) = self.admin.inner().fetch_metadata(None, Duration::from_secs(5)) else {
-                return false;
-            };
-            let ours = metadata.topics().iter().filter(|t| !self.foreign.contains(t.name()));
-            let partitions = ours.flat_map(|t| t.partitions());
-            metadata.brokers().len() == 3
-                && partitions
-                    .map(|p| (p.isr().len(), p.replicas().len()))
-                    .all(|(isr, replicas)| replicas == 1 || isr == replicas)
+        let start = Instant::now();
+        loop {
+            let limping = self.limping();
+            if limping.as_ref().is_some_and(Vec::is_empty) {
+                return;
+            }
+            assert!(start.elapsed() < 3 * PATIENCE, "never in sync: {limping:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Partitions that lack a replica in sync, with leader, replicas in sync and replicas; `None` while a node is away.
+    fn limping(&self) -> Option<Vec<String>> {
+        let metadata = self.admin.inner().fetch_metadata(None, Duration::from_secs(5)).ok()?;
+        let ours = metadata.topics().iter().filter(|t| !self.foreign.contains(t.name()));
+        let partitions = ours.flat_map(|t| t.partitions().iter().map(move |p| (t.name(), p)));
+        let limping = partitions.filter(|(_, p)| p.replicas().len() > 1 && p.isr().len() != p.replicas().len());
+        let said = limping.map(|(topic, p)| {
+            format!(
+                "{topic}/{}: led by {}, in sync {:?} of {:?}",
+                p.id(),
+                p.leader(),
+                p.isr(),
+                p.replicas()
+            )
         });
+        (metadata.brokers().len() == 3).then(|| said.collect())
     }
 
     /// A topic of one partition on these nodes, the first of which leads it.

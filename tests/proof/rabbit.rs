@@ -551,10 +551,7 @@ async fn first_of_stream(channel: &Channel, count: usize) -> BTreeSet<String> {
     let mut from = FieldTable::default();
     from.insert("x-stream-offset".into(), AMQPValue::LongString("first".into()));
     let options = BasicConsumeOptions::default();
-    let Ok(mut consumer) = channel
-        .basic_consume("stream".into(), "".into(), options, from)
-        .await
-    else {
+    let Ok(mut consumer) = channel.basic_consume("stream".into(), "".into(), options, from).await else {
         return found;
     };
     while found.len() < count {

@@ -278,8 +278,8 @@ impl Asker<'_> {
         Ok(Some(partition.current_voters.iter().map(|v| v.replica_id.0).collect()))
     }
 
-    /// The groups that the broker at the other end coordinates and this user may describe.
-    pub(super) fn groups(&mut self) -> Answer<Vec<String>> {
+    /// The groups that the broker at the other end coordinates and this user may describe, each with whether it may have members.
+    pub(super) fn groups(&mut self) -> Answer<Vec<(String, bool)>> {
         let answer = self.ask(4, &ListGroupsRequest::default())?;
         good(answer.error_code)?;
         // Connect and others register groups of other kinds, which commit nothing.
@@ -287,7 +287,11 @@ impl Asker<'_> {
             .groups
             .iter()
             .filter(|g| ["consumer", ""].contains(&g.protocol_type.as_str()));
-        Ok(reading.map(|g| g.group_id.0.to_string()).collect())
+        // Before version 4 no state is told.
+        let may_have_members = |state: &str| !["Empty", "Dead"].contains(&state);
+        Ok(reading
+            .map(|g| (g.group_id.0.to_string(), may_have_members(&g.group_state)))
+            .collect())
     }
 
     /// How many members each group has; those of the newer protocol are not told so.
