@@ -304,16 +304,15 @@ fn judge(rule: &'static Rule, unit: &Unit, context: Context<'_>, sources: &Sourc
     report.findings.extend(judge.hits.into_iter().map(|hit| {
         let edit = edit(&hit, sources).or_else(|| added(&hit, unit, sources));
         let subject = hit.subject.as_ref().and_then(|name| named.get(name).copied());
-        let (origin, command) = match unit.is_live() {
-            true => (
-                origin(unit, subject, &hit.key),
-                remedy::command(unit, subject, &hit, context.profile),
-            ),
-            false => (None, None),
+        let number = unit.is_live().then(|| number_of(unit, subject, &hit)).flatten();
+        let command = match unit.is_live() {
+            true => remedy::command(unit, subject, &hit, context.profile),
+            false => None,
         };
         let mut found = Finding {
             edit,
-            origin,
+            origin: number.and_then(|n| unit.origin_words(n)),
+            given: number.map(|n| unit.given(n).to_vec()).unwrap_or_default(),
             command,
             ..finding(hit, shown)
         };
@@ -337,12 +336,15 @@ fn judge(rule: &'static Rule, unit: &Unit, context: Context<'_>, sources: &Sourc
     }));
 }
 
-/// Where the value of a key comes from, at a live broker.
-fn origin(unit: &Unit, subject: Option<&Subject>, key: &str) -> Option<String> {
-    let range = subject.map_or(0..unit.facts.len(), |s| s.facts.clone());
-    let facts = unit.facts.get(range.clone())?;
-    let number = facts.iter().rposition(|f| f.key == key)? + range.start;
-    unit.origin(number).map(str::to_owned)
+/// The fact of a live broker that a hit is about: the one that it points at, which may be a policy's while the hit is about a queue, or
+/// what its key says.
+fn number_of(unit: &Unit, subject: Option<&Subject>, hit: &Hit) -> Option<usize> {
+    let by_key = || {
+        let range = subject.map_or(0..unit.facts.len(), |s| s.facts.clone());
+        let facts = unit.facts.get(range.clone())?;
+        Some(facts.iter().rposition(|f| f.key == hit.key)? + range.start)
+    };
+    hit.fact.or_else(by_key)
 }
 
 fn finding(hit: Hit, shown: impl Fn(&Place, &str) -> ShownPlace) -> Finding {
@@ -361,6 +363,7 @@ fn finding(hit: Hit, shown: impl Fn(&Place, &str) -> ShownPlace) -> Finding {
         fix: hit.say.fix,
         edit: None,
         origin: None,
+        given: Vec::new(),
         command: None,
     }
 }

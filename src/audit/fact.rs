@@ -323,6 +323,26 @@ pub struct Implied {
     pub assumes: Option<&'static str>,
 }
 
+/// One of the places that give a setting of a live broker its value.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Given {
+    /// Where, in words that follow "set by": `the broker's own file`.
+    pub origin: &'static str,
+    /// Under which name: a topic's `retention.ms` is a broker's `log.retention.hours`.
+    pub key: String,
+    /// Which value, in the unit of that name.
+    pub value: String,
+}
+
+impl Given {
+    /// What would count if the first of these were taken away, and so on, for a person: `the broker's own file: log.retention.hours=1`.
+    pub fn otherwise(places: &[Given]) -> Option<String> {
+        let others = places.iter().skip(1);
+        let words: Vec<String> = others.map(|g| format!("{}: {}={}", g.origin, g.key, g.value)).collect();
+        (!words.is_empty()).then(|| words.join("; "))
+    }
+}
+
 /// One setup as one dialect sees it: the facts that share a dialect, a component and a version.
 #[derive(Debug, Clone)]
 pub struct Unit {
@@ -356,6 +376,9 @@ pub struct Unit {
     pub brokers: Option<usize>,
     /// Of a live broker: where the value of each fact comes from, in the order of the facts. Empty for files.
     pub origins: Vec<&'static str>,
+    /// Of a live broker: every place that gives a fact its value, by the number of the fact; the first is the one that counts, each
+    /// next one would if those before it were taken away. Only of what somebody set.
+    pub given: HashMap<usize, Vec<Given>>,
     /// Named things that were not asked for, as findings name them: rules know them, and nothing is told of them.
     pub unasked: HashSet<String>,
     /// What should be known of how the file was read, with the line.
@@ -398,6 +421,7 @@ impl Unit {
             surroundings: Vec::new(),
             brokers: None,
             origins: Vec::new(),
+            given: HashMap::new(),
             unasked: HashSet::new(),
             remarks: Vec::new(),
             by_key,
@@ -433,6 +457,13 @@ impl Unit {
         self.facts.get(subject.facts.clone()).unwrap_or_default()
     }
 
+    /// The number of a fact of this unit; `None` for one of another.
+    pub fn number_of(&self, fact: &Fact) -> Option<usize> {
+        let (all, one) = (self.facts.as_ptr_range(), std::ptr::from_ref(fact));
+        let bytes = one.addr().checked_sub(all.start.addr())?;
+        all.contains(&one).then_some(bytes / size_of::<Fact>())
+    }
+
     /// What a subject says under a key: the last time it says it.
     pub fn of(&self, subject: &Subject, key: &str) -> Option<&Fact> {
         self.facts_of(subject).iter().rev().find(|f| f.key == key)
@@ -457,6 +488,23 @@ impl Unit {
     /// Where the value of a fact comes from; `None` where nothing tells.
     pub fn origin(&self, number: usize) -> Option<&'static str> {
         self.origins.get(number).copied().filter(|origin| !origin.is_empty())
+    }
+
+    /// The same as a person says it, with the name of a policy.
+    pub fn origin_words(&self, number: usize) -> Option<String> {
+        let origin = self.origin(number)?;
+        let owner = self.subjects.iter().find(|s| s.facts.contains(&number));
+        Some(
+            match owner.filter(|s| matches!(s.layer, Layer::Policy | Layer::OperatorPolicy)) {
+                Some(policy) => format!("{origin} `{}`", policy.name),
+                None => origin.to_owned(),
+            },
+        )
+    }
+
+    /// Every place that gives a fact its value, the one that counts first; empty where nothing tells.
+    pub fn given(&self, number: usize) -> &[Given] {
+        self.given.get(&number).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Where the value of a subject's key comes from.

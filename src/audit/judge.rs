@@ -67,6 +67,8 @@ pub struct At {
     related: Vec<(Place, String)>,
     /// The value that may safely be written instead.
     safe: Option<&'static str>,
+    /// The number of the fact that it points at, of the unit that is judged.
+    fact: Option<usize>,
 }
 
 /// A hit of a rule, before its lines are shown.
@@ -90,6 +92,8 @@ pub(super) struct Hit {
     pub say: Say,
     /// The value that may safely be written instead.
     pub safe: Option<&'static str>,
+    /// The number of the fact that it points at, of the unit that was judged.
+    pub fact: Option<usize>,
 }
 
 /// One rule judging one unit.
@@ -275,6 +279,7 @@ impl<'a> Judge<'a> {
             inferred: setting.given.is_none() && !setting.is_certain(),
             related,
             safe: None,
+            fact: fact.and_then(|f| self.unit.number_of(f)),
         }
     }
 
@@ -288,6 +293,7 @@ impl<'a> Judge<'a> {
             inferred: false,
             related: Vec::new(),
             safe: None,
+            fact: self.unit.number_of(fact),
         }
     }
 
@@ -301,6 +307,7 @@ impl<'a> Judge<'a> {
             inferred: false,
             related: Vec::new(),
             safe: None,
+            fact: None,
         }
     }
 
@@ -314,6 +321,7 @@ impl<'a> Judge<'a> {
             inferred: false,
             related: Vec::new(),
             safe: None,
+            fact: None,
         }
     }
 
@@ -350,6 +358,7 @@ impl<'a> Judge<'a> {
             place: at.place,
             related: at.related,
             safe: at.safe,
+            fact: at.fact,
             say,
         });
     }

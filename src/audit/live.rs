@@ -7,8 +7,9 @@
 pub(crate) use super::terms::canonical;
 pub(crate) use super::terms::canonical::LIVE;
 
-use super::fact::{Component, Dialect, Effect, Fact, FactValue, Layer, Place, Subject, Unit};
+use super::fact::{Component, Dialect, Effect, Fact, FactValue, Given, Layer, Place, Subject, Unit};
 use crate::text::{Span, Spot};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -134,6 +135,7 @@ pub struct Sheet {
     target: Arc<str>,
     facts: Vec<Fact>,
     origins: Vec<&'static str>,
+    given: HashMap<usize, Vec<Given>>,
     subjects: Vec<Subject>,
     surroundings: Vec<Fact>,
 }
@@ -145,6 +147,7 @@ impl Sheet {
             target: target.clone(),
             facts: Vec::new(),
             origins: Vec::new(),
+            given: HashMap::new(),
             subjects: Vec::new(),
             surroundings: Vec::new(),
         }
@@ -172,6 +175,13 @@ impl Sheet {
         }
     }
 
+    /// Every place that gives the fact that was put last its value, the one that counts first.
+    pub fn given(&mut self, places: Vec<Given>) {
+        if let Some(last) = self.facts.len().checked_sub(1).filter(|_| !places.is_empty()) {
+            self.given.insert(last, places);
+        }
+    }
+
     /// Something that is known of the surroundings and is no setting.
     pub fn surround(&mut self, layer: Layer, key: impl Into<String>, value: impl Into<String>) {
         let fact = self.fact(layer, key.into(), FactValue::Text(value.into()));
@@ -195,6 +205,7 @@ impl Sheet {
         unit.carrier = Some(LIVE);
         unit.name = node;
         unit.origins = self.origins;
+        unit.given = self.given;
         unit.surroundings = self.surroundings;
         unit
     }

@@ -14,6 +14,8 @@ mod ignore;
 mod input;
 mod judge;
 pub mod live;
+#[cfg(test)]
+mod live_tests;
 mod locks;
 mod read;
 mod recognise;
@@ -32,6 +34,7 @@ pub mod world;
 
 pub use engine::{Options, audit, audit_bytes, audit_texts, audit_with};
 pub use excerpt::Excerpt;
+pub use fact::Given;
 pub use fingerprint::{fingerprint_of, fingerprints};
 pub use report::{
     Edit, Finding, Judged, Note, Places, ReadError, Report, Running, ShownPlace, Undecided, Unrecognised,

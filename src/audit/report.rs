@@ -1,7 +1,7 @@
 //! What an audit came to, as data.
 
 use super::excerpt::Excerpt;
-use super::fact::{Component, Dialect};
+use super::fact::{Component, Dialect, Given};
 use super::live::{AtRisk, Unread, is_live};
 use super::rule::Rule;
 use super::since::Since;
@@ -59,6 +59,8 @@ pub struct Finding {
     pub edit: Option<Edit>,
     /// Of a live broker: where the value comes from, in words that follow "set by".
     pub origin: Option<String>,
+    /// Of a live broker: every place that gives the key a value, the one that counts first; empty where it does not tell.
+    pub given: Vec<Given>,
     /// Of a live broker: the command of its own tools that mends it, for a shell. Nothing is run here.
     pub command: Option<String>,
 }
@@ -227,18 +229,15 @@ impl Report {
             return;
         }
         let mut joined: Vec<Finding> = Vec::with_capacity(self.findings.len());
-        let mut at: HashMap<String, usize> = HashMap::new();
+        let mut at: HashMap<Said, usize> = HashMap::new();
         for finding in self.findings.drain(..) {
             let place = &finding.places.primary;
             if !is_live(place.spot) || finding.subject.is_none() {
                 joined.push(finding);
                 continue;
             }
-            let name = format!(
-                "{}\0{}\0{}\0{:?}\0{:?}\0{}",
-                place.file, finding.rule.code, finding.key, finding.value, finding.origin, finding.headline
-            );
-            match at.get(&name).and_then(|i| joined.get_mut(*i)) {
+            let said = said(&finding);
+            match at.get(&said).and_then(|i| joined.get_mut(*i)) {
                 Some(first) => {
                     let (Some(all), Some(one)) = (&mut first.subject, &finding.subject) else {
                         continue;
@@ -255,7 +254,7 @@ impl Report {
                     }
                 }
                 None => {
-                    at.insert(name, joined.len());
+                    at.insert(said, joined.len());
                     joined.push(finding);
                 }
             }
@@ -285,6 +284,37 @@ impl Report {
         self.notes
             .dedup_by(|a, b| a.file == b.file && a.line == b.line && a.what == b.what);
     }
+}
+
+/// All that a finding says but for the node that it is about, and the commands, which name it.
+type Said = (
+    String,
+    Severity,
+    Option<String>,
+    Option<String>,
+    Vec<Given>,
+    Vec<(Arc<str>, String)>,
+);
+
+fn said(finding: &Finding) -> Said {
+    let words = [
+        &*finding.places.primary.file,
+        finding.rule.code,
+        &finding.key,
+        &finding.headline,
+        &finding.story,
+        &finding.fix,
+        &finding.places.primary.label,
+    ];
+    let related = finding.places.related.iter();
+    (
+        words.join("\0"),
+        finding.severity,
+        finding.value.clone(),
+        finding.origin.clone(),
+        finding.given.clone(),
+        related.map(|p| (p.file.clone(), p.label.clone())).collect(),
+    )
 }
 
 /// Whether two findings say the same of the same bytes. What is absent may be absent twice.

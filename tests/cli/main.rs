@@ -7,6 +7,8 @@
 
 #[cfg(feature = "kafka")]
 mod attempts;
+#[cfg(all(feature = "kafka", feature = "rabbitmq", feature = "rocketmq"))]
+mod audit_stop;
 #[cfg(feature = "kafka")]
 mod client_files;
 #[cfg(feature = "kafka")]

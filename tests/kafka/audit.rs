@@ -6,9 +6,12 @@
 use crate::cluster::{self, Cluster, eventually};
 use crate::support;
 use crate::tool::{Case, Done, run};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{ClientConfig, Offset};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// A topic with fewer than three replicas, for which other tests would wait. It goes with the test, also when that fails.
 struct Weak<'a> {
@@ -163,6 +166,10 @@ fn good_topics_and_bad_ones_are_told_apart_rule_by_rule() {
     };
     let unclean = finding("KT004", "unclean.leader.election.enable");
     assert_eq!(unclean["origin"], "the topic itself");
+    assert_eq!(
+        unclean["synonyms"],
+        serde_json::json!(synonyms_by_tool(&cluster, &bad, "unclean.leader.election.enable"))
+    );
     assert_eq!((&unclean["line"], &unclean["column"]), (&Value::Null, &Value::Null));
     let command = unclean["command"].as_str().unwrap();
     assert_eq!(
@@ -304,6 +311,45 @@ fn every_permission_is_asked_for_by_name_and_no_other_is_needed() {
     );
 }
 
+/// What Kafka's own tool says of where a topic's value comes from, the place that counts first.
+fn synonyms_by_tool(cluster: &Cluster, topic: &str, key: &str) -> Vec<Value> {
+    let arguments = ["kafka.admin.ConfigCommand", "--bootstrap-server", cluster.bootstrap()];
+    let more = ["--describe", "--entity-type", "topics", "--entity-name", topic];
+    let told = cluster.script("kafka-tool", &[&arguments[..], &more].concat());
+    let text = String::from_utf8_lossy(&told.stdout).into_owned();
+    let start = format!("  {key}=");
+    let line = text
+        .lines()
+        .find(|l| l.starts_with(&start))
+        .unwrap_or_else(|| panic!("{text}"));
+    let places = line.split_once("synonyms={").unwrap().1.trim_end_matches('}');
+    let one = |place: &str| {
+        let (source, rest) = place.split_once(':').unwrap();
+        let (key, value) = rest.split_once('=').unwrap();
+        let origin = match source {
+            "DYNAMIC_TOPIC_CONFIG" => "the topic itself",
+            "DYNAMIC_BROKER_CONFIG" => "the dynamic configuration of this broker",
+            "DYNAMIC_DEFAULT_BROKER_CONFIG" => "the dynamic configuration of the cluster",
+            "STATIC_BROKER_CONFIG" => "the broker's own file",
+            "DEFAULT_CONFIG" => "Kafka's default",
+            other => panic!("{other}"),
+        };
+        serde_json::json!({"origin": origin, "key": key, "value": value})
+    };
+    places.split(", ").map(one).collect()
+}
+
+/// The same as a report says it of what stands below the topic's own value.
+fn otherwise(cluster: &Cluster, topic: &str, key: &str) -> String {
+    let places = synonyms_by_tool(cluster, topic, key);
+    let text = |v: &Value| v.as_str().unwrap().to_owned();
+    let below = places.iter().skip(1);
+    let words: Vec<String> = below
+        .map(|p| format!("{}: {}={}", text(&p["origin"]), text(&p["key"]), text(&p["value"])))
+        .collect();
+    words.join("; ")
+}
+
 #[test]
 fn drift_is_told_with_both_places_and_in_both_directions() {
     let Some(cluster) = cluster::shared("drift_is_told_with_both_places_and_in_both_directions") else {
@@ -350,8 +396,9 @@ fn drift_is_told_with_both_places_and_in_both_directions() {
     cluster.set(&case.topic, "min.insync.replicas", "1");
     let own = |key: &str, value: &str| {
         format!(
-            "topic `{}` runs with {key}={value}, set by the topic itself",
-            case.topic
+            "topic `{}` runs with {key}={value}, set by the topic itself; otherwise {}",
+            case.topic,
+            otherwise(&cluster, &case.topic, key)
         )
     };
     let of = |severity: &str, key: &str, line, message| (severity.to_owned(), key.to_owned(), line, message);
@@ -368,7 +415,13 @@ fn drift_is_told_with_both_places_and_in_both_directions() {
     assert_eq!(drift(&weaker), [of("medium", "retention.ms", 10, default)]);
     // A broker's file: one value that the cluster is weaker in, and one that it is better in.
     // With eligible leader replicas Kafka itself moves this one from the file to the cluster.
-    let runs = |key: &str, value: &str, by: &str| format!("broker 1 runs with {key}={value}, set by {by}");
+    let runs = |key: &str, value: &str, by: &str| {
+        let otherwise = match by {
+            "the broker's own file" => format!("Kafka's default: {key}=false"),
+            _ => format!("the broker's own file: {key}=2; Kafka's default: {key}=1"),
+        };
+        format!("broker 1 runs with {key}={value}, set by {by}; otherwise {otherwise}")
+    };
     let (moved, kept) = ("the dynamic configuration of the cluster", "the broker's own file");
     assert_eq!(
         drift(&broker),
@@ -584,7 +637,9 @@ fn what_expired_before_a_group_read_it_is_told_with_the_group() {
     // All that is gone was read.
     let done = audit(&case, &case.topic, &[]).json();
     assert_eq!(told(&done), Vec::<String>::new());
-    assert!(done["running"][0]["requests"].as_u64().unwrap() <= 20, "{done}");
+    // Four of the cluster, of each broker five with those for the groups that it coordinates, and five of the one leader. What other tests
+    // read by groups decides whether all of them are needed.
+    assert!(done["running"][0]["requests"].as_u64().unwrap() <= 24, "{done}");
     cluster.commit_and_expire(&group, &case.topic, 1, 3);
     let messages = told(&audit(&case, &case.topic, &[]).expect(1).json());
     let expected = format!(
@@ -595,4 +650,105 @@ fn what_expired_before_a_group_read_it_is_told_with_the_group() {
         messages.len() == 1 && messages[0].starts_with(&expected),
         "{messages:?}"
     );
+}
+
+/// The process of a node, as the scripts have written it down.
+fn pid_of(out: &str) -> String {
+    let file = std::path::Path::new(out).parent().unwrap().join("pid");
+    let text = std::fs::read_to_string(file).unwrap();
+    text.split_whitespace().next().unwrap().to_owned()
+}
+
+#[test]
+fn a_broker_that_dies_while_it_is_asked_is_never_clean() {
+    let test = "a_broker_that_dies_while_it_is_asked_is_never_clean";
+    let Some(cluster) = cluster::alone(test) else { return };
+    let Some(out) = support::address(&format!("kafka::{test}"), "KAFKA_OUT_2") else {
+        return;
+    };
+    let case = Case::new(&cluster, "audited-dying", 1);
+    // Nothing else is found in this cluster, so that only what was not read decides.
+    let none = case.file("settings.yaml", b"select: [KT001]\n");
+    let asked = ["--config", none.to_str().unwrap()];
+    let start = |case: &Case<'_>| {
+        let mut audit = case.mqsafe(&["audit", "-b", cluster.bootstrap(), "--topic", &case.topic]);
+        audit.args(["--format", "json"]).args(asked);
+        audit.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        audit.spawn().unwrap()
+    };
+    let brokers = |json: &Value| {
+        let files = json["files"].as_array().unwrap().iter();
+        files.filter(|f| f["dialect"] == "kafka-broker").count()
+    };
+    let all = audit(&case, &case.topic, &asked).expect(0).json();
+    assert_eq!(brokers(&all), 3);
+    let rounds = if support::full() { 30 } else { 4 };
+    let mut missed = 0;
+    for round in 0..rounds {
+        let running = start(&case);
+        std::thread::sleep(Duration::from_millis(20 + round * 240 / rounds));
+        let killed = Command::new("kill").args(["-KILL", &pid_of(&out)]).status();
+        assert!(killed.unwrap().success());
+        let done = running.wait_with_output().unwrap();
+        let json: Value = serde_json::from_slice(&done.stdout).unwrap();
+        let unread = json["running"][0]["unread"].as_array().unwrap();
+        match done.status.code() {
+            // It had told everything before it died.
+            Some(0) => assert!(unread.is_empty() && brokers(&json) == 3, "{json}"),
+            Some(3) => {
+                missed += 1;
+                assert!(
+                    unread.iter().any(|u| u["what"].as_str().unwrap().contains("broker 2")),
+                    "{json}"
+                );
+            }
+            other => panic!("{other:?}: {json}"),
+        }
+        // Dead from the begin on.
+        let after = audit(&case, &case.topic, &asked).expect(3).json();
+        assert_eq!(brokers(&after), 2, "{after}");
+        cluster.script("up", &["kafka"]);
+    }
+    assert!(missed > 0, "no audit met a broker that died");
+}
+
+#[test]
+fn members_that_have_nothing_to_read_are_named() {
+    let Some(cluster) = cluster::shared("members_that_have_nothing_to_read_are_named") else {
+        return;
+    };
+    let case = Case::new(&cluster, "audited-idle", 1);
+    cluster.write(&case.topic, 0, &[], None, b"one");
+    let group = cluster.fresh_name("audited-many");
+    let told = || -> Vec<String> {
+        let json = audit(&case, &case.topic, &[]).json();
+        let findings = json["findings"].as_array().unwrap();
+        let its = findings.iter().filter(|f| f["rule"] == "KC008");
+        its.map(|f| f["value"].as_str().unwrap().to_owned()).collect()
+    };
+    let reader = || -> BaseConsumer {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", cluster.bootstrap())
+            .set("group.id", &group)
+            .set("auto.offset.reset", "earliest")
+            .set("auto.commit.interval.ms", "200")
+            .create()
+            .unwrap();
+        consumer.subscribe(&[&case.topic]).unwrap();
+        consumer
+    };
+    let one = reader();
+    eventually("the only member has committed", || {
+        drop(one.poll(Duration::from_millis(200)));
+        let committed = one.committed(Duration::from_secs(5));
+        committed.is_ok_and(|list| list.elements().iter().any(|e| e.offset() == Offset::Offset(1)))
+    });
+    assert_eq!(told(), Vec::<String>::new());
+    let other = reader();
+    let expected = format!("group `{group}` has 2 members for 1 partitions");
+    eventually("both are in the group", || {
+        drop(one.poll(Duration::from_millis(200)));
+        drop(other.poll(Duration::from_millis(200)));
+        told() == std::slice::from_ref(&expected)
+    });
 }

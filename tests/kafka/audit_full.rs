@@ -3,6 +3,7 @@
 use crate::support;
 use serde_json::Value;
 use std::collections::HashMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -50,6 +51,31 @@ impl Own {
             .stdin(Stdio::null())
             .output()
             .unwrap()
+    }
+
+    /// Lines of one node's file, from its next start on.
+    fn configure(&self, node: &str, lines: &str) {
+        let path = self.dir.path().join("given");
+        std::fs::write(&path, lines).unwrap();
+        let done = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/brokers/configure"))
+            .args(["kafka", node])
+            .env("MQSAFE_BROKERS_DIR", self.dir.path().join("brokers"))
+            .stdin(std::fs::File::open(&path).unwrap())
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    /// One message in one partition, in every replica in sync.
+    fn put(&self, topic: &str, partition: i32) {
+        let mut kcat = Command::new("kcat")
+            .args(["-P", "-b", self.bootstrap(), "-t", topic, "-X", "acks=all"])
+            .args(["-p", &partition.to_string()])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        kcat.stdin.take().unwrap().write_all(b"one\n").unwrap();
+        assert!(kcat.wait().unwrap().success());
     }
 
     fn bootstrap(&self) -> &str {
@@ -221,5 +247,83 @@ fn make(bootstrap: &str, names: &[String]) {
         let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(60)));
         let made = runtime.block_on(admin.create_topics(&topics, &options)).unwrap();
         made.into_iter().for_each(|t| drop(t.unwrap()));
+    }
+}
+
+/// What one death would lose of each node and rack, as the report names it.
+fn at_risk(json: &Value) -> Vec<String> {
+    let text = |v: &Value| v.as_str().unwrap().to_owned();
+    let all = json["running"][0]["at_risk"].as_array().unwrap().iter();
+    let of = |r: &Value| {
+        let losses = r["losses"].as_array().unwrap().clone();
+        let node = text(&r["node"]);
+        losses
+            .into_iter()
+            .map(move |l| format!("{node}: {}", l["name"].as_str().unwrap()))
+    };
+    let mut all: Vec<String> = all.flat_map(of).collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn a_rack_and_a_disk_that_is_gone_are_named() {
+    if !support::full() {
+        return support::skip(
+            "kafka::a_rack_and_a_disk_that_is_gone_are_named",
+            "needs the long series",
+        );
+    }
+    // The disk is looked at each second instead of each minute.
+    let own = Own::new(
+        "4.1.0",
+        "auto.create.topics.enable=false\nlog.flush.offset.checkpoint.interval.ms=1000\n",
+    );
+    let second = own.dir.path().join("second");
+    for (node, rack) in [("1", "a"), ("2", "a"), ("3", "b")] {
+        let mut lines = format!("broker.rack={rack}\n");
+        if node == "3" {
+            let first = &own.keys["KAFKA_LOGS_3"];
+            lines.push_str(&format!("log.dirs={first},{}\n", second.display()));
+        }
+        own.configure(node, &lines);
+        let done = own.script("restart", &["kafka", node]);
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+    let bootstrap = own.bootstrap().to_owned();
+    let topics = "org.apache.kafka.tools.TopicCommand";
+    let make = |name: &str, assignment: &str| {
+        let place = ["--create", "--topic", name, "--replica-assignment", assignment];
+        let more = ["--config", "min.insync.replicas=1"];
+        own.tool(&[&[topics, "--bootstrap-server", &bootstrap][..], &place, &more].concat());
+    };
+    make("together", "1:2");
+    make("apart", "1:3,3:1,2:3,3:2");
+    for (topic, partitions) in [("together", 1), ("apart", 4)] {
+        for partition in 0..partitions {
+            own.put(topic, partition);
+        }
+    }
+    let (_, json, _) = own.audit(&[]);
+    assert_eq!(at_risk(&json), ["rack a: together/0"], "{json}");
+    assert!(!found(&json).iter().any(|f| f.starts_with("KB013 @log-dirs")), "{json}");
+    // The second disk has some of the newest partitions; it is gone.
+    assert!(
+        second
+            .read_dir()
+            .unwrap()
+            .any(|e| e.unwrap().file_name().to_string_lossy().starts_with("apart-"))
+    );
+    std::fs::remove_dir_all(&second).unwrap();
+    let start = Instant::now();
+    let offline = format!("KB013 @log-dirs.offline={}", second.display());
+    loop {
+        let (_, json, _) = own.audit(&[]);
+        // What node 3 has lost is nowhere but in rack a, and on one node of it.
+        if found(&json).contains(&offline) && at_risk(&json).iter().any(|l| l.starts_with("broker 1: apart/")) {
+            break;
+        }
+        assert!(start.elapsed() < Duration::from_secs(90), "{json}");
+        std::thread::sleep(Duration::from_secs(1));
     }
 }

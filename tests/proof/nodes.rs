@@ -1,8 +1,10 @@
 //! The nodes of the brokers, steered by the scripts of `tests/brokers`.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// A script of `tests/brokers`, run to its end.
@@ -57,6 +59,49 @@ impl Drop for Healed {
             .stderr(quiet())
             .status();
     }
+}
+
+/// The Java that the brokers run with.
+pub(crate) fn java() -> String {
+    let lib = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/brokers/lib.sh");
+    let found = Command::new("bash")
+        .args(["-c", ". \"$1\"; find_java && printf %s \"$JAVA\"", "java"])
+        .arg(lib)
+        .output()
+        .unwrap();
+    let java = String::from_utf8(found.stdout).unwrap();
+    assert!(!java.is_empty(), "{}", String::from_utf8_lossy(&found.stderr));
+    java
+}
+
+/// Held by a test that kills nodes or takes their disks: tests of one program run side by side.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+/// What `audit` of a running cluster tells: its report, whatever it found.
+#[track_caller]
+pub(crate) fn audit(arguments: &[&str]) -> serde_json::Value {
+    let done = Command::new(env!("CARGO_BIN_EXE_mqsafe"))
+        .args(["--no-progress", "audit", "--format", "json"])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(matches!(done.status.code(), Some(0 | 1 | 3)), "{said}");
+    serde_json::from_slice(&done.stdout).unwrap_or_else(|e| panic!("{e}: {said}"))
+}
+
+/// What a report names as lost with a node that is called so.
+pub(crate) fn named(report: &serde_json::Value, is_node: impl Fn(&str) -> bool) -> BTreeSet<String> {
+    let text = |v: &serde_json::Value| v.as_str().unwrap().to_owned();
+    let all = report["running"][0]["at_risk"].as_array().unwrap().iter();
+    let its = all.filter(|r| is_node(r["node"].as_str().unwrap()));
+    its.flat_map(|r| r["losses"].as_array().unwrap())
+        .map(|l| text(&l["name"]))
+        .collect()
 }
 
 /// A name that nothing has.

@@ -87,6 +87,16 @@ enable.auto.commit=true
 auto.commit.interval.ms=200
 ";
 
+const JAVA_CONSUMER: &str = "bootstrap.servers={bootstrap}
+group.id=billing
+auto.offset.reset=earliest
+session.timeout.ms=6000
+key.deserializer=org.apache.kafka.common.serialization.StringDeserializer
+value.deserializer=org.apache.kafka.common.serialization.StringDeserializer
+{line}
+auto.commit.interval.ms=200
+";
+
 const SKIPPING: &str = "bootstrap.servers={bootstrap}
 group.id=billing
 {line}
@@ -193,7 +203,7 @@ pub(crate) const SOUND_QUEUE: &str = definitions!(
 );
 
 /// Every proof.
-pub(crate) static PROOFS: [Proof; 20] = [
+pub(crate) static PROOFS: [Proof; 21] = [
     Proof {
         of: Of::Kafka,
         rule: "KP001",
@@ -243,6 +253,16 @@ pub(crate) static PROOFS: [Proof; 20] = [
         text: TOPIC_OF_TWO,
         bad: "    unclean.leader.election.enable: true",
         good: "    unclean.leader.election.enable: false",
+    },
+    Proof {
+        of: Of::Kafka,
+        rule: "KC001",
+        case: "",
+        trouble: "a Java consumer is killed while another of its threads works on what was polled, and another takes over",
+        file: "consumer.properties",
+        text: JAVA_CONSUMER,
+        bad: "enable.auto.commit=true",
+        good: "enable.auto.commit=false",
     },
     Proof {
         of: Of::Kafka,

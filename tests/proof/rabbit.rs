@@ -3,7 +3,7 @@
 //! Topologies are imported as they are. What an application's file says goes where Spring AMQP puts it: into the fields of the
 //! protocol.
 
-use crate::nodes::{Healed, fresh, script};
+use crate::nodes::{Healed, alone, audit, eventually, fresh, named, script};
 use crate::proofs::{self, Of, Proof, SIDES, SOUND_QUEUE, Side};
 use crate::support;
 use crate::verdict::{Ran, Shown, series};
@@ -13,10 +13,10 @@ use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, BasicQosOptions, BasicRejectOptions,
     ConfirmSelectOptions,
 };
-use lapin::types::FieldTable;
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::time::Duration;
 
@@ -28,6 +28,7 @@ fn the_rules_of_rabbitmq_are_right() {
     let Some(broker) = Broker::of("proof::the_rules_of_rabbitmq_are_right") else {
         return;
     };
+    let _alone = alone();
     let _healed = Healed("rabbitmq");
     series(Of::Rabbit, || {
         let mut all = vec![
@@ -49,6 +50,61 @@ fn the_rules_of_rabbitmq_are_right() {
         let flaw = same.flaw().unwrap_or_default();
         assert!(flaw.contains("differ"), "{flaw}");
     }
+}
+
+/// One queue of each kind, with the exchange that leads to it by its name.
+const KINDS: &str = r#"{
+  "exchanges": [{ "name": "orders", "type": "direct", "durable": true, "auto_delete": false, "internal": false, "arguments": {} }],
+  "queues": [
+    { "name": "classic", "durable": true, "auto_delete": false, "arguments": { "x-queue-type": "classic" } },
+    { "name": "fleeting", "durable": false, "auto_delete": false, "arguments": { "x-queue-type": "classic" } },
+    { "name": "quorum", "durable": true, "auto_delete": false, "arguments": { "x-queue-type": "quorum" } },
+    { "name": "stream", "durable": true, "auto_delete": false, "arguments": { "x-queue-type": "stream" } }
+  ],
+  "bindings": [
+    { "source": "orders", "destination": "classic", "destination_type": "queue", "routing_key": "classic", "arguments": {} },
+    { "source": "orders", "destination": "fleeting", "destination_type": "queue", "routing_key": "fleeting", "arguments": {} },
+    { "source": "orders", "destination": "quorum", "destination_type": "queue", "routing_key": "quorum", "arguments": {} },
+    { "source": "orders", "destination": "stream", "destination_type": "queue", "routing_key": "stream", "arguments": {} }
+  ]
+}"#;
+
+/// What `audit` names for the node is what is lost when it dies with its disk, and holds what is lost when only the process dies.
+#[test]
+fn queues_that_a_node_takes_with_it_are_named_before() {
+    let Some(broker) = Broker::of("proof::queues_that_a_node_takes_with_it_are_named_before") else {
+        return;
+    };
+    let _alone = alone();
+    let _healed = Healed("rabbitmq");
+    let all: BTreeSet<String> = ["classic", "fleeting", "quorum", "stream"].map(str::to_owned).into();
+    let vhost = broker.host(KINDS);
+    let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for queue in &all {
+        told.insert(queue.clone(), broker.confirmed(&vhost, queue));
+    }
+    // The server tells of new queues after some seconds.
+    eventually("the audit names every queue", || broker.named(&vhost) == all);
+    script("kill", &["rabbitmq", "server"]);
+    script("up", &["rabbitmq"]);
+    let lost = broker.lacking(&vhost, &told);
+    assert_eq!(lost, ["fleeting".to_owned()].into(), "without the disk");
+    broker.http("DELETE", &format!("vhosts/{vhost}"), "");
+
+    let vhost = broker.host(KINDS);
+    for (queue, told) in &mut told {
+        *told = broker.confirmed(&vhost, queue);
+    }
+    eventually("the audit names every queue", || broker.named(&vhost) == all);
+    let named = broker.named(&vhost);
+    script("wipe", &["rabbitmq", "server"]);
+    script("up", &["rabbitmq"]);
+    // The virtual host went too; whoever wants to read needs one.
+    broker.http("PUT", &format!("vhosts/{vhost}"), "{}");
+    let rights = json!({"configure": ".*", "write": ".*", "read": ".*"}).to_string();
+    broker.http("PUT", &format!("permissions/{vhost}/{}", broker.user), &rights);
+    assert_eq!(broker.lacking(&vhost, &told), named);
+    broker.http("DELETE", &format!("vhosts/{vhost}"), "");
 }
 
 struct Broker {
@@ -152,6 +208,47 @@ impl Broker {
             text,
             told: BTreeSet::new(),
         }
+    }
+
+    /// Publishes to a queue; every message is confirmed.
+    fn confirmed(&self, vhost: &str, queue: &str) -> BTreeSet<String> {
+        let (connection, channel) = self.runtime.block_on(open(&self.address(vhost)));
+        let ids = some(queue, FEW);
+        self.runtime.block_on(async {
+            channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+            for id in &ids {
+                assert!(publish(&channel, queue, id, SOUND).await, "{id}");
+            }
+        });
+        self.close(connection);
+        ids.into_iter().collect()
+    }
+
+    /// The queues of a virtual host that are named for the only node.
+    fn named(&self, vhost: &str) -> BTreeSet<String> {
+        let broker = format!("amqp://{}@{}/{vhost}", self.user, self.amqp);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &self.password).unwrap();
+        let password = format!("sasl.password=@{}", file.path().display());
+        let report = audit(&["-b", &broker, "--management", &self.management, "-X", &password]);
+        named(&report, |_| true)
+    }
+
+    /// The queues that lack something of what was confirmed.
+    fn lacking(&self, vhost: &str, told: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
+        let found = |queue: &str| {
+            let (connection, channel) = self.runtime.block_on(open(&self.address(vhost)));
+            let found = self.runtime.block_on(async {
+                match queue {
+                    "stream" => first_of_stream(&channel, FEW).await,
+                    _ => take(&channel, queue).await,
+                }
+            });
+            self.close(connection);
+            found
+        };
+        let lacks = told.iter().filter(|(queue, told)| !found(queue).is_superset(told));
+        lacks.map(|(queue, _)| queue.clone()).collect()
     }
 
     fn open(&self, line: &Line) -> (Connection, Channel) {
@@ -443,6 +540,28 @@ async fn take(channel: &Channel, queue: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     while let Ok(Some(message)) = channel.basic_get(queue.into(), BasicGetOptions { no_ack: true }).await {
         found.insert(String::from_utf8_lossy(&message.delivery.data).into_owned());
+    }
+    found
+}
+
+/// What a stream holds from its begin on, up to so many; nothing where there is no such queue.
+async fn first_of_stream(channel: &Channel, count: usize) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    channel.basic_qos(100, BasicQosOptions::default()).await.unwrap();
+    let mut from = FieldTable::default();
+    from.insert("x-stream-offset".into(), AMQPValue::LongString("first".into()));
+    let options = BasicConsumeOptions::default();
+    let Ok(mut consumer) = channel.basic_consume("stream".into(), "".into(), options, from).await else {
+        return found;
+    };
+    while found.len() < count {
+        match tokio::time::timeout(Duration::from_secs(5), consumer.next()).await {
+            Ok(Some(Ok(delivery))) => {
+                found.insert(String::from_utf8_lossy(&delivery.data).into_owned());
+                delivery.ack(BasicAckOptions::default()).await.unwrap();
+            }
+            Ok(Some(Err(_)) | None) | Err(_) => break,
+        }
     }
     found
 }

@@ -1,11 +1,11 @@
 //! The proofs on RocketMQ. Its configuration is a file, and the file that `audit` judges is the one that the broker was started with.
 
-use crate::nodes::{Healed, eventually, fresh, script, script_with};
+use crate::nodes::{Healed, alone, audit, eventually, fresh, named, script, script_with};
 use crate::proofs::{self, Of};
 use crate::support;
 use crate::verdict::{Ran, Shown, series};
 use crate::wire::Wire;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,24 +17,128 @@ const ALONE: &str = "brokerRole=ASYNC_MASTER\ninSyncReplicas\n";
 #[test]
 fn the_rules_of_rocketmq_are_right() {
     let test = "proof::the_rules_of_rocketmq_are_right";
-    let (Some(master), Some(slave), Some(out)) = (
-        support::address(test, "ROCKETMQ_MASTER"),
-        support::address(test, "ROCKETMQ_SLAVE"),
-        support::address(test, "ROCKETMQ_OUT_MASTER"),
-    ) else {
-        return;
-    };
-    let pair = Pair {
-        master,
-        slave,
-        dir: Path::new(&out).parent().unwrap().to_owned(),
-    };
+    let Some(pair) = Pair::of(test) else { return };
+    let _alone = alone();
     let _whole = Whole;
     series(Of::Rocket, || {
         let mut all = pair.slave_is_dead_and_the_disk_of_the_master_is_wiped();
         all.extend(pair.master_dies_alone());
         all
     });
+}
+
+/// What `audit` names for the master is what is lost when it dies with its disk.
+#[test]
+fn topics_that_a_master_takes_with_it_are_named_before() {
+    let test = "proof::topics_that_a_master_takes_with_it_are_named_before";
+    let (Some(pair), Some(servers)) = (Pair::of(test), support::address(test, "ROCKETMQ_NAMESRV")) else {
+        return;
+    };
+    let _alone = alone();
+    let _whole = Whole;
+    // Nobody waits for a slave. With it at hand a topic may be lost and need not be; without it every one is that is written to.
+    let case = Death::begin(&pair, &servers, "brokerRole=ASYNC_MASTER\ninSyncReplicas\n");
+    assert_eq!(case.named(), case.topics(), "what nobody waits for");
+    script("kill", &["rocketmq", "slave"]);
+    let case = case.write();
+    eventually("the master hears that its slave is gone", || {
+        case.why().iter().all(|why| why.starts_with("no slave is connected"))
+    });
+    let named = case.named();
+    script("wipe", &["rocketmq", "master"]);
+    script("up", &["rocketmq", "slave"]);
+    assert_eq!(case.lost(), named);
+    assert_eq!(named, case.topics());
+
+    // Two copies are waited for: nothing is named, and nothing is lost.
+    let case = Death::begin(&pair, &servers, "").write();
+    let named = case.named();
+    script("wipe", &["rocketmq", "master"]);
+    assert_eq!((named, case.lost()), (BTreeSet::new(), BTreeSet::new()));
+}
+
+/// Two topics on a pair whose master is to die.
+struct Death<'p> {
+    pair: &'p Pair,
+    servers: String,
+    about: String,
+    /// What the producer was told of, by topic.
+    told: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl<'p> Death<'p> {
+    /// An empty pair with these settings, and topics with something in them that both have.
+    fn begin(pair: &'p Pair, servers: &str, settings: &str) -> Death<'p> {
+        script("wipe", &["rocketmq", "master", "slave"]);
+        configure("master", settings);
+        configure("slave", "slaveReadEnable=true");
+        script("up", &["rocketmq"]);
+        let about = fresh("death");
+        let names = ["a", "b"].map(|name| format!("{about}-{name}"));
+        let mut wire = Pair::open(&pair.master);
+        names.iter().for_each(|name| wire.make(name));
+        let case = Death {
+            pair,
+            servers: servers.to_owned(),
+            about,
+            told: names.into_iter().map(|name| (name, BTreeSet::new())).collect(),
+        };
+        let case = case.write();
+        eventually("the slave has it", || case.lost().is_empty());
+        case
+    }
+
+    fn topics(&self) -> BTreeSet<String> {
+        self.told.keys().cloned().collect()
+    }
+
+    /// Some more in each topic, all of which is called safe.
+    fn write(mut self) -> Self {
+        let mut wire = Pair::open(&self.pair.master);
+        for (topic, told) in &mut self.told {
+            for _ in 0..FEW {
+                let id = format!("m-{}", fresh("death"));
+                assert!(wire.send_to(topic, &id), "{topic}");
+                told.insert(id);
+            }
+        }
+        self
+    }
+
+    fn report(&self) -> serde_json::Value {
+        let broker = format!("rocketmq://{}", self.servers);
+        audit(&["-b", &broker, "--topic", &format!("{}-*", self.about)])
+    }
+
+    /// The topics that are named for the master.
+    fn named(&self) -> BTreeSet<String> {
+        let node = format!("broker-a at {}", self.pair.master);
+        named(&self.report(), |name| name == node)
+    }
+
+    /// Why they are.
+    fn why(&self) -> Vec<String> {
+        let report = self.report();
+        let all = report["running"][0]["at_risk"].as_array().unwrap().iter();
+        all.flat_map(|r| r["losses"].as_array().unwrap())
+            .map(|l| l["why"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// The topics of which the slave lacks something that was called safe.
+    fn lost(&self) -> BTreeSet<String> {
+        let mut wire = Pair::open(&self.pair.slave);
+        let mut lacks = |(topic, told): &(&String, &BTreeSet<String>)| {
+            // The slave hears of a new topic after some seconds; one that it never hears of is lost.
+            let found = wire.read_from(topic).unwrap_or_default();
+            !found.is_superset(told)
+        };
+        self.told
+            .iter()
+            .filter(|one| lacks(one))
+            .map(|(topic, _)| topic.clone())
+            .collect()
+    }
 }
 
 /// Gives both their own configuration back, and the pair its usual state.
@@ -84,6 +188,15 @@ impl Written {
 }
 
 impl Pair {
+    fn of(test: &str) -> Option<Pair> {
+        let out = support::address(test, "ROCKETMQ_OUT_MASTER")?;
+        Some(Pair {
+            master: support::address(test, "ROCKETMQ_MASTER")?,
+            slave: support::address(test, "ROCKETMQ_SLAVE")?,
+            dir: Path::new(&out).parent().unwrap().to_owned(),
+        })
+    }
+
     /// The file that the master was started with.
     fn configuration(&self) -> String {
         std::fs::read_to_string(self.dir.join("master.conf")).unwrap()

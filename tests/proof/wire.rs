@@ -51,8 +51,29 @@ impl Wire {
         })
     }
 
+    /// Makes a topic of one queue.
+    pub(crate) fn make(&mut self, topic: &str) {
+        let fields = [
+            ("topic", topic),
+            ("defaultTopic", "TBW102"),
+            ("readQueueNums", "1"),
+            ("writeQueueNums", "1"),
+            ("perm", "6"),
+            ("topicFilterType", "SINGLE_TAG"),
+            ("topicSysFlag", "0"),
+            ("order", "false"),
+            ("attributes", ""),
+        ];
+        assert_eq!(self.call(17, &fields, b"").unwrap().code, 0, "{topic}");
+    }
+
     /// Sends one message; whether the broker said that it is safe. Flush and slave time-outs are answers too, and say no.
     pub(crate) fn send(&mut self, id: &str) -> bool {
+        self.send_to(TOPIC, id)
+    }
+
+    /// The same to another topic.
+    pub(crate) fn send_to(&mut self, topic: &str, id: &str) -> bool {
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .unwrap()
@@ -60,7 +81,7 @@ impl Wire {
             .to_string();
         let fields = [
             ("a", "proof"),
-            ("b", TOPIC),
+            ("b", topic),
             ("c", "TBW102"),
             ("d", "1"),
             ("e", "0"),
@@ -79,11 +100,16 @@ impl Wire {
 
     /// Every message of the queue, as a consumer pulls it.
     pub(crate) fn read(&mut self) -> BTreeSet<String> {
+        self.read_from(TOPIC).expect("every broker has it")
+    }
+
+    /// The same of another topic; `None` where the broker does not know it.
+    pub(crate) fn read_from(&mut self, topic: &str) -> Option<BTreeSet<String>> {
         let (mut found, mut next) = (BTreeSet::new(), "0".to_owned());
         loop {
             let fields = [
                 ("consumerGroup", "TOOLS_CONSUMER"),
-                ("topic", TOPIC),
+                ("topic", topic),
                 ("queueId", "0"),
                 ("queueOffset", &next),
                 ("maxMsgNums", "32"),
@@ -109,8 +135,10 @@ impl Wire {
                         "stopped at {next} of {end}: {}",
                         answer.header
                     );
-                    return found;
+                    return Some(found);
                 }
+                // TOPIC_NOT_EXIST
+                17 => return None,
                 _ => panic!("{}", answer.header),
             }
         }

@@ -1,7 +1,7 @@
 //! A consumer in a process of its own, so that it can be killed in the middle of its work.
 //!
-//! The process is this test program again, asked for one test that does nothing otherwise. It works on a message by writing its
-//! name into a file, and never gets done with the one whose name ends in `slow`; only its successor does.
+//! The process is this test program again, asked for one test that does nothing otherwise, or Java with `Consume.java`. It works on a
+//! message by writing its name into a file, and never gets done with the one whose name ends in `slow`; only its successor does.
 
 use crate::{kafka, nodes, rabbit};
 use std::collections::BTreeSet;
@@ -56,9 +56,13 @@ fn worker_of_a_proof() {
     match kind.to_str() {
         Some("kafka") => kafka::consume(&job),
         Some("rabbit") => rabbit::consume(&job),
+        // Java is started as such.
         other => panic!("{other:?}"),
     }
 }
+
+/// A worker with Kafka's own client for Java.
+pub(crate) const JAVA: &str = "java";
 
 /// A worker that runs; it dies with this.
 pub(crate) struct Worker {
@@ -113,13 +117,33 @@ impl Drop for Worker {
 }
 
 fn spawn(kind: &str, dir: &Path, place: &str, successor: bool) -> Child {
-    let mut program = Command::new(std::env::current_exe().unwrap());
-    program.args(["--exact", "worker::worker_of_a_proof", "--nocapture"]);
-    program.env(KIND, kind).env(DIR, dir).env(PLACE, place);
-    if successor {
-        program.env(SUCCESSOR, "1");
+    let mut program = match kind {
+        JAVA => java(dir, place, successor),
+        _ => Command::new(std::env::current_exe().unwrap()),
+    };
+    if kind != JAVA {
+        program.args(["--exact", "worker::worker_of_a_proof", "--nocapture"]);
+        program.env(KIND, kind).env(DIR, dir).env(PLACE, place);
+        if successor {
+            program.env(SUCCESSOR, "1");
+        }
     }
     let log = std::fs::File::create(dir.join(if successor { "said-2" } else { "said-1" })).unwrap();
     let (out, err) = (log.try_clone().unwrap(), log);
     program.stdin(Stdio::null()).stdout(out).stderr(err).spawn().unwrap()
+}
+
+/// The program, with the clients that the brokers of the tests bring. Java compiles it as it starts, in the process that then runs it.
+fn java(dir: &Path, topic: &str, successor: bool) -> Command {
+    let jars = std::env::var("KAFKA_JARS").expect("`tests/brokers/up kafka` prints it");
+    let mut program = Command::new(nodes::java());
+    program
+        .args(["-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp"])
+        .arg(format!("{jars}/*"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/proof/Consume.java"))
+        .arg(dir.join("text"))
+        .arg(topic)
+        .arg(dir)
+        .arg(successor.to_string());
+    program
 }

@@ -539,3 +539,188 @@ fn queues_are_read_page_by_page() {
     assert!(requests <= 10 + (count as u64).div_ceil(500), "{requests}");
     assert!(took < limit, "{took:?}");
 }
+
+/// An audit that goes on beside the test.
+fn start(host: &Host<'_>, home: &tempfile::TempDir) -> std::process::Child {
+    std::fs::write(home.path().join("settings.yaml"), "select: [RQT001]\n").unwrap();
+    std::process::Command::new(env!("CARGO_BIN_EXE_mqsafe"))
+        .env("HOME", home.path())
+        .current_dir(home.path())
+        .env("PW", &host.broker.password)
+        .args([
+            "--no-progress",
+            "audit",
+            "--format",
+            "json",
+            "--config",
+            "settings.yaml",
+        ])
+        .args(["-X", "sasl.password=env:PW", "--management", &host.broker.management])
+        .args(["-b", &format!("amqp://guest@{}/{}", host.broker.amqp, host.name)])
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn a_server_that_dies_or_hangs_while_it_is_asked_is_never_clean() {
+    let test = "rabbitmq::a_server_that_dies_or_hangs_while_it_is_asked_is_never_clean";
+    let Some(broker) = Broker::alone(test) else { return };
+    let Some(logs) = support::address(test, "RABBITMQ_LOGS") else {
+        return;
+    };
+    let host = Host::new(&broker);
+    // Several pages.
+    let queues = 700;
+    for n in 0..queues {
+        host.queue(&format!("q{n}"), true, json!({}));
+    }
+    let home = tempfile::TempDir::new().unwrap();
+    let pid = || {
+        let file = std::path::Path::new(&logs).parent().unwrap().join("pid");
+        let text = std::fs::read_to_string(file).unwrap();
+        text.split_whitespace().next().unwrap().to_owned()
+    };
+    let signal = |name: &str| {
+        let done = std::process::Command::new("kill").args([name, &pid()]).status();
+        assert!(done.unwrap().success());
+    };
+    let judged = |child: std::process::Child| {
+        let start = Instant::now();
+        let done = child.wait_with_output().unwrap();
+        assert!(start.elapsed() < Duration::from_secs(60));
+        let report: Value = serde_json::from_slice(&done.stdout).unwrap();
+        let unread = report["running"][0]["unread"].as_array().unwrap().len();
+        match done.status.code() {
+            Some(0) => assert_eq!(unread, 0, "{report}"),
+            Some(3) => assert!(unread > 0, "{report}"),
+            other => panic!("{other:?}: {report}"),
+        }
+        unread > 0
+    };
+    assert!(!judged(start(&host, &home)), "the whole of it is read");
+    let rounds = if support::full() { 20 } else { 2 };
+    let mut missed = 0;
+    for round in 0..rounds {
+        let delay = Duration::from_millis(30 + round * 200 / rounds);
+        let running = start(&host, &home);
+        std::thread::sleep(delay);
+        signal("-STOP");
+        missed += u32::from(judged(running));
+        signal("-CONT");
+        let running = start(&host, &home);
+        std::thread::sleep(delay);
+        signal("-KILL");
+        missed += u32::from(judged(running));
+        assert!(judged(start(&host, &home)), "nobody is there");
+        broker.script("up");
+        // It has counted nothing yet, and is called whole only when it has.
+        let end = Instant::now() + TOLD;
+        while judged(start(&host, &home)) {
+            assert!(Instant::now() < end, "the server does not tell everything again");
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    }
+    assert!(missed > 0, "no audit met a server that died");
+}
+
+#[test]
+fn a_node_in_trouble_and_a_queue_without_its_members_are_told() {
+    let Some(broker) = Broker::alone("rabbitmq::a_node_in_trouble_and_a_queue_without_its_members_are_told") else {
+        return;
+    };
+    let host = Host::new(&broker);
+    host.queue("replicated", true, json!({"x-queue-type": "quorum"}));
+    let told = |report: &Value| -> Vec<String> {
+        let all = of_rules(report, |f| {
+            let word = |key: &str| f[key].as_str().unwrap_or("-").to_owned();
+            format!(
+                "{} {} {}={}",
+                word("severity"),
+                word("rule"),
+                word("key"),
+                word("value")
+            )
+        });
+        all.into_iter()
+            .filter(|l| l.contains("RQB007") || l.contains("RQT015"))
+            .collect()
+    };
+    let awaited = |expected: &[&str]| {
+        let end = Instant::now() + TOLD;
+        loop {
+            let (code, report) = host.as_guest(&[]);
+            if told(&report) == expected {
+                assert!(expected.is_empty() || code == 1, "{report}");
+                return;
+            }
+            assert!(Instant::now() < end, "{expected:?}: {:?}", told(&report));
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    };
+    awaited(&[]);
+    broker.eval("rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []}).");
+    awaited(&["medium RQB007 @node.alarms=memory"]);
+    broker.eval("rabbit_alarm:clear_alarm({resource_limit, memory, node()}).");
+    awaited(&[]);
+    // The member of the queue ends, as with a node that does not come back.
+    let member = format!(
+        "{{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<\"{}\">>, queue, <<\"replicated\">>)), \
+         ra:stop_server(quorum_queues, amqqueue:get_pid(Q)).",
+        host.name
+    );
+    broker.eval(&member);
+    awaited(&["high RQT015 @members.online=0"]);
+    let start = member.replace("stop_server", "restart_server");
+    broker.eval(&start);
+    awaited(&[]);
+}
+
+#[test]
+fn a_file_is_compared_with_what_runs() {
+    let Some(broker) = Broker::shared("rabbitmq::a_file_is_compared_with_what_runs") else {
+        return;
+    };
+    let host = Host::new(&broker);
+    host.queue("kept", false, json!({"x-queue-type": "classic"}));
+    host.queue("same", true, json!({"x-queue-type": "classic"}));
+    host.exchange("orders", true);
+    host.policy("limit", "^kept$", 1, json!({"max-length": 9}));
+    let home = tempfile::TempDir::new().unwrap();
+    let file = home.path().join("definitions.json");
+    let name = &host.name;
+    let queue = |queue: &str| json!({"vhost": name, "name": queue, "durable": true, "auto_delete": false, "arguments": {"x-queue-type": "classic"}});
+    let declared = json!({
+        "vhosts": [{"name": name}],
+        "queues": [queue("kept"), queue("same"), queue("gone")],
+        "exchanges": [{"vhost": name, "name": "orders", "type": "direct", "durable": true, "auto_delete": false, "internal": false,
+                       "arguments": {}}],
+        "bindings": [],
+        "policies": [{"vhost": name, "name": "limit", "pattern": "^kept$", "apply-to": "queues", "priority": 1,
+                      "definition": {"max-length": 99}}],
+    });
+    std::fs::write(&file, serde_json::to_string_pretty(&declared).unwrap()).unwrap();
+    let (code, report) = host.as_guest(&[file.to_str().unwrap()]);
+    assert_eq!(code, 1, "{report}");
+    let drift: Vec<String> = of_rules(&report, |f| {
+        let word = |key: &str| f[key].as_str().unwrap_or("-").to_owned();
+        format!("{} {} {}", word("rule"), name_of(&word("subject")), word("key"))
+    });
+    let drift: Vec<&String> = drift.iter().filter(|l| l.starts_with("X-R09")).collect();
+    assert_eq!(
+        drift,
+        [
+            "X-R09 gone name",
+            "X-R09 kept durable",
+            "X-R09 limit definition.max-length"
+        ],
+        "{report}"
+    );
+    // Both places: the file's, and the cluster's.
+    let found = finding(&report, "X-R09", "kept");
+    assert!(found["file"].as_str().unwrap().ends_with("definitions.json") && found["line"].as_u64().is_some());
+    let related = found["related"][0]["file"].as_str().unwrap();
+    assert!(related.starts_with("amqp://"), "{found}");
+}

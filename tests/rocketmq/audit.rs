@@ -324,3 +324,98 @@ fn a_user_sees_what_access_control_lets_it_see() {
     assert_eq!(unread(&report), []);
     secured.call(3003, &[&format!("username={name}")], "");
 }
+
+#[test]
+fn a_file_is_compared_with_what_runs() {
+    let Some(case) = cluster::alone("a_file_is_compared_with_what_runs", 1) else {
+        return;
+    };
+    let servers = case.servers().to_owned();
+    let file = case.path("broker.conf");
+    let declared = "brokerName=broker-a\nbrokerId=0\nbrokerRole=SYNC_MASTER\ninSyncReplicas=2\nflushDiskType=SYNC_FLUSH\n\
+                    fileReservedTime=72\nautoCreateTopicEnable=true\n";
+    std::fs::write(&file, declared).unwrap();
+    let drift = || {
+        let report = audit(&case, &servers, &["--topic", &case.topic, file.to_str().unwrap()], 1);
+        let all = report["findings"].as_array().unwrap().iter();
+        let mut all: Vec<(String, u64, String)> = all
+            .filter(|f| f["rule"] == "X-M06")
+            .map(|f| {
+                let related = &f["related"][0];
+                assert!(related["file"].as_str().unwrap().starts_with("rocketmq://"), "{f}");
+                let message = related["message"].as_str().unwrap().to_owned();
+                (short(f), f["line"].as_u64().unwrap(), message)
+            })
+            .collect();
+        all.sort();
+        all
+    };
+    assert_eq!(drift(), []);
+    let bad = "brokerRole=ASYNC_MASTER\nfileReservedTime=96\n";
+    let good = "brokerRole=SYNC_MASTER\nfileReservedTime=72\n";
+    let configured = case.configured(bad, good);
+    let runs = |what: &str| format!("broker-a at {} runs with {what}", case.master);
+    assert_eq!(
+        drift(),
+        [
+            (
+                "X-M06 brokerRole=SYNC_MASTER".to_owned(),
+                3,
+                runs("brokerRole=ASYNC_MASTER")
+            ),
+            ("X-M06 fileReservedTime=72".to_owned(), 6, runs("fileReservedTime=96")),
+        ]
+    );
+    drop(configured);
+    assert_eq!(drift(), []);
+}
+
+#[test]
+fn a_broker_that_dies_while_it_is_asked_is_never_clean() {
+    let test = "a_broker_that_dies_while_it_is_asked_is_never_clean";
+    let Some(case) = cluster::alone(test, 1) else { return };
+    let Some(out) = support::address(test, "ROCKETMQ_OUT_SLAVE") else {
+        return;
+    };
+    let servers = case.servers().to_owned();
+    std::fs::write(case.path("settings.yaml"), "select: [X-M01]\n").unwrap();
+    let start = || {
+        let mut command = case.mqsafe(&["audit", "--format", "json", "--config", "settings.yaml"]);
+        command.args(["-b", &format!("rocketmq://{servers}"), "--topic", &case.topic]);
+        command.current_dir(case.path("")).stdin(std::process::Stdio::null());
+        command
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let judged = |child: std::process::Child| {
+        let done = child.wait_with_output().unwrap();
+        let report: Value = serde_json::from_slice(&done.stdout).unwrap();
+        let files = report["files"].as_array().unwrap().iter();
+        let brokers = files.filter(|f| f["dialect"] == "rocketmq-broker").count();
+        match done.status.code() {
+            // Both told everything.
+            Some(0) => assert_eq!((unread(&report).len(), brokers), (0, 2), "{report}"),
+            Some(3) => assert!(!unread(&report).is_empty(), "{report}"),
+            // The name server had forgotten it already: then its master has no slave.
+            Some(1) => assert_eq!(brokers, 1, "{report}"),
+            other => panic!("{other:?}: {report}"),
+        }
+        done.status.code() != Some(0)
+    };
+    assert!(!judged(start()), "the whole of it is read");
+    let rounds = if support::full() { 20 } else { 3 };
+    let mut missed = 0;
+    for round in 0..rounds {
+        let running = start();
+        std::thread::sleep(std::time::Duration::from_millis(20 + round * 150 / rounds));
+        let file = Path::new(&out).parent().unwrap().join("pid");
+        let text = std::fs::read_to_string(file).unwrap();
+        let pid = text.split_whitespace().next().unwrap();
+        let killed = Command::new("kill").args(["-KILL", pid]).status();
+        assert!(killed.unwrap().success());
+        missed += u32::from(judged(running));
+        cluster::run_script("up", &[]);
+    }
+    assert!(missed > 0, "no audit met a broker that died");
+}

@@ -141,6 +141,18 @@ fn set_brokers(target: &str, key: &str, value: &str) -> String {
     )
 }
 
+/// Takes a dynamic value away, of one broker or, without one, of all.
+pub(in crate::audit) fn unset_broker(target: &str, node: Option<&str>, key: &str) -> String {
+    let whom = match node {
+        Some(node) => alter(target, "brokers", node),
+        None => format!(
+            "kafka-configs.sh --bootstrap-server {} --alter --entity-type brokers --entity-default",
+            quoted(hosts(target))
+        ),
+    };
+    format!("{whom} --delete-config {}", quoted(key))
+}
+
 fn alter(target: &str, kind: &str, name: &str) -> String {
     format!(
         "kafka-configs.sh --bootstrap-server {} --alter --entity-type {kind} --entity-name {}",

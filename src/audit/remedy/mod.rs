@@ -21,7 +21,7 @@ pub(super) fn command(unit: &Unit, subject: Option<&Subject>, hit: &Hit, profile
     }
 }
 
-pub(in crate::audit) use kafka::set_topic;
+pub(in crate::audit) use kafka::{set_topic, unset_broker};
 
 /// The hosts of a target without its scheme.
 fn hosts(target: &str) -> &str {

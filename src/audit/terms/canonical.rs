@@ -84,5 +84,7 @@ pub(crate) const VOTERS: &str = "@quorum.voters";
 pub(crate) const ORIGIN_TOPIC: &str = "the topic itself";
 /// An origin: a dynamic setting of one broker.
 pub(crate) const ORIGIN_BROKER: &str = "the dynamic configuration of this broker";
+/// An origin: a dynamic setting of all brokers.
+pub(crate) const ORIGIN_CLUSTER: &str = "the dynamic configuration of the cluster";
 /// An origin: nothing sets it.
 pub(crate) const ORIGIN_DEFAULT: &str = "Kafka's default";

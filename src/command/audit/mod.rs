@@ -17,7 +17,7 @@ use crate::config::{BUILT_IN, Profile, ProfileError, Repository, Severity};
 use crate::model::{Outcome, Problem, Result};
 use crate::ui::{Table, Ui, emit, escape};
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 /// What is safe when nobody says: the producer keeps a copy, and silent loss is wrong.
@@ -57,7 +57,7 @@ pub(super) fn run(args: AuditArgs, ui: &Ui) -> Result<Outcome> {
         ..Options::new(&profile)
     };
     let before = args.since_report.as_deref().map(read_report).transpose()?;
-    let running = observed(&args, ui)?;
+    let (running, stop) = observed(&args, ui)?;
     let touched = args.changed_since.as_deref().map(changed::since).transpose()?;
     let look = || {
         let progress = ui.progress("audit");
@@ -87,11 +87,14 @@ pub(super) fn run(args: AuditArgs, ui: &Ui) -> Result<Outcome> {
         report
     };
     let mut report = look();
-    if args.fix && !args.diff && fix::apply(&report, ui)? > 0 {
+    if args.fix && !args.diff && !stop.is_asked() && fix::apply(&report, ui)? > 0 {
         // What is left, at the places where it now stands.
         report = look();
     }
-    if let Some(path) = &args.write_baseline {
+    if let Some(path) = args.write_baseline.as_ref().filter(|_| stop.is_asked()) {
+        // It would call everything new that was not read this time.
+        ui.warn(&format!("{} is not written: the audit was interrupted", path.display()));
+    } else if let Some(path) = &args.write_baseline {
         write_file(path, &Baseline::of(&report).text())?;
     }
     let text = match args.diff {
@@ -103,7 +106,7 @@ pub(super) fn run(args: AuditArgs, ui: &Ui) -> Result<Outcome> {
         write_file(path, &written(*format, &report, fail_on, false, FILE_WIDTH))?;
     }
     tell(&report, ui, args.format == AuditFormat::Full && !args.diff);
-    let outcome = report.outcome(fail_on);
+    let outcome = stop.outcome(report.outcome(fail_on));
     ui.summary(&summary(&report, outcome, fail_on));
     Ok(outcome)
 }
@@ -122,12 +125,36 @@ fn written(format: AuditFormat, report: &Report, fail_on: Severity, color: bool,
     }
 }
 
+/// Writes a whole file or none: beside its place first, so that no end of the process leaves half a report where a whole one was.
 fn write_file(path: &Path, text: &str) -> Result<()> {
-    std::fs::write(path, text).map_err(|e| {
+    let failed = |e: std::io::Error| {
         Problem::unknown(format!("cannot write {}", path.display()))
             .because(e)
             .next("the audit itself was made; give a file in a directory that exists")
-    })
+    };
+    // A pipe, a terminal or a link is written as it is.
+    let is_plain = std::fs::symlink_metadata(path).map_or(true, |m| m.is_file());
+    let Some(name) = path.file_name().filter(|_| is_plain) else {
+        return std::fs::write(path, text).map_err(failed);
+    };
+    let beside = path.with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
+    let written = std::fs::write(&beside, text).and_then(|()| {
+        if let Ok(there) = std::fs::metadata(path) {
+            std::fs::set_permissions(&beside, there.permissions())?;
+        }
+        std::fs::rename(&beside, path)
+    });
+    let Err(why) = written else { return Ok(()) };
+    // It may never have been made.
+    let _ = std::fs::remove_file(&beside);
+    match why.kind() {
+        // A file may be writable in a directory that is not.
+        ErrorKind::PermissionDenied
+        | ErrorKind::ReadOnlyFilesystem
+        | ErrorKind::CrossesDevices
+        | ErrorKind::ResourceBusy => std::fs::write(path, text).map_err(failed),
+        _ => Err(failed(why)),
+    }
 }
 
 fn read_baseline(path: &Path) -> Result<Baseline> {
@@ -150,15 +177,49 @@ fn read_report(path: &Path) -> Result<Before> {
     Before::parse(&text).map_err(refused)
 }
 
-/// What the running brokers tell that are named.
+/// Whether the run was asked to stop while it asked brokers. Who judges files alone has nothing to give up, and dies of the signal.
+#[derive(Default)]
+struct Stop {
+    #[cfg(feature = "broker")]
+    asked: Option<super::stop::Asked>,
+}
+
 #[cfg(feature = "broker")]
-fn observed(args: &AuditArgs, ui: &Ui) -> Result<Vec<Observation>> {
-    live::observe(&args.live, ui)
+impl Stop {
+    fn is_asked(&self) -> bool {
+        self.asked.as_ref().is_some_and(|asked| asked.signal().is_some())
+    }
+
+    fn outcome(&self, outcome: Outcome) -> Outcome {
+        self.asked.as_ref().map_or(outcome, |asked| asked.outcome(outcome))
+    }
 }
 
 #[cfg(not(feature = "broker"))]
-fn observed(_args: &AuditArgs, _ui: &Ui) -> Result<Vec<Observation>> {
-    Ok(Vec::new())
+impl Stop {
+    const fn is_asked(&self) -> bool {
+        false
+    }
+
+    const fn outcome(&self, outcome: Outcome) -> Outcome {
+        outcome
+    }
+}
+
+/// What the running brokers tell that are named.
+#[cfg(feature = "broker")]
+fn observed(args: &AuditArgs, ui: &Ui) -> Result<(Vec<Observation>, Stop)> {
+    if !args.live.any() {
+        return Ok((live::refuse_without(&args.live)?, Stop::default()));
+    }
+    let asked = super::stop::Asked::listen()?;
+    let running = live::observe(&args.live, ui, &asked)?;
+    Ok((running, Stop { asked: Some(asked) }))
+}
+
+#[cfg(not(feature = "broker"))]
+fn observed(_args: &AuditArgs, _ui: &Ui) -> Result<(Vec<Observation>, Stop)> {
+    Ok((Vec::new(), Stop::default()))
 }
 
 /// The settings of the repository: of the file that is named, or of the one in the working directory if there is any.
@@ -391,6 +452,7 @@ fn summary(report: &Report, outcome: Outcome, fail_on: Severity) -> String {
         Outcome::Good if all == 0 => "clean".to_owned(),
         Outcome::Good => format!("passed: {found}"),
         Outcome::Negative => format!("{found}, {failed} at {fail_on} or above"),
+        Outcome::Interrupted(_) => format!("interrupted: {found}, but not everything was read"),
         _ if judged == 0 && report.running.is_empty() => "unknown: nothing was recognised".to_owned(),
         _ => format!("unknown: {found}, but not everything could be judged"),
     };

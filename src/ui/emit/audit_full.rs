@@ -2,7 +2,7 @@
 
 use super::audit_live::place_of;
 use crate::audit::live::is_live;
-use crate::audit::{Finding, Places, Report, ShownPlace};
+use crate::audit::{Finding, Given, Places, Report, ShownPlace};
 use crate::config::Severity;
 use crate::ui::escape;
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
@@ -112,11 +112,15 @@ fn group(finding: &Finding, width: usize) -> Group<'static> {
         elements.push(sentence(Level::NOTE, "in", subject));
     }
     if let (Some(origin), Some(value)) = (&finding.origin, &finding.value) {
-        elements.push(sentence(
-            Level::NOTE,
-            "set by",
-            &format!("{origin}: {}={value}", finding.key),
-        ));
+        // Under the name that it has there: what a topic inherits is written differently in the broker's file.
+        let text = match finding.given.first().filter(|first| first.key != finding.key) {
+            Some(first) => format!("{origin}: {}={}", first.key, first.value),
+            None => format!("{origin}: {}={value}", finding.key),
+        };
+        elements.push(sentence(Level::NOTE, "set by", &text));
+        if let Some(otherwise) = Given::otherwise(&finding.given) {
+            elements.push(sentence(Level::NOTE, "otherwise", &otherwise));
+        }
     }
     for place in related.filter(|p| is_live(p.spot)) {
         elements.push(sentence(

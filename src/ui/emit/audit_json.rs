@@ -1,7 +1,7 @@
 //! Findings for machines: `mqsafe.audit/1`. Fields are added, never renamed.
 
 use super::audit_live::spot_of;
-use crate::audit::{Finding, Report, Running, ShownPlace, Since, fingerprints};
+use crate::audit::{Finding, Given, Report, Running, ShownPlace, Since, fingerprints};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -82,11 +82,21 @@ struct JsonFinding<'a> {
     related: Vec<JsonPlace<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     origin: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    synonyms: Vec<JsonGiven<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<&'a str>,
     fingerprint: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     new: Option<bool>,
+}
+
+/// One place that gives a setting its value, as Kafka's `kafka-configs.sh --describe` tells it under the same word.
+#[derive(Serialize)]
+struct JsonGiven<'a> {
+    origin: &'a str,
+    key: &'a str,
+    value: &'a str,
 }
 
 #[derive(Serialize)]
@@ -255,9 +265,18 @@ fn finding<'a>(f: &'a Finding, fingerprint: &'a str, new: Option<bool>) -> JsonF
         fix: &f.fix,
         related: f.places.related.iter().map(place).collect(),
         origin: f.origin.as_deref(),
+        synonyms: f.given.iter().map(given).collect(),
         command: f.command.as_deref(),
         fingerprint,
         new,
+    }
+}
+
+fn given(g: &Given) -> JsonGiven<'_> {
+    JsonGiven {
+        origin: g.origin,
+        key: &g.key,
+        value: &g.value,
     }
 }
 

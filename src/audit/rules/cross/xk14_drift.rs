@@ -1,9 +1,9 @@
 //! X-K14: files that do not hold.
 
-use crate::audit::fact::{Component, Fact, Layer, Unit};
+use crate::audit::fact::{Component, Fact, Given, Layer, Unit};
 use crate::audit::judge::{At, Judge, Say};
-use crate::audit::live::canonical::ORIGIN_DEFAULT;
-use crate::audit::remedy::set_topic;
+use crate::audit::live::canonical::{ORIGIN_BROKER, ORIGIN_CLUSTER, ORIGIN_DEFAULT};
+use crate::audit::remedy::{set_topic, unset_broker};
 use crate::audit::resolve::is_placeholder;
 use crate::audit::role::{self, Role};
 use crate::audit::rule::{Evidence, rule};
@@ -132,15 +132,13 @@ fn check(judge: &mut Judge<'_>) {
             let (Some(declared), Some(runs)) = (unit.of(topic, key), other.of(same, key)) else {
                 continue;
             };
-            let number = other.facts_of(same).iter().rposition(|f| f.key == key);
-            let origin = number.and_then(|n| other.origin(same.facts.start + n));
             let command = match (key, text(declared)) {
                 ("replication.factor", _) | (_, None) => None,
                 (_, Some(value)) => Some(set_topic(&other.file, &topic.name, key, value)),
             };
             let at = judge.at_fact(declared).of(topic);
             let what = format!("topic `{}`", topic.name);
-            say(judge, at, &what, (declared, runs), safer, origin, command);
+            say(judge, at, &what, (declared, runs), safer, other, command);
         }
     }
 }
@@ -160,17 +158,41 @@ fn brokers(judge: &mut Judge<'_>) {
             let (Some(declared), Some(runs)) = (unit.live(key), other.live(key)) else {
                 continue;
             };
-            let number = other.facts.iter().rposition(|f| f.key == key);
-            let origin = number.and_then(|n| other.origin(n));
             let at = judge.at_fact(declared);
             let what = other.name.clone().unwrap_or_else(|| "the broker".to_owned());
-            say(judge, at, &what, (declared, runs), safer, origin, None);
+            say(
+                judge,
+                at,
+                &what,
+                (declared, runs),
+                safer,
+                other,
+                back(other, declared, runs),
+            );
         }
         // One that says no number may be any of them: the first stands for all.
         if own.is_none() {
             return;
         }
     }
+}
+
+/// The command after which a broker has the declared value again: what stands dynamically above its file goes.
+fn back(other: &Unit, declared: &Fact, runs: &Fact) -> Option<String> {
+    let given = other.given(other.number_of(runs)?);
+    let dynamic = |g: &&Given| [ORIGIN_BROKER, ORIGIN_CLUSTER].contains(&g.origin);
+    // Below a dynamic value there may be one of the whole cluster; only when what comes next is the declared one does taking away help.
+    let above: Vec<&Given> = given.iter().take_while(dynamic).collect();
+    let beneath = given.get(above.len())?;
+    if above.is_empty() || beneath.value.trim() != declared.value.show().trim() {
+        return None;
+    }
+    let node = other.name.as_deref()?.strip_prefix("broker ")?;
+    let each = above.iter().map(|g| {
+        let node = (g.origin == ORIGIN_BROKER).then_some(node);
+        unset_broker(&other.file, node, &g.key)
+    });
+    Some(each.collect::<Vec<_>>().join(" && "))
 }
 
 fn text(fact: &Fact) -> Option<&str> {
@@ -222,7 +244,7 @@ fn say(
     what: &str,
     (declared, runs): (&Fact, &Fact),
     safer: Safer,
-    origin: Option<&'static str>,
+    other: &Unit,
     command: Option<String>,
 ) {
     // A copy count of -1 leaves it to the broker.
@@ -231,10 +253,16 @@ fn say(
         return;
     };
     let (key, here, there) = (&declared.key, declared.value.show(), runs.value.show());
-    let set_by = match origin {
+    let number = other.number_of(runs);
+    let set_by = match number.and_then(|n| other.origin(n)) {
         Some(ORIGIN_DEFAULT) => ", which nothing sets".to_owned(),
         Some(origin) => format!(", set by {origin}"),
         None => String::new(),
+    };
+    let otherwise = number.and_then(|n| Given::otherwise(other.given(n)));
+    let set_by = match otherwise {
+        Some(otherwise) => format!("{set_by}; otherwise {otherwise}"),
+        None => set_by,
     };
     let at = at.related(&runs.place, format!("{what} runs with {key}={there}{set_by}"));
     let (variant, label, story) = match order {

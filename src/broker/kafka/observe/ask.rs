@@ -1,9 +1,10 @@
 //! The questions, each about as much as one request can hold.
 
 use super::super::wire::{Connection, words};
-use super::seen::{Directory, Partition, Setting, Topic};
+use super::seen::{DEFAULT, Directory, Partition, Setting, Synonym, Topic};
 use crate::model::Unreached;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
+use kafka_protocol::messages::describe_configs_response::DescribeConfigsSynonym;
 use kafka_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
@@ -197,7 +198,14 @@ impl Asker<'_> {
     }
 
     fn settings(&mut self, resources: Vec<DescribeConfigsResource>) -> Answer<Vec<(String, Answer<Vec<Setting>>)>> {
-        let request = DescribeConfigsRequest::default().with_resources(resources);
+        // Not known to version 0, which is all that brokers before 1.1 speak.
+        let tells_places = self
+            .connection
+            .version::<DescribeConfigsRequest>(4)
+            .is_some_and(|v| v >= 1);
+        let request = DescribeConfigsRequest::default()
+            .with_resources(resources)
+            .with_include_synonyms(tells_places);
         let answer = self.ask(4, &request)?;
         Ok(answer
             .results
@@ -212,6 +220,10 @@ impl Asker<'_> {
                                 key: c.name.to_string(),
                                 value: c.value?.to_string(),
                                 source: c.config_source,
+                                places: match c.config_source {
+                                    DEFAULT => Vec::new(),
+                                    _ => c.synonyms.into_iter().filter_map(synonym).collect(),
+                                },
                             })
                         })
                         .collect()
@@ -266,8 +278,8 @@ impl Asker<'_> {
         Ok(Some(partition.current_voters.iter().map(|v| v.replica_id.0).collect()))
     }
 
-    /// The groups that the broker at the other end coordinates and this user may describe.
-    pub(super) fn groups(&mut self) -> Answer<Vec<String>> {
+    /// The groups that the broker at the other end coordinates and this user may describe, each with whether it may have members.
+    pub(super) fn groups(&mut self) -> Answer<Vec<(String, bool)>> {
         let answer = self.ask(4, &ListGroupsRequest::default())?;
         good(answer.error_code)?;
         // Connect and others register groups of other kinds, which commit nothing.
@@ -275,7 +287,11 @@ impl Asker<'_> {
             .groups
             .iter()
             .filter(|g| ["consumer", ""].contains(&g.protocol_type.as_str()));
-        Ok(reading.map(|g| g.group_id.0.to_string()).collect())
+        // Before version 4 no state is told.
+        let may_have_members = |state: &str| !["Empty", "Dead"].contains(&state);
+        Ok(reading
+            .map(|g| (g.group_id.0.to_string(), may_have_members(&g.group_state)))
+            .collect())
     }
 
     /// How many members each group has; those of the newer protocol are not told so.
@@ -397,6 +413,15 @@ impl Asker<'_> {
         }
         Ok(all)
     }
+}
+
+/// A place that gives a value, where it tells which.
+fn synonym(told: DescribeConfigsSynonym) -> Option<Synonym> {
+    Some(Synonym {
+        key: told.name.to_string(),
+        value: told.value?.to_string(),
+        source: told.source,
+    })
 }
 
 /// Topic, partition and the next offset of each.

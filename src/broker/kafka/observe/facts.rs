@@ -1,8 +1,8 @@
 //! From what a cluster told to the facts that rules judge: one unit for each broker, one for all topics.
 
 use super::release;
-use super::seen::{Cluster, Node, Setting, Topic};
-use crate::audit::fact::{Component, Dialect, FactValue, Layer, Unit};
+use super::seen::{Cluster, DEFAULT, Node, Setting, Synonym, Topic};
+use crate::audit::fact::{Component, Dialect, FactValue, Given, Layer, Unit};
 use crate::audit::live::{Sheet, canonical};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,17 +12,24 @@ const fn origin(source: i8) -> &'static str {
     match source {
         1 => canonical::ORIGIN_TOPIC,
         2 => canonical::ORIGIN_BROKER,
-        3 => "the dynamic configuration of the cluster",
+        3 => canonical::ORIGIN_CLUSTER,
         4 => "the broker's own file",
         5 => canonical::ORIGIN_DEFAULT,
         _ => "",
     }
 }
 
+fn given(places: &[Synonym]) -> Vec<Given> {
+    let one = |place: &Synonym| Given {
+        origin: origin(place.source),
+        key: place.key.clone(),
+        value: place.value.clone(),
+    };
+    places.iter().map(one).collect()
+}
+
 /// A dynamic setting of one broker (`ConfigSource.DYNAMIC_BROKER_CONFIG`).
 const DYNAMIC_BROKER: i8 = 2;
-/// Nothing sets it (`ConfigSource.DEFAULT_CONFIG`).
-const DEFAULT: i8 = 5;
 
 /// The units of a cluster. `takes` says which topics are asked for; the broker's own are always told.
 pub(super) fn units(target: &Arc<str>, cluster: &Cluster, takes: &dyn Fn(&str) -> bool) -> Vec<Unit> {
@@ -44,12 +51,19 @@ pub(super) fn units(target: &Arc<str>, cluster: &Cluster, takes: &dyn Fn(&str) -
 fn broker(target: &Arc<str>, cluster: &Cluster, id: i32, node: &Node) -> Unit {
     let mut sheet = Sheet::new(target);
     let text = |value: &str| FactValue::Text(value.to_owned());
-    for Setting { key, value, source } in &node.settings {
+    for Setting {
+        key,
+        value,
+        source,
+        places,
+    } in &node.settings
+    {
         // What a broker has for share groups says nothing while nobody set it: most clusters have no such group.
         if *source == DEFAULT && key.starts_with("group.share.") {
             continue;
         }
         sheet.put(Layer::Broker, key.clone(), text(value), origin(*source));
+        sheet.given(given(places));
     }
     if let Some(own) = node
         .settings
@@ -62,6 +76,7 @@ fn broker(target: &Arc<str>, cluster: &Cluster, id: i32, node: &Node) -> Unit {
             text(&own.value),
             canonical::ORIGIN_BROKER,
         );
+        sheet.given(given(&own.places));
     }
     if let Some(elr) = cluster.features.get("eligible.leader.replicas.version") {
         sheet.put(Layer::Broker, canonical::ELR, text(&elr.to_string()), "");
@@ -172,8 +187,20 @@ fn one(sheet: &mut Sheet, topic: &Topic) {
             put(key, partitions, "");
         }
     }
-    for Setting { key, value, source } in &topic.settings {
-        put(key, value.clone(), origin(*source));
+    for Setting {
+        key,
+        value,
+        source,
+        places,
+    } in &topic.settings
+    {
+        sheet.put(
+            Layer::Topic,
+            key.as_str(),
+            FactValue::Text(value.clone()),
+            origin(*source),
+        );
+        sheet.given(given(places));
     }
 }
 

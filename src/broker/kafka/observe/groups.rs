@@ -26,12 +26,18 @@ pub(super) struct Told {
 
 /// The groups of a broker, with their members and positions.
 pub(super) fn of_broker(asker: &mut Asker<'_>) -> Answer<Told> {
-    let groups = asker.groups()?;
+    let listed = asker.groups()?;
     let mut told = Told::default();
-    if groups.is_empty() {
+    if listed.is_empty() {
         return Ok(told);
     }
-    for (group, answer) in asker.members(&groups)? {
+    let lively: Vec<String> = listed.iter().filter(|(_, may)| *may).map(|(g, _)| g.clone()).collect();
+    let groups: Vec<String> = listed.into_iter().map(|(group, _)| group).collect();
+    let members = match lively.is_empty() {
+        true => Vec::new(),
+        false => asker.members(&lively)?,
+    };
+    for (group, answer) in members {
         match answer {
             Ok(0) => {}
             Ok(count) => {

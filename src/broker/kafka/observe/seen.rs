@@ -8,7 +8,21 @@ pub(super) struct Setting {
     pub(super) key: String,
     pub(super) value: String,
     pub(super) source: i8,
+    /// Every place that gives it a value, this one first: what would count if those before it were taken away. Empty where nobody set
+    /// it, and of brokers before 1.1, which do not tell.
+    pub(super) places: Vec<Synonym>,
 }
+
+/// One place that gives a setting its value, under a name of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Synonym {
+    pub(super) key: String,
+    pub(super) value: String,
+    pub(super) source: i8,
+}
+
+/// Nothing sets it (`ConfigSource.DEFAULT_CONFIG`).
+pub(super) const DEFAULT: i8 = 5;
 
 /// One partition, as the metadata tells it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -94,7 +94,7 @@ impl<'a> Api<'a> {
                 return Err(Refused::lost(format!("no answer within {} s", patience.as_secs())));
             }
         };
-        let parsed = serde_json::from_slice::<Value>(&body);
+        let parsed = super::answer::parse(&body);
         match (status, parsed) {
             (200, Ok(answer)) => {
                 self.is_in = true;

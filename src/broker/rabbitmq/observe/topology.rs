@@ -33,6 +33,7 @@ pub(super) struct Raw {
 
 const ITSELF: &str = "the queue itself";
 const POLICY_SETS: &str = "the policy";
+const OPERATOR_SETS: &str = "the operator policy";
 
 /// The topology as a unit.
 pub(super) fn unit(target: &Arc<str>, raw: &Raw) -> Unit {
@@ -161,15 +162,19 @@ fn exchange(sheet: &mut Sheet, exchange: &Value) {
 }
 
 fn policy(sheet: &mut Sheet, layer: Layer, policy: &Value) {
+    let origin = match layer {
+        Layer::OperatorPolicy => OPERATOR_SETS,
+        _ => POLICY_SETS,
+    };
     sheet.subject(layer, Some(text(policy, "vhost")), text(policy, "name"));
     for key in ["pattern", "apply-to"] {
-        sheet.put(layer, key, word(text(policy, key)), POLICY_SETS);
+        sheet.put(layer, key, word(text(policy, key)), origin);
     }
     if let Some(priority) = policy["priority"].as_i64() {
-        sheet.put(layer, "priority", word(&priority.to_string()), POLICY_SETS);
+        sheet.put(layer, "priority", word(&priority.to_string()), origin);
     }
     for (key, value) in policy["definition"].as_object().into_iter().flatten() {
-        sheet.put(layer, format!("definition.{key}"), fact(value), POLICY_SETS);
+        sheet.put(layer, format!("definition.{key}"), fact(value), origin);
     }
 }
 

@@ -1,0 +1,210 @@
+//! What is said of where a live value comes from, and what of several nodes is one finding.
+
+use super::fact::{Component, Dialect, FactValue, Given, Layer, Unit};
+use super::live::{Observation, Sheet, canonical};
+use super::registry::{RULES, profile_names};
+use super::{Finding, Options, Places, Report, ShownPlace, audit_with};
+use crate::config::{Profile, Severity};
+use crate::text::Spot;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+fn text(value: &str) -> FactValue {
+    FactValue::Text(value.to_owned())
+}
+
+fn given(origin: &'static str, key: &str, value: &str) -> Given {
+    Given {
+        origin,
+        key: key.to_owned(),
+        value: value.to_owned(),
+    }
+}
+
+fn judged(units: Vec<Unit>, files: &[PathBuf]) -> Report {
+    let profile = Profile::built_in("orders", &profile_names()).unwrap().unwrap();
+    let mut seen = Observation::new(Arc::from("kafka://h:9092"));
+    seen.units = units;
+    audit_with(files, &[seen], &Options::new(&profile), |_, _, _| {})
+}
+
+fn of<'r>(report: &'r Report, rule: &str) -> Vec<&'r Finding> {
+    report.findings.iter().filter(|f| f.rule.code == rule).collect()
+}
+
+fn broker(id: i32, settings: &[(&str, &str, Vec<Given>)]) -> Unit {
+    let target = Arc::from("kafka://h:9092");
+    let mut sheet = Sheet::new(&target);
+    sheet.put(Layer::Broker, "node.id", text(&id.to_string()), "the broker's own file");
+    for (key, value, places) in settings {
+        sheet.put(Layer::Broker, *key, text(value), places[0].origin);
+        sheet.given(places.clone());
+    }
+    sheet.unit(
+        Dialect::KafkaBroker,
+        Component::KafkaBroker,
+        Some(format!("broker {id}")),
+    )
+}
+
+#[test]
+fn a_queue_whose_value_is_a_policy_s_is_told_with_the_policy() {
+    let target = Arc::from("amqp://h");
+    let mut sheet = Sheet::new(&target);
+    for (name, own) in [("limited", None), ("own", Some("9"))] {
+        sheet.subject(Layer::Queue, Some("/"), name);
+        sheet.put(Layer::Queue, "durable", FactValue::Bool(true), "the queue itself");
+        sheet.put(Layer::Queue, "type", text("classic"), "the queue itself");
+        if let Some(own) = own {
+            sheet.put(Layer::Queue, "arguments.x-max-length", text(own), "the queue itself");
+        }
+    }
+    sheet.subject(Layer::Policy, Some("/"), "limits");
+    for (key, value) in [
+        ("pattern", "^limited$"),
+        ("apply-to", "queues"),
+        ("priority", "1"),
+        ("definition.max-length", "7"),
+    ] {
+        sheet.put(Layer::Policy, key, text(value), "the policy");
+    }
+    let report = judged(
+        vec![sheet.unit(Dialect::RabbitmqDefinitions, Component::RabbitMq, None)],
+        &[],
+    );
+    let told: Vec<_> = of(&report, "RQT005")
+        .into_iter()
+        .map(|f| (f.subject.clone().unwrap(), f.key.clone(), f.origin.clone().unwrap()))
+        .collect();
+    let expect = |queue: &str, key: &str, origin: &str| {
+        let queue = format!("queue `{queue}` in virtual host `/`");
+        (queue, key.to_owned(), origin.to_owned())
+    };
+    assert_eq!(
+        told,
+        [
+            expect("limited", "definition.max-length", "the policy `limits`"),
+            expect("own", "arguments.x-max-length", "the queue itself"),
+        ]
+    );
+}
+
+#[test]
+fn a_broker_that_runs_other_than_its_file_is_told_what_stands_above_it_and_how_it_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("server.properties");
+    std::fs::write(&file, "node.id=1\nmin.insync.replicas=2\n").unwrap();
+    let key = "min.insync.replicas";
+    let drift = |places: Vec<Given>| {
+        let value = places[0].value.clone();
+        let report = judged(vec![broker(1, &[(key, &value, places)])], std::slice::from_ref(&file));
+        let [found] = of(&report, "X-K14")[..] else {
+            panic!("{:?}", report.findings)
+        };
+        (found.places.related[0].label.clone(), found.fix.clone())
+    };
+    let (label, fix) = drift(vec![
+        given(canonical::ORIGIN_BROKER, key, "1"),
+        given(canonical::ORIGIN_CLUSTER, key, "1"),
+        given("the broker's own file", key, "2"),
+        given(canonical::ORIGIN_DEFAULT, key, "1"),
+    ]);
+    assert_eq!(
+        label,
+        "broker 1 runs with min.insync.replicas=1, set by the dynamic configuration of this broker; otherwise the dynamic configuration of \
+         the cluster: min.insync.replicas=1; the broker's own file: min.insync.replicas=2; Kafka's default: min.insync.replicas=1"
+    );
+    let alter = "kafka-configs.sh --bootstrap-server h:9092 --alter --entity-type brokers";
+    assert_eq!(
+        fix,
+        format!(
+            "if the file is right, run: {alter} --entity-name 1 --delete-config min.insync.replicas && {alter} --entity-default \
+             --delete-config min.insync.replicas"
+        )
+    );
+    // The file of the running broker is another: taking a dynamic value away helps nothing.
+    let (_, fix) = drift(vec![
+        given(canonical::ORIGIN_CLUSTER, key, "1"),
+        given("the broker's own file", key, "1"),
+    ]);
+    assert!(fix.starts_with("restart the broker with this file"), "{fix}");
+    let (label, _) = drift(vec![given("the broker's own file", key, "1")]);
+    assert_eq!(
+        label,
+        "broker 1 runs with min.insync.replicas=1, set by the broker's own file"
+    );
+}
+
+#[test]
+fn nodes_are_joined_where_they_say_the_same_for_the_same_reason() {
+    let auto = "auto.create.topics.enable";
+    let own = |value: &str| given("the broker's own file", auto, value);
+    let default = given(canonical::ORIGIN_DEFAULT, auto, "true");
+    let both = vec![own("true"), default.clone()];
+    let dynamic = vec![given(canonical::ORIGIN_CLUSTER, auto, "true"), own("false"), default];
+    let report = judged(
+        vec![
+            broker(1, &[(auto, "true", both.clone())]),
+            broker(2, &[(auto, "true", both)]),
+            broker(3, &[(auto, "true", dynamic)]),
+        ],
+        &[],
+    );
+    let told: Vec<_> = of(&report, "KB005")
+        .into_iter()
+        .map(|f| f.subject.as_deref().unwrap())
+        .collect();
+    assert_eq!(told, ["broker 1, broker 2", "broker 3"]);
+}
+
+#[test]
+fn equal_headlines_with_other_reasons_stay_apart() {
+    let found = |node: &str, story: &str, fix: &str, severity: Severity| Finding {
+        rule: RULES[0],
+        severity,
+        places: Places {
+            primary: ShownPlace {
+                file: Arc::from("kafka://h"),
+                spot: Spot { line: 0, column: 0 },
+                excerpt: None,
+                label: "here".to_owned(),
+            },
+            related: Vec::new(),
+        },
+        key: "k".to_owned(),
+        value: Some("v".to_owned()),
+        subject: Some(node.to_owned()),
+        headline: "the same".to_owned(),
+        story: story.to_owned(),
+        fix: fix.to_owned(),
+        edit: None,
+        origin: None,
+        given: Vec::new(),
+        command: Some(format!("mend {node}")),
+    };
+    let mut report = Report {
+        findings: vec![
+            found("a", "because", "do", Severity::High),
+            found("b", "because", "do", Severity::High),
+            found("c", "other", "do", Severity::High),
+            found("d", "because", "other", Severity::High),
+            found("e", "because", "do", Severity::Low),
+        ],
+        ..Report::default()
+    };
+    report.join_nodes();
+    let told: Vec<_> = report
+        .findings
+        .iter()
+        .map(|f| (f.subject.as_deref().unwrap(), f.command.as_deref().unwrap()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("a, b", "mend a && mend b"),
+            ("c", "mend c"),
+            ("d", "mend d"),
+            ("e", "mend e")
+        ]
+    );
+}
