@@ -137,7 +137,8 @@ pub struct TruthArgs {
     /// The broker of --against, if it is another
     #[arg(long, value_name = "URL", requires = "against")]
     pub against_broker: Option<String>,
-    /// Where another stamp has its number: key:REGEX, value, value:REGEX, header:NAME or json:/POINTER
+    /// Where another stamp has its number: key:REGEX, value, value:REGEX, header:NAME, json:/POINTER, or body:int32@0 for four bytes of
+    /// the payload from its first on, as PerfTest writes them (also int16, int64, uint32 and so on; int32le: the lowest byte first)
     #[arg(long, value_name = "FIELD", conflicts_with = "against")]
     pub seq_from: Option<String>,
     /// Where another stamp has its sender
