@@ -229,10 +229,22 @@ mod tests {
             assert_eq!(of(&format!("body:{kind}@0"), &high).as_deref(), Some(number), "{kind}");
         }
         // A payload that is too short has none.
-        assert_eq!((of("body:int32@9", &perf_test), of("body:int32@5", &high)), (None, None));
+        assert_eq!(
+            (of("body:int32@9", &perf_test), of("body:int32@5", &high)),
+            (None, None)
+        );
         assert_eq!(of(&format!("body:int64@{}", usize::MAX), &high), None);
         let far = format!("body:int32@{}0", usize::MAX);
-        for bad in ["body:", "body:int32", "body:int32@", "body:int32@-1", "body:int32@+1", "body:int24@0", "body:float@0", &far] {
+        for bad in [
+            "body:",
+            "body:int32",
+            "body:int32@",
+            "body:int32@-1",
+            "body:int32@+1",
+            "body:int24@0",
+            "body:float@0",
+            &far,
+        ] {
             assert!(Field::parse("--seq-from", bad).is_err(), "{bad}");
         }
         // A negative number is no number of a message, and is not taken for none.

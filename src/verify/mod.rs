@@ -20,10 +20,10 @@ mod whole;
 
 pub use compare::{Compared, Differing, Ids, compare};
 pub use expect::{Expected, Found};
-pub use explain::{AbortedRead, Hole, Neighbour, Second};
+pub use explain::{AbortedRead, Elsewhere, Hole, Neighbour, Second};
 pub use field::{Field, Foreign};
 pub use groups::{Standing, standings};
-pub use home::Facts;
+pub use home::{Excuses, Facts};
 pub use origins::{Explained, Origins, grown};
 pub use sequence::Sequences;
 pub use shelf::Shelf;

@@ -319,8 +319,8 @@ impl Tracker {
                     (self.names.number(name), lane)
                 });
                 let lanes = lanes.collect();
-                self.handed += piece.counts.read;
-                self.stamped += piece.counts.stamped;
+                self.handed = self.handed.saturating_add(piece.counts.read);
+                self.stamped = self.stamped.saturating_add(piece.counts.stamped);
                 self.logs[at].open = Some(Piece {
                     lanes,
                     shelved: None,
@@ -337,6 +337,18 @@ impl Tracker {
         }
         self.shelves = self.shelves.take().or(theirs);
         Ok(())
+    }
+
+    /// Whether everything that another reader read was read here too.
+    pub(super) fn has_all_of(&mut self, other: &mut Tracker) -> bool {
+        self.pause();
+        other.pause();
+        let all = other.places.iter().zip(&other.logs);
+        all.flat_map(|(place, log)| log.done.values().map(move |piece| (place, piece)))
+            .all(|(place, piece)| {
+                let covered = self.covered(place.node.as_deref(), place.partition);
+                covered.iter().any(|(from, to)| *from <= piece.from && piece.to <= *to)
+            })
     }
 
     /// A piece of another reader must be wholly new, or wholly known.
@@ -434,8 +446,8 @@ impl Tracker {
             .into_iter()
             .map(|(name, lane)| (self.names.number(&name), lane))
             .collect();
-        self.handed += counts.read;
-        self.stamped += counts.stamped;
+        self.handed = self.handed.saturating_add(counts.read);
+        self.stamped = self.stamped.saturating_add(counts.stamped);
         self.logs[at].open = Some(Piece {
             from,
             to,

@@ -142,7 +142,9 @@ impl Broker {
         let mut url = self.url();
         url.insert_str(url.find('@').unwrap(), &format!(":{}", self.password));
         Command::new(script)
-            .args(["-h", &url, "-x", "1", "-y", "0", "-p", "-c", "500", "-e", exchange, "-k", key])
+            .args([
+                "-h", &url, "-x", "1", "-y", "0", "-p", "-c", "500", "-e", exchange, "-k", key,
+            ])
             .args(arguments)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -36,12 +36,11 @@ pub(super) fn load(
         Err(e) => return Err(broken(path, e)),
     }
     let state = read(path, memory_mib)?;
-    let what = |state: &State| format!("topic {} ({})", state.topic, state.how);
-    if (&state.topic, &state.how) != (&fresh.topic, &fresh.how) {
-        return Err(Problem::usage(format!("{} is of something else", path.display()))
-            .because(format!("it is of {}, and {} is to be read", what(&state), what(&fresh)))
-            .next("give --state another file, or remove this one"));
-    }
+    state.goes_on_with(&fresh).map_err(|e| {
+        Problem::usage(format!("{} is of something else", path.display()))
+            .because(e)
+            .next("give --state another file, or remove this one; name the broker as before, by one of the same addresses")
+    })?;
     Ok(state)
 }
 
