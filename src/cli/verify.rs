@@ -144,7 +144,8 @@ pub struct TruthArgs {
     /// Where another stamp has its sender
     #[arg(long, value_name = "FIELD", requires = "seq_from")]
     pub producer_from: Option<String>,
-    /// Where these consumer groups stand: what is stored and not consumed, and what of it lies in dead-letter topics
+    /// Where these consumer groups stand: what is stored and not consumed, and what of it lies in dead-letter topics; with receipts, also
+    /// what a group has skipped: committed beyond without a receipt
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "pid")]
     pub groups: Vec<String>,
     /// What was consumed: a file of ids (SEQ PRODUCER LANE, one a line), as a consumer wrote them

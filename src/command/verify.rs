@@ -88,6 +88,7 @@ fn read(args: &VerifyArgs, ui: &Ui) -> Result<Outcome> {
     }
     let how = How::new(&args.truth, args.isolation)?;
     let mut expected = lists::expected(&args.truth)?;
+    let _held = kept::hold(args.state.as_deref())?;
     let mut state = kept::load(args.state.as_deref(), &connection, &topic, &how, args.memory)?;
     if args.queue.drain && !drain::agreed(args, &topic, ui)? {
         return Err(Problem::usage("nothing was read").because("it was not agreed to"));
@@ -173,6 +174,12 @@ fn read(args: &VerifyArgs, ui: &Ui) -> Result<Outcome> {
     }
     if !args.truth.groups.is_empty() {
         groups(args, &connection, &mut state, &how, &mut answer, &asked, ui)?;
+        let consumed = answer.compared.iter().find(|(what, _)| what == receipts::WHAT);
+        let keeps = !args.queue.tap && !args.queue.drain;
+        if let Some((_, consumed)) = consumed.filter(|_| keeps && answer.unknown.is_empty()) {
+            let why = receipts::skipped(scan.as_mut(), consumed, &mut answer.standings, &asked, ui)?;
+            answer.unknown.extend(why);
+        }
     }
     kept::save(args.state.as_deref(), &mut state)?;
     answer.state = state;
@@ -258,11 +265,11 @@ fn judge(
         let second = Second::new(&verdict);
         let is_gone = args.queue.tap || args.queue.drain;
         let can_look_again = !facts.is_consumed && !is_gone && !args.truth.pid;
-        if !can_look_again {
+        if !can_look_again || second.is_empty() {
             // Without neighbours, but with what excludes every other reason.
             holes = second.finish(&mut facts);
             is_looked = true;
-        } else if !second.is_empty() {
+        } else {
             left_out = second.left_out;
             drop(verdict);
             let mut look = Look::new(second, &topic, how, asked, ui);

@@ -340,13 +340,13 @@ fn what_was_acknowledged_after_the_reading_began_is_not_lost() {
 fn what_was_set_aside_is_neither_missing_nor_unseen() {
     let v = |found: fn(&mut Facts)| {
         let mut tracker = Tracker::default();
-        for (offset, seq) in [1, 4].iter().enumerate() {
+        for (offset, seq) in [(0, 1), (9, 4)] {
             let stamp = format!("{seq} p t/0");
             let headers: Vec<(&[u8], Option<&[u8]>)> = vec![(b"mqsafe-id", Some(stamp.as_bytes()))];
             tracker.insert(
                 "t",
                 &Record {
-                    offset: offset as i64,
+                    offset,
                     headers: headers.into(),
                     ..Record::default()
                 },
@@ -354,8 +354,8 @@ fn what_was_set_aside_is_neither_missing_nor_unseen() {
         }
         let report = ScanReport {
             partitions: vec![PartitionRead {
-                to: 2,
-                read_to: 2,
+                to: 10,
+                read_to: 10,
                 ..PartitionRead::default()
             }],
             compacted: Some(false),

@@ -349,6 +349,15 @@ fn what_a_group_has_not_consumed_is_told_apart_from_what_was_set_aside() {
     let standing = &verified.json["groups"][0];
     assert_eq!((&standing["next"], &standing["waiting"]), (&3.into(), &2.into()));
     assert_eq!(verified.json["set_aside"][0]["count"], 1);
+    assert!(standing["skipped"].is_null(), "{standing}");
+    // Its consumer says of two of the three that it has had them: it has committed beyond the other.
+    let receipts = case.file("receipts", format!("1 p {0}/0\n3 p {0}/0\n", case.topic).as_bytes());
+    let verified = case.verify(&["--groups", &group, "--receipts", receipts.to_str().unwrap()]);
+    assert_eq!(verified.code, 1, "{}", verified.stderr);
+    let standing = &verified.json["groups"][0];
+    assert_eq!((&standing["skipped"], &standing["waiting"]), (&1.into(), &2.into()));
+    assert_eq!(verified.json["compared"][0]["missing"], 3);
+    assert!(verified.stderr.contains("1 SKIPPED"), "{}", verified.stderr);
     // A group that nobody knows is not one that has consumed everything.
     assert_eq!(case.verify(&["--groups", "no-such-group"]).code, 3);
 }

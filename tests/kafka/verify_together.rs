@@ -107,7 +107,7 @@ fn interrupted_at_any_moment_it_says_so() {
     };
     let case = Case::new(&cluster, "stopped", 3);
     cluster.set(&case.topic, "max.message.bytes", "3000");
-    tool::run_with(case.send(&[]), &judge::text(&judge::lines(0, 20_000, 60))).expect(0);
+    tool::run_with(case.send(&[]), &judge::text(&judge::lines(0, 12_000, 60))).expect(0);
     plant(&case, 3);
     let spool = case.path("spool");
     let command = || case.verify_command(&["--journal", spool.to_str().unwrap(), "-X", "fetch.max.bytes=2000"]);
@@ -116,10 +116,10 @@ fn interrupted_at_any_moment_it_says_so() {
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap();
     assert_eq!(whole.coverage(), "COMPLETE");
     let (mut stopped, mut partly) = (0, 0);
-    for turn in 0..16 {
+    for turn in 0..10 {
         let mut running = tool::start(command());
         running.close();
-        std::thread::sleep(Duration::from_millis(took_ms * turn / 16));
+        std::thread::sleep(Duration::from_millis(took_ms * turn / 10));
         running.signal(if turn % 2 == 0 { "INT" } else { "TERM" });
         let done = running.wait();
         // Before it listens a signal ends it as any process, by its number; after its end there is nothing to stop.
@@ -128,7 +128,7 @@ fn interrupted_at_any_moment_it_says_so() {
             assert!(done.code == 1 || done.stdout.is_empty());
             continue;
         }
-        assert_eq!(done.code, code, "after {turn}/16 of {took_ms} ms: {}", done.stderr);
+        assert_eq!(done.code, code, "after {turn}/10 of {took_ms} ms: {}", done.stderr);
         if done.stdout.is_empty() {
             continue;
         }
@@ -143,7 +143,7 @@ fn interrupted_at_any_moment_it_says_so() {
         assert_eq!(told.total("lost"), 0, "{}", told.stderr);
         partly += u32::from(told.total("read") > 0);
     }
-    assert!(stopped >= 3, "it was stopped {stopped} times while it read");
+    assert!(stopped >= 2, "it was stopped {stopped} times while it read");
     println!("stopped {stopped} times, {partly} of them with something read, of {took_ms} ms");
 }
 

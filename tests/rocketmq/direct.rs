@@ -24,15 +24,6 @@ impl Direct {
         }
     }
 
-    /// The same sender and lane, and the messages go to another topic.
-    pub(crate) fn aiming_at(&self, case: &Case, topic: &str) -> Direct {
-        Direct {
-            endpoint: RocketEndpoint::new(&case.connection(), topic).unwrap(),
-            lane: self.lane.clone(),
-            producer: self.producer.clone(),
-        }
-    }
-
     /// Publishes message `n`, and waits until it is stored.
     pub(crate) fn store(&self, n: u64) {
         let (mut publisher, deliveries) = self.publisher();

@@ -4,6 +4,7 @@ use crate::cluster::{self, Case, Done, eventually, run_script, run_with};
 use crate::direct::Direct;
 use crate::support;
 use mqsafe::model::{Decision, Endpoint, Prepared};
+use serde_json::Value;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -67,15 +68,34 @@ fn what_a_consumer_gave_back_is_set_aside_and_not_missing() {
         return;
     };
     let direct = Direct::new(&case);
+    for n in [1, 3, 5, 6] {
+        direct.store(n);
+    }
     // Two of the messages are not in the topic by now, as when the log that they came with is gone.
     let gone = format!("{}-gone", case.topic);
     case.make(&gone, 1, "");
-    let elsewhere = direct.aiming_at(&case, &gone);
-    for n in 1..=6 {
-        match n {
-            2 | 4 => elsewhere.store(n),
-            _ => direct.store(n),
-        }
+    let first = case.query("k1", &[]).expect(0).json();
+    let unique = first["records"][0]["properties"]["UNIQ_KEY"].as_str().unwrap();
+    let unique = |n: u64| format!("{}{n:04}", &unique[..unique.len() - 4]);
+    for n in [2, 4] {
+        let (stamp, unique) = (direct.stamp(n), unique(n));
+        let properties = format!("KEYS\u{1}k{n}\u{2}UNIQ_KEY\u{1}{unique}\u{2}mqsafe-id\u{1}{stamp}\u{2}");
+        let now_ms = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis().to_string();
+        let fields = [
+            ("producerGroup", "somebody"),
+            ("topic", &gone),
+            ("defaultTopic", "TBW102"),
+            ("defaultTopicQueueNums", "1"),
+            ("queueId", "0"),
+            ("sysFlag", "0"),
+            ("bornTimestamp", &now_ms),
+            ("flag", "0"),
+            ("properties", &properties),
+            ("reconsumeTimes", "0"),
+            ("unitMode", "false"),
+            ("batch", "false"),
+        ];
+        case.call(&case.master, 10, &fields, "body").unwrap();
     }
     let seen = verify(&case, &[]);
     assert_eq!((seen.code, total(&seen, "gap")), (1, 2), "{}", seen.err);
@@ -90,16 +110,13 @@ fn what_a_consumer_gave_back_is_set_aside_and_not_missing() {
         ("commitOffset", "1"),
     ];
     case.call(&case.master, 15, &fields, "").unwrap();
-    for (n, level) in [(2, "-1"), (4, "1")] {
-        let found = case.query_in(&gone, &format!("k{n}"), &[]).expect(0).json();
-        let unique = found["records"][0]["properties"]["UNIQ_KEY"]
-            .as_str()
-            .unwrap()
-            .to_owned();
-        let found = case
-            .search(&gone, &["--format", "json", "--id", &unique])
-            .expect(0)
-            .json();
+    for (n, level) in [(2_u64, "-1"), (4, "1")] {
+        let mut found = Value::Null;
+        eventually("it is found by its id", || {
+            let done = case.search(&gone, &["--format", "json", "--id", &unique(n)]);
+            found = if done.code == 0 { done.json() } else { Value::Null };
+            found["records"][0]["properties"]["OFFSET_ID"].is_string()
+        });
         let at = found["records"][0]["properties"]["OFFSET_ID"]
             .as_str()
             .unwrap()

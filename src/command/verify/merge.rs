@@ -9,6 +9,7 @@ use crate::ui::Ui;
 use crate::verify::{self, Facts};
 
 pub(super) fn run(args: &MergeArgs, ui: &Ui) -> Result<Outcome> {
+    let _held = kept::hold(args.state.as_deref())?;
     let mut whole: Option<verify::State> = None;
     for path in &args.files {
         let state = kept::read(path, args.memory)?;

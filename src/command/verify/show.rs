@@ -230,8 +230,14 @@ fn words(answer: &Answer, ui: &Ui) {
             0 => String::new(),
             n => format!("; {n} EXPIRED BEFORE IT READ THEM"),
         };
+        let skipped = match standing.skipped {
+            None | Some(0) => String::new(),
+            Some(n) => {
+                format!("; {n} SKIPPED: it has committed beyond them, and no receipt says that they were consumed")
+            }
+        };
         ui.say(&format!(
-            "group {} in {node}{}: {at}, {} stored and not consumed{gone}",
+            "group {} in {node}{}: {at}, {} stored and not consumed{gone}{skipped}",
             standing.group, standing.partition, standing.waiting
         ));
     }

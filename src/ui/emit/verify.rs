@@ -167,7 +167,7 @@ fn beside(more: &More<'_>) -> Map<String, Value> {
         let standing = |s: &Standing| {
             json!({
                 "group": s.group, "node": s.node, "partition": s.partition, "next": s.next, "waiting": s.waiting,
-                "expired_unread": s.expired_unread,
+                "expired_unread": s.expired_unread, "skipped": s.skipped,
             })
         };
         all.insert("groups".to_owned(), more.standings.iter().map(standing).collect());
