@@ -137,13 +137,15 @@ pub struct TruthArgs {
     /// The broker of --against, if it is another
     #[arg(long, value_name = "URL", requires = "against")]
     pub against_broker: Option<String>,
-    /// Where another stamp has its number: key:REGEX, value, value:REGEX, header:NAME or json:/POINTER
+    /// Where another stamp has its number: key:REGEX, value, value:REGEX, header:NAME, json:/POINTER, or body:int32@0 for four bytes of
+    /// the payload from its first on, as PerfTest writes them (also int16, int64, uint32 and so on; int32le: the lowest byte first)
     #[arg(long, value_name = "FIELD", conflicts_with = "against")]
     pub seq_from: Option<String>,
     /// Where another stamp has its sender
     #[arg(long, value_name = "FIELD", requires = "seq_from")]
     pub producer_from: Option<String>,
-    /// Where these consumer groups stand: what is stored and not consumed, and what of it lies in dead-letter topics
+    /// Where these consumer groups stand: what is stored and not consumed, and what of it lies in dead-letter topics; with receipts, also
+    /// what a group has skipped: committed beyond without a receipt
     #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "pid")]
     pub groups: Vec<String>,
     /// What was consumed: a file of ids (SEQ PRODUCER LANE, one a line), as a consumer wrote them

@@ -18,11 +18,11 @@ use super::stop::Asked;
 use crate::broker;
 use crate::cli::{Isolation, JudgeArgs, VerifyAction, VerifyArgs};
 use crate::connect::{BrokerKind, Connection};
-use crate::model::{Outcome, Problem, Result, Scan, ScanPlan};
+use crate::model::{Coverage, Outcome, Problem, ProblemKind, Result, Scan, ScanPlan, ScanReport};
 use crate::ui::Ui;
 use crate::verify::{
-    self, Beside, Compared, Expected, Explained, Facts, Field, Foreign, Found, Hole, Place, Second, Standing, State,
-    Truth, Verdict,
+    self, Beside, Compared, Elsewhere, Expected, Explained, Facts, Field, Foreign, Found, Hole, Place, Second,
+    Standing, State, Truth, Verdict,
 };
 use journal::Journal;
 use metrics::Metrics;
@@ -88,7 +88,8 @@ fn read(args: &VerifyArgs, ui: &Ui) -> Result<Outcome> {
     }
     let how = How::new(&args.truth, args.isolation)?;
     let mut expected = lists::expected(&args.truth)?;
-    let state = kept::load(args.state.as_deref(), &connection, &topic, &how, args.memory)?;
+    let _held = kept::hold(args.state.as_deref())?;
+    let mut state = kept::load(args.state.as_deref(), &connection, &topic, &how, args.memory)?;
     if args.queue.drain && !drain::agreed(args, &topic, ui)? {
         return Err(Problem::usage("nothing was read").because("it was not agreed to"));
     }
@@ -107,6 +108,7 @@ fn read(args: &VerifyArgs, ui: &Ui) -> Result<Outcome> {
         from: state.resume(),
         ..ScanPlan::default()
     };
+    state.began_ms = Some(jiff::Timestamp::now().as_millisecond());
     let mut reader = Reader::new(connection.url.to_string(), state, &how, &asked, ui)
         .keeping(args.state.clone().map(|path| Keeper::new(path, args.state_every)));
     reader.expected = expected.as_mut();
@@ -135,7 +137,9 @@ fn read(args: &VerifyArgs, ui: &Ui) -> Result<Outcome> {
         follow::run(args, &mut reader, scan.as_mut(), &plan, metrics.as_ref(), &asked, ui)?;
     }
     let mut explained = reader.origins.explained();
-    let (mut state, facts) = reader.finish();
+    let (mut state, mut facts) = reader.finish();
+    // What waited may have come by now, and is looked for anew.
+    facts.excuse(state.excuses.lasting());
     explained.extend(verify::grown(&state.report));
     let mut answer = judge(
         scan.as_mut(),
@@ -144,6 +148,7 @@ fn read(args: &VerifyArgs, ui: &Ui) -> Result<Outcome> {
         facts,
         journal.truth(),
         args,
+        &how,
         &asked,
         ui,
     )?;
@@ -169,6 +174,12 @@ fn read(args: &VerifyArgs, ui: &Ui) -> Result<Outcome> {
     }
     if !args.truth.groups.is_empty() {
         groups(args, &connection, &mut state, &how, &mut answer, &asked, ui)?;
+        let consumed = answer.compared.iter().find(|(what, _)| what == receipts::WHAT);
+        let keeps = !args.queue.tap && !args.queue.drain;
+        if let Some((_, consumed)) = consumed.filter(|_| keeps && answer.unknown.is_empty()) {
+            let why = receipts::skipped(scan.as_mut(), consumed, &mut answer.standings, &asked, ui)?;
+            answer.unknown.extend(why);
+        }
     }
     kept::save(args.state.as_deref(), &mut state)?;
     answer.state = state;
@@ -210,6 +221,7 @@ fn judge(
     mut facts: Facts,
     truth: Option<&Truth>,
     args: &VerifyArgs,
+    how: &How,
     asked: &Asked,
     ui: &Ui,
 ) -> Result<Answer> {
@@ -236,6 +248,7 @@ fn judge(
     };
     let (mut holes, mut left_out) = (Vec::new(), 0);
     let (mut explained, mut unknown) = (Vec::new(), Vec::new());
+    let mut is_looked = false;
     if is_missing(&verdict) && asked.signal().is_none() {
         if !verdict.gaps_are_proven {
             // Now the answer decides between loss and compaction, so it is worth a longer wait.
@@ -246,29 +259,49 @@ fn judge(
                 facts.log_ends.insert(Place { node: None, partition }, end);
             }
         }
+        // A million gaps are not kept twice.
+        drop(verdict);
         verdict = verify::judge(&mut state.tracker, &topic, &state.report, beside(truth, &facts));
         let second = Second::new(&verdict);
         let is_gone = args.queue.tap || args.queue.drain;
-        let can_look_again = !facts.is_consumed && !is_gone && !args.truth.pid && args.truth.seq_from.is_none();
-        if !can_look_again {
+        let can_look_again = !facts.is_consumed && !is_gone && !args.truth.pid;
+        if !can_look_again || second.is_empty() {
             // Without neighbours, but with what excludes every other reason.
             holes = second.finish(&mut facts);
-        } else if !second.is_empty() {
+            is_looked = true;
+        } else {
             left_out = second.left_out;
-            let mut look = Look::new(second, asked, ui);
-            look_again(scan, state, &mut look, &mut facts, ui)?;
+            drop(verdict);
+            let mut look = Look::new(second, &topic, how, asked, ui);
+            let mut aside = Vec::new();
+            let mut unlooked = look_again(scan, state, &mut look, &mut facts)?;
             if kind == BrokerKind::RocketMq {
-                unknown = look_where_messages_wait(connection, &mut look, ui)?;
+                unlooked
+                    .everywhere
+                    .extend(look_where_messages_wait(connection, &mut look, ui)?);
+                aside = look_where_consumers_put_them(connection, &topic, &mut look, ui)?;
             }
-            explained.extend(look.found_elsewhere().into_iter().map(|(what, count)| Explained {
-                what,
+            explained.extend(look.found_elsewhere().into_iter().map(|(place, count)| Explained {
+                what: place.word(),
                 count,
-                words: "missing numbers that wait in a place of the broker before they come to the topic".to_owned(),
+                words: place.words().to_owned(),
             }));
             holes = look.finish(&mut facts);
             verdict = verify::judge(&mut state.tracker, &topic, &state.report, beside(truth, &facts));
+            if is_missing(&verdict) {
+                unknown = unlooked.doubts(&mut verdict, &topic, &state.report);
+                is_looked = unknown.is_empty();
+                // What consumers gave back was in the topic before: without a look there the rest is missing all the same.
+                unknown.extend(aside);
+            }
         }
     }
+    state.excuses = facts.excuses().clone();
+    // Somebody stopped before all was looked at: what is missing may have a reason.
+    if is_missing(&verdict) && asked.signal().is_some() && verdict.coverage.is_complete() {
+        verdict.coverage = Coverage::Partial("stopped before what is missing was looked at again".to_owned());
+    }
+    state.is_looked = !is_missing(&verdict) || is_looked;
     Ok(Answer {
         topic,
         verdict,
@@ -295,9 +328,62 @@ fn beside<'a>(truth: Option<&'a Truth>, facts: &'a Facts) -> Beside<'a> {
     }
 }
 
+/// What could not be looked at again, so that what is missing there may have a reason.
+#[derive(Default)]
+struct Unlooked {
+    /// Why it holds for everything that is missing.
+    everywhere: Vec<String>,
+    /// Partitions and queues, with the reason.
+    places: Vec<(Place, String)>,
+}
+
+impl Unlooked {
+    /// Takes the proof from a verdict of which nothing that is missing was looked at, and says what was not.
+    fn doubts(self, verdict: &mut Verdict, topic: &str, report: &ScanReport) -> Vec<String> {
+        let home = |lane: &str| report.partitions.iter().find(|read| read.is_home_of(lane, topic));
+        let is_doubtful = |lane: &str| {
+            let of = |place: &Place| {
+                home(lane).is_none_or(|home| (&home.node, home.partition) == (&place.node, place.partition))
+            };
+            !self.everywhere.is_empty() || self.places.iter().any(|(place, _)| of(place))
+        };
+        let mut missing = verdict
+            .lanes
+            .iter()
+            .filter(|lane| !(lane.gaps.is_empty() && lane.lost.is_empty()))
+            .peekable();
+        if missing.peek().is_none() {
+            return Vec::new();
+        }
+        let (mut doubtful, mut all) = (0_u64, true);
+        for lane in missing {
+            match is_doubtful(&lane.lane) {
+                true => doubtful += 1,
+                false => all = false,
+            }
+        }
+        if doubtful == 0 {
+            return Vec::new();
+        }
+        let why: Vec<String> = self
+            .everywhere
+            .into_iter()
+            .chain(self.places.into_iter().map(|(_, why)| why))
+            .collect();
+        if all {
+            verdict.gaps_are_proven = false;
+            verdict.coverage = match &verdict.coverage {
+                Coverage::Partial(first) => Coverage::Partial(format!("{first}; {}", why.join("; "))),
+                Coverage::Complete | Coverage::CompleteIf(_) => Coverage::Partial(why.join("; ")),
+            };
+        }
+        why
+    }
+}
+
 /// Reads again, also what is not committed: whether what is missing lies in a transaction, what lies beside it, and where the log
 /// starts by now.
-fn look_again(scan: &mut dyn Scan, state: &State, look: &mut Look<'_>, facts: &mut Facts, ui: &Ui) -> Result<()> {
+fn look_again(scan: &mut dyn Scan, state: &State, look: &mut Look<'_>, facts: &mut Facts) -> Result<Unlooked> {
     let plan = ScanPlan {
         partitions: match state.report.partitions.iter().any(|read| read.node.is_some()) {
             true => Vec::new(),
@@ -308,8 +394,12 @@ fn look_again(scan: &mut dyn Scan, state: &State, look: &mut Look<'_>, facts: &m
         ..ScanPlan::default()
     };
     let (report, problem) = resolve::read(scan.scan(&plan, look))?;
+    let mut unlooked = Unlooked::default();
+    let again = "what is missing could not be looked at again";
     if let Some(problem) = problem {
-        ui.warn(&format!("what is missing could not be looked at again: {problem}"));
+        unlooked.everywhere.push(format!("{again}: {problem}"));
+    } else if report.stopped {
+        unlooked.everywhere.push(format!("{again}: stopped before the end"));
     }
     for read in &report.partitions {
         let start = read.log_start.or(read.error.is_none().then_some(read.from));
@@ -317,30 +407,75 @@ fn look_again(scan: &mut dyn Scan, state: &State, look: &mut Look<'_>, facts: &m
             node: read.node.clone(),
             partition: read.partition,
         };
-        facts.log_starts.extend(start.map(|start| (place, start)));
+        facts.log_starts.extend(start.map(|start| (place.clone(), start)));
+        if let Some(why) = &read.error {
+            unlooked
+                .places
+                .push((place, format!("{again} in {}: {why}", read.name())));
+        }
     }
-    Ok(())
+    Ok(unlooked)
 }
 
 /// Looks for what is missing where RocketMQ keeps messages that are not, or not yet, for readers: prepared ones of transactions, and
 /// those that wait for their time. Also says what of these places could not be read.
 fn look_where_messages_wait(connection: &Connection, look: &mut Look<'_>, ui: &Ui) -> Result<Vec<String>> {
+    let places = [
+        (Elsewhere::Half, "RMQ_SYS_TRANS_HALF_TOPIC"),
+        (Elsewhere::Timer, "rmq_sys_wheel_timer"),
+        (Elsewhere::Timer, "SCHEDULE_TOPIC_XXXX"),
+    ];
+    look_in(
+        connection,
+        places.map(|(place, name)| (place, name.to_owned())).into(),
+        look,
+        ui,
+    )
+}
+
+/// Looks for what is missing in the retry and dead-letter topics of the groups that read the topic, as the brokers know them. Also says
+/// what of these could not be read.
+fn look_where_consumers_put_them(
+    connection: &Connection,
+    topic: &str,
+    look: &mut Look<'_>,
+    ui: &Ui,
+) -> Result<Vec<String>> {
+    // Which groups there are is asked, and of no place where they stand.
+    let following = match broker::follow(connection, topic).and_then(|mut follow| follow.follow(&[], PATIENCE)) {
+        Ok(following) => following,
+        Err(problem) if problem.outcome == Outcome::Unknown => return Ok(vec![problem.to_string()]),
+        Err(problem) => return Err(problem),
+    };
+    let place = |copy: &String| match copy.starts_with("%DLQ%") {
+        true => Elsewhere::DeadLetters,
+        false => Elsewhere::Retry,
+    };
+    let places = following.copies.into_iter().map(|copy| (place(&copy), copy)).collect();
+    let mut unknown = following.unknown;
+    unknown.extend(look_in(connection, places, look, ui)?);
+    Ok(unknown)
+}
+
+/// Looks for what is missing in other topics of the broker. Also says what of these could not be read.
+fn look_in(
+    connection: &Connection,
+    places: Vec<(Elsewhere, String)>,
+    look: &mut Look<'_>,
+    ui: &Ui,
+) -> Result<Vec<String>> {
     let mut unknown = Vec::new();
-    for (what, topic) in [
-        ("half", "RMQ_SYS_TRANS_HALF_TOPIC"),
-        ("timer", "rmq_sys_wheel_timer"),
-        ("timer", "SCHEDULE_TOPIC_XXXX"),
-    ] {
-        look.elsewhere = Some(what);
-        let read = broker::scan(connection, topic).and_then(|mut scan| scan.scan(&ScanPlan::default(), look));
+    for (place, topic) in places {
+        look.elsewhere = Some(place);
+        let read = broker::scan(connection, &topic).and_then(|mut scan| scan.scan(&ScanPlan::default(), look));
         let (report, problem) = resolve::read(read)?;
-        match problem.map(|problem| problem.to_string()) {
+        match problem {
             // It is made with its first message.
-            Some(why) if why.contains("does not exist") => {}
-            Some(why) => unknown.push(format!("whether what is missing waits in {topic}: {why}")),
+            Some(problem) if problem.kind == ProblemKind::Absent => {}
+            Some(why) => unknown.push(format!("whether what is missing is in {topic}: {why}")),
             None if !report.coverage().is_complete() => {
                 unknown.push(format!(
-                    "whether what is missing waits in {topic}: {}",
+                    "whether what is missing is in {topic}: {}",
                     report.coverage().word()
                 ));
             }
@@ -450,4 +585,72 @@ fn foreign(seq: Option<&str>, producer: Option<&str>) -> Result<Option<Foreign>>
         seq: Field::parse("--seq-from", seq)?,
         producer: producer.map(|text| Field::parse("--producer-from", text)).transpose()?,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::PartitionRead;
+    use crate::verify::LaneVerdict;
+
+    fn verdict() -> (Verdict, ScanReport) {
+        let lane = |partition: i32, gaps| LaneVerdict {
+            producer: "p".to_owned(),
+            lane: format!("t/{partition}"),
+            gaps,
+            ..LaneVerdict::default()
+        };
+        let verdict = Verdict {
+            totals: verify::Totals {
+                gap: 2,
+                ..verify::Totals::default()
+            },
+            lanes: vec![lane(0, vec![(3, 3)]), lane(1, Vec::new()), lane(2, vec![(5, 5)])],
+            coverage: Coverage::Complete,
+            gaps_are_proven: true,
+        };
+        let partitions = (0..3).map(|partition| PartitionRead {
+            partition,
+            ..PartitionRead::default()
+        });
+        let report = ScanReport {
+            partitions: partitions.collect(),
+            ..ScanReport::default()
+        };
+        (verdict, report)
+    }
+
+    /// What could not be looked at again is not missing for certain; what lies elsewhere and was looked at is.
+    #[test]
+    fn a_gap_is_proven_only_where_it_was_looked_at_again() {
+        let at = |partitions: &[i32]| Unlooked {
+            places: partitions
+                .iter()
+                .map(|partition| {
+                    let place = Place {
+                        node: None,
+                        partition: *partition,
+                    };
+                    (place, format!("partition {partition} is gone"))
+                })
+                .collect(),
+            ..Unlooked::default()
+        };
+        let everywhere = Unlooked {
+            everywhere: vec!["no answer".to_owned()],
+            ..Unlooked::default()
+        };
+        for (unlooked, is_proven, words) in [
+            (Unlooked::default(), true, 0),
+            (at(&[1]), true, 0),
+            (at(&[0]), true, 1),
+            (at(&[0, 2]), false, 2),
+            (everywhere, false, 1),
+        ] {
+            let (mut verdict, report) = verdict();
+            let why = unlooked.doubts(&mut verdict, "t", &report);
+            assert_eq!((verdict.gaps_are_proven, why.len()), (is_proven, words), "{why:?}");
+            assert_eq!(verdict.coverage.is_complete(), is_proven, "{:?}", verdict.coverage);
+        }
+    }
 }

@@ -25,7 +25,7 @@ pub use member::{Member, Share};
 pub use moment::moment;
 pub use outcome::{Outcome, Signal};
 pub use prepare::{Decide, Decision, Ended, Prepare, Prepared};
-pub use problem::{Problem, Result};
+pub use problem::{Problem, ProblemKind, Result};
 pub use publish::{
     Acks, Create, Deliver, Endpoint, How, Lanes, NamedLane, Offer, Outgoing, Publish, Stage, Step, Topology, Unreached,
 };

@@ -6,6 +6,17 @@ use std::fmt;
 /// The result of anything that can end a command.
 pub type Result<T> = std::result::Result<T, Problem>;
 
+/// What kind of problem it is, where somebody must tell it from others without reading its words.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// Whatever else.
+    #[default]
+    Other,
+    /// The broker answered, and there is no such topic or queue. Where a broker or its client does not say so for certain, it is
+    /// [`ProblemKind::Other`].
+    Absent,
+}
+
 /// Why a command ends without its answer.
 ///
 /// The three texts are plain and unescaped; whoever prints them escapes them, because parts of them come from outside.
@@ -13,6 +24,8 @@ pub type Result<T> = std::result::Result<T, Problem>;
 pub struct Problem {
     /// What the run comes to because of this.
     pub outcome: Outcome,
+    /// What kind it is.
+    pub kind: ProblemKind,
     /// The thing that failed, as a sentence fragment: `cannot read orders.txt`.
     pub what: String,
     /// Why, outermost first; often the words of the system or of the broker.
@@ -26,6 +39,7 @@ impl Problem {
     pub fn usage(what: impl Into<String>) -> Problem {
         Problem {
             outcome: Outcome::Usage,
+            kind: ProblemKind::Other,
             what: what.into(),
             causes: Vec::new(),
             next: None,
@@ -37,6 +51,14 @@ impl Problem {
         Problem {
             outcome: Outcome::Unknown,
             ..Problem::usage(what)
+        }
+    }
+
+    /// The broker answered, and what was named is not there: exit 3, because an absent topic is not an empty one.
+    pub fn absent(what: impl Into<String>) -> Problem {
+        Problem {
+            kind: ProblemKind::Absent,
+            ..Problem::unknown(what)
         }
     }
 

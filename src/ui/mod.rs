@@ -109,11 +109,19 @@ impl Ui {
     /// # Errors
     /// When stdout is open and cannot be written, as on a full disk: the caller's answer did not arrive.
     pub fn data(&self, bytes: &[u8]) -> Result<(), Problem> {
+        self.data_from(|out| out.write_all(bytes))
+    }
+
+    /// As [`Ui::data`], for what is written piece by piece.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn data_from(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Problem> {
         if self.options.quiet > 1 || self.out_closed.load(Ordering::Relaxed) {
             return Ok(());
         }
         let mut out = self.out.lock().unwrap_or_else(|e| e.into_inner());
-        match out.write_all(bytes).and_then(|()| out.flush()) {
+        match write(&mut *out).and_then(|()| out.flush()) {
             Ok(()) => Ok(()),
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {
                 self.out_closed.store(true, Ordering::Relaxed);

@@ -19,23 +19,84 @@ pub enum Field {
     Header(String),
     /// A value in a JSON payload, by its pointer (RFC 6901). A number is read as it is written.
     Json(String),
+    /// A binary number in the payload.
+    Binary(Binary),
+}
+
+/// A binary number at a fixed place of a payload, as it stands in messages of `PerfTest`, of Java's `DataOutputStream` and of `struct`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Binary {
+    /// How many bytes it takes: 2, 4 or 8.
+    length: usize,
+    /// Whether the highest bit is its sign.
+    is_signed: bool,
+    /// Whether the lowest byte comes first.
+    is_little: bool,
+    /// The byte it begins at, from 0.
+    at: usize,
+}
+
+impl Binary {
+    /// Reads `int32@0`, `uint64@8`, `int16le@2`.
+    fn parse(text: &str) -> Option<Binary> {
+        let (kind, at) = text.split_once('@')?;
+        let (is_signed, size) = match kind.strip_prefix('u') {
+            Some(rest) => (false, rest.strip_prefix("int")?),
+            None => (true, kind.strip_prefix("int")?),
+        };
+        let (size, is_little) = size.strip_suffix("le").map_or((size, false), |size| (size, true));
+        let length = match size {
+            "16" => 2,
+            "32" => 4,
+            "64" => 8,
+            _ => return None,
+        };
+        // Only digits: a number may also be written with a sign.
+        let is_number = at.bytes().all(|b| b.is_ascii_digit());
+        Some(Binary {
+            length,
+            is_signed,
+            is_little,
+            at: at.parse().ok().filter(|_| is_number)?,
+        })
+    }
+
+    /// The number in decimals; `None` when the payload ends before it does.
+    fn of(self, payload: &[u8]) -> Option<String> {
+        let bytes = payload.get(self.at..self.at.checked_add(self.length)?)?;
+        let add = |all: u64, byte: &u8| all << 8 | u64::from(*byte);
+        let bits = match self.is_little {
+            true => bytes.iter().rev().fold(0, add),
+            false => bytes.iter().fold(0, add),
+        };
+        Some(match (self.is_signed, self.length) {
+            (false, _) => bits.to_string(),
+            // What is above was 0, so that each holds all of its bits.
+            (true, 2) => (bits as u16).cast_signed().to_string(),
+            (true, 4) => (bits as u32).cast_signed().to_string(),
+            (true, _) => bits.cast_signed().to_string(),
+        })
+    }
 }
 
 impl Field {
-    /// Reads `key`, `key:REGEX`, `value`, `value:REGEX`, `header:NAME` or `json:/POINTER`.
+    /// Reads `key`, `key:REGEX`, `value`, `value:REGEX`, `header:NAME`, `json:/POINTER` or `body:int32@OFFSET`.
     ///
     /// # Errors
     /// A usage problem that names the option.
     pub fn parse(option: &str, text: &str) -> Result<Field> {
         let bad = || {
             Problem::usage(format!("{option} {text:?} names no field"))
-                .next("write header:NAME, json:/POINTER, key, key:REGEX, value or value:REGEX")
+                .next("write header:NAME, json:/POINTER, key, key:REGEX, value, value:REGEX or body:int32@0")
         };
         match text.split_once(':') {
             None if text == "key" => Ok(Field::Key),
             None if text == "value" => Ok(Field::Value),
             Some(("header", name)) if !name.is_empty() => Ok(Field::Header(name.to_owned())),
             Some(("json", pointer)) if pointer.starts_with('/') => Ok(Field::Json(pointer.to_owned())),
+            Some(("body", number)) => Binary::parse(number).map(Field::Binary).ok_or_else(|| {
+                bad().because("a number in the body is int16, int32, int64, uint16, uint32 or uint64, with le when its lowest byte comes first, and @ its first byte")
+            }),
             Some((part @ ("key" | "value"), regex)) if !regex.is_empty() => match Regex::new(regex) {
                 Ok(regex) if part == "key" => Ok(Field::KeyMatch(regex)),
                 Ok(regex) => Ok(Field::ValueMatch(regex)),
@@ -53,6 +114,7 @@ impl Field {
             Field::Value => record.value.map(Cow::Borrowed),
             Field::ValueMatch(regex) => found(regex, record.value?),
             Field::Header(name) => record.header(name).map(Cow::Borrowed),
+            Field::Binary(number) => number.of(record.value?).map(|text| Cow::Owned(text.into_bytes())),
             Field::Json(pointer) => {
                 let value: serde_json::Value = serde_json::from_slice(record.value?).ok()?;
                 match value.pointer(pointer)? {
@@ -142,6 +204,57 @@ mod tests {
         for bad in ["", "json:a", "header:", "key:(", "value:", "values"] {
             assert!(Field::parse("--seq-from", bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_binary_number_is_read_where_it_stands() {
+        let of = |text: &str, value: &[u8]| {
+            let field = Field::parse("--seq-from", text).unwrap();
+            let found = field.of(&record(b"k", value)).map(Cow::into_owned);
+            found.map(|found| String::from_utf8(found).unwrap())
+        };
+        let perf_test = [0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 9];
+        assert_eq!(of("body:int32@0", &perf_test).as_deref(), Some("258"));
+        assert_eq!(of("body:int64@4", &perf_test).as_deref(), Some("9"));
+        assert_eq!(of("body:int16le@2", &perf_test).as_deref(), Some("513"));
+        let high = [0xff; 8];
+        for (kind, number) in [
+            ("int16", "-1"),
+            ("uint16", "65535"),
+            ("int32le", "-1"),
+            ("uint32", "4294967295"),
+            ("int64", "-1"),
+            ("uint64le", "18446744073709551615"),
+        ] {
+            assert_eq!(of(&format!("body:{kind}@0"), &high).as_deref(), Some(number), "{kind}");
+        }
+        // A payload that is too short has none.
+        assert_eq!(
+            (of("body:int32@9", &perf_test), of("body:int32@5", &high)),
+            (None, None)
+        );
+        assert_eq!(of(&format!("body:int64@{}", usize::MAX), &high), None);
+        let far = format!("body:int32@{}0", usize::MAX);
+        for bad in [
+            "body:",
+            "body:int32",
+            "body:int32@",
+            "body:int32@-1",
+            "body:int32@+1",
+            "body:int24@0",
+            "body:float@0",
+            &far,
+        ] {
+            assert!(Field::parse("--seq-from", bad).is_err(), "{bad}");
+        }
+        // A negative number is no number of a message, and is not taken for none.
+        let foreign = Foreign {
+            producer: None,
+            seq: Field::parse("--seq-from", "body:int32@0").unwrap(),
+        };
+        assert_eq!(foreign.of(&record(b"k", &high)), Some(Err(())));
+        assert_eq!(foreign.of(&record(b"k", &perf_test)), Some(Ok((259, "-".to_owned()))));
+        assert_eq!(foreign.of(&record(b"k", b"abc")), None);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Where consumer groups stand: what is stored and not yet consumed, and what went away before they came to it.
 
-use crate::model::GroupPosition;
-use std::collections::BTreeSet;
+use super::compare::Compared;
+use super::numbers::Numbers;
+use crate::model::{GroupPosition, Record};
+use std::collections::{BTreeSet, HashMap};
 
 /// One group in one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +20,54 @@ pub struct Standing {
     pub waiting: u64,
     /// Offsets that expired or were deleted before it consumed them.
     pub expired_unread: u64,
+    /// Messages that are stored before `next` and that no receipt says were consumed: the group has committed beyond them. `None` where
+    /// nothing is known of receipts.
+    pub skipped: Option<u64>,
+}
+
+/// Finds what groups have committed beyond although nobody has consumed it: by the messages without a receipt, and where they lie.
+#[derive(Debug)]
+pub struct Skips<'a> {
+    without: HashMap<String, Numbers>,
+    standings: &'a mut [Standing],
+}
+
+impl<'a> Skips<'a> {
+    /// `compared` is what is stored against what was consumed.
+    pub fn new(compared: &Compared, standings: &'a mut [Standing]) -> Skips<'a> {
+        for standing in standings.iter_mut() {
+            standing.skipped = Some(0);
+        }
+        let without = compared.missing.iter().map(|one| {
+            let numbers = one.numbers.iter().map(|(from, to)| *from..=*to).collect();
+            (format!("{} {}", one.producer, one.lane), numbers)
+        });
+        Skips {
+            without: without.collect(),
+            standings,
+        }
+    }
+
+    /// A message of the topic. One that is there twice counts where it is read first.
+    pub fn insert(&mut self, record: &Record<'_>) {
+        let Some(Ok(stamp)) = record.stamp() else { return };
+        let name = format!("{} {}", stamp.producer, stamp.lane);
+        let Some(without) = self
+            .without
+            .get_mut(&name)
+            .filter(|without| without.contains(&stamp.seq))
+        else {
+            return;
+        };
+        without.remove(stamp.seq..=stamp.seq);
+        let here = |standing: &&mut Standing| {
+            standing.partition == record.partition && standing.node.as_deref() == record.node
+        };
+        for standing in self.standings.iter_mut().filter(here) {
+            let is_beyond = standing.next.is_some_and(|next| record.offset < next);
+            standing.skipped = standing.skipped.map(|n| n + u64::from(is_beyond));
+        }
+    }
 }
 
 /// Where the wanted groups stand, by group and place, and which of them nobody knows.
@@ -35,6 +85,7 @@ pub fn standings(known: &[GroupPosition], wanted: &[String]) -> (Vec<Standing>, 
                 next: position.next,
                 waiting: position.end.map_or(0, |end| (end - from).max(0).unsigned_abs()),
                 expired_unread: position.expired().unsigned_abs(),
+                skipped: None,
             }
         })
         .collect();
@@ -51,6 +102,39 @@ pub fn standings(known: &[GroupPosition], wanted: &[String]) -> (Vec<Standing>, 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_group_has_committed_beyond_without_a_receipt_is_skipped() {
+        use crate::verify::Differing;
+        let compared = Compared {
+            missing: vec![Differing {
+                producer: "p".to_owned(),
+                lane: "t/0".to_owned(),
+                numbers: vec![(2, 3), (5, 5)],
+            }],
+            ..Compared::default()
+        };
+        let at = |partition, next| GroupPosition {
+            group: "g".to_owned(),
+            partition,
+            next,
+            ..GroupPosition::default()
+        };
+        let (mut all, _) = standings(&[at(0, Some(3)), at(1, Some(9)), at(2, None)], &["g".to_owned()]);
+        let mut skips = Skips::new(&compared, &mut all);
+        for (partition, offset, seq) in [(0, 0, 1), (0, 1, 2), (0, 2, 2), (0, 3, 3), (1, 0, 5), (2, 0, 5)] {
+            let stamp = format!("{seq} p t/0");
+            let headers: Vec<(&[u8], Option<&[u8]>)> = vec![(b"mqsafe-id", Some(stamp.as_bytes()))];
+            skips.insert(&Record {
+                partition,
+                offset,
+                headers: headers.into(),
+                ..Record::default()
+            });
+        }
+        let told: Vec<_> = all.iter().map(|standing| standing.skipped).collect();
+        assert_eq!(told, [Some(1), Some(1), Some(0)]);
+    }
 
     #[test]
     fn waiting_and_expired_are_told_apart() {

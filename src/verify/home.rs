@@ -6,6 +6,44 @@ use super::truth::{Acked, Known};
 use crate::model::{PartitionRead, ScanReport};
 use std::collections::BTreeMap;
 
+/// Numbers by producer and lane.
+pub(super) type ByLane = BTreeMap<(String, String), Numbers>;
+
+/// Numbers that were not read and are not missing, because they were found elsewhere.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Excuses {
+    /// In aborted transactions.
+    pub(super) aborted: ByLane,
+    /// In transactions that are open, or behind one, or in places where they wait.
+    pub(super) held_back: ByLane,
+    /// In places where consumers put what they gave back.
+    pub(super) set_aside: ByLane,
+}
+
+impl Excuses {
+    /// Adds what others found.
+    pub(super) fn merge(&mut self, other: Excuses) {
+        for (all, theirs) in [
+            (&mut self.aborted, other.aborted),
+            (&mut self.held_back, other.held_back),
+            (&mut self.set_aside, other.set_aside),
+        ] {
+            for (name, more) in theirs {
+                numbers::add(all.entry(name).or_default(), &more);
+            }
+        }
+    }
+
+    /// Without what was waiting: by now it may have come, or never will.
+    #[must_use]
+    pub fn lasting(&self) -> Excuses {
+        Excuses {
+            held_back: ByLane::new(),
+            ..self.clone()
+        }
+    }
+}
+
 /// What the broker said of its logs beside the messages, as far as it was asked.
 #[derive(Debug, Default, Clone)]
 pub struct Facts {
@@ -13,27 +51,44 @@ pub struct Facts {
     pub log_starts: BTreeMap<Place, i64>,
     /// Where the log of each place ends on its leader (exclusive), whether all of it may be read yet or not.
     pub log_ends: BTreeMap<Place, i64>,
-    /// Missing numbers that were found in aborted transactions, by producer and lane.
-    pub(super) aborted: BTreeMap<(String, String), Numbers>,
-    /// Missing numbers that were found in transactions that are open, or behind one, by producer and lane.
-    pub(super) held_back: BTreeMap<(String, String), Numbers>,
+    /// Why numbers that were not read are not missing.
+    pub(super) excuses: Excuses,
     /// Records of aborted transactions that a reader of committed ones was given; `None` when nobody looked.
     pub aborted_read: Option<u64>,
+    /// When the reading began, in milliseconds since the Unix epoch, where the journal was read later than that: what was acknowledged
+    /// since then may have come behind what was read.
+    pub began_ms: Option<i64>,
     /// Whether messages leave the place by being consumed, so that what is missing says nothing.
     pub is_consumed: bool,
 }
 
 impl Facts {
+    /// What is known from before.
+    pub fn excuse(&mut self, excuses: Excuses) {
+        self.excuses.merge(excuses);
+    }
+
+    /// Why numbers that were not read are not missing, as far as it was found.
+    pub fn excuses(&self) -> &Excuses {
+        &self.excuses
+    }
+
     /// A missing number was found in an aborted transaction.
     pub fn found_aborted(&mut self, producer: &str, lane: &str, seq: u64) {
         let name = (producer.to_owned(), lane.to_owned());
-        self.aborted.entry(name).or_default().insert(seq..=seq);
+        self.excuses.aborted.entry(name).or_default().insert(seq..=seq);
+    }
+
+    /// A copy of a missing number was found where consumers put what they gave back.
+    pub fn found_set_aside(&mut self, producer: &str, lane: &str, seq: u64) {
+        let name = (producer.to_owned(), lane.to_owned());
+        self.excuses.set_aside.entry(name).or_default().insert(seq..=seq);
     }
 
     /// A missing number was found in a transaction that is open.
     pub fn found_held_back(&mut self, producer: &str, lane: &str, seq: u64) {
         let name = (producer.to_owned(), lane.to_owned());
-        self.held_back.entry(name).or_default().insert(seq..=seq);
+        self.excuses.held_back.entry(name).or_default().insert(seq..=seq);
     }
 }
 
@@ -86,6 +141,8 @@ pub(super) struct Home {
     covered: Vec<(i64, i64)>,
     /// Where the log ends on its leader.
     log_end: Option<i64>,
+    /// When the reading began, where that is before the journal was read.
+    began_ms: Option<i64>,
     /// Whether numbers that are missing in it prove anything.
     is_judged: bool,
     /// Whether they prove something only between numbers that were read: an exchange may have been bound to the queue for a time.
@@ -98,6 +155,11 @@ pub(super) struct Missing {
     pub(super) lost: Numbers,
     pub(super) unseen: Numbers,
     pub(super) expired: Numbers,
+}
+
+/// Whether any of a run was acknowledged after the reading began.
+pub(super) fn is_later(run: &Acked, began_ms: Option<i64>) -> bool {
+    began_ms.is_some_and(|began| run.time_ms.is_none_or(|time| time >= began))
 }
 
 impl Home {
@@ -119,6 +181,7 @@ impl Home {
             end: read.to,
             covered: tracker.covered(read.node.as_deref(), read.partition),
             log_end: facts.log_ends.get(&place).copied(),
+            began_ms: facts.began_ms,
             // Of the lane of a whole exchange a queue may get some routing keys only.
             is_judged: !(facts.is_consumed || is_queue && lane.ends_with("|*")),
             is_bound: is_queue && lane.strip_prefix('|') != Some(topic),
@@ -210,7 +273,7 @@ impl Home {
                 first = end + 1;
             }
         }
-        if !self.is_whole() {
+        if !self.is_whole() || is_later(run, self.began_ms) {
             sorted.unseen.insert(first..=last);
             return;
         }

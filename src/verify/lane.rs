@@ -119,7 +119,7 @@ impl Lane {
 
     /// Records read, wherever they lay.
     pub(super) fn read(&self) -> u64 {
-        self.home + self.moved()
+        self.home.saturating_add(self.moved())
     }
 
     /// Records read in the lane.
@@ -207,7 +207,7 @@ impl Lane {
             }
             numbers::add(&mut self.seen, &next.seen);
             self.largest = self.largest.max(next.largest);
-            self.home += next.home;
+            self.home = self.home.saturating_add(next.home);
         }
         if let Some(theirs) = theirs {
             let rare = self.rare();
@@ -215,7 +215,7 @@ impl Lane {
             numbers::add(&mut rare.voids, &theirs.voids);
             numbers::add(&mut rare.repeated, &theirs.repeated);
             numbers::add(&mut rare.unread, &theirs.unread);
-            rare.moved += theirs.moved;
+            rare.moved = rare.moved.saturating_add(theirs.moved);
         }
     }
 }

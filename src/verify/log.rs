@@ -15,6 +15,15 @@ pub(super) struct Counts {
     pub(super) corrupt: u64,
 }
 
+impl Counts {
+    /// As many as can be counted, whatever a state claims.
+    pub(super) fn add(&mut self, more: Counts) {
+        self.read = self.read.saturating_add(more.read);
+        self.stamped = self.stamped.saturating_add(more.stamped);
+        self.corrupt = self.corrupt.saturating_add(more.corrupt);
+    }
+}
+
 /// A stretch of offsets of one place that was read from its first to its last.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Piece {
@@ -37,9 +46,7 @@ impl Piece {
     fn then(&mut self, next: Piece) {
         let is_whole = self.to >= next.from;
         self.to = next.to;
-        self.counts.read += next.counts.read;
-        self.counts.stamped += next.counts.stamped;
-        self.counts.corrupt += next.counts.corrupt;
+        self.counts.add(next.counts);
         for (name, lane) in next.lanes {
             match self.lanes.entry(name) {
                 std::collections::hash_map::Entry::Occupied(mut known) => known.get_mut().then(&lane, is_whole),

@@ -1,18 +1,21 @@
 //! What was read so far, kept in a file: to go on later, or to be joined with what others read.
 //!
-//! One JSON object a line, so that a file that was cut off is noticed and a person can look into it. The first line names the
-//! format and its version; the last counts the lines.
+//! One JSON object a line, so that a person can look into it. The first line names the format and its version; the last counts the
+//! lines and holds their sum (SHA-256), so that neither a file that was cut off nor one that was damaged is taken for another history.
 
-use super::lane::{Lane, Rare};
+use super::home::Excuses;
+use super::lane::Lane;
+use super::lines::{ExcusedLine, LaneLine, excuses_of, lane_of, line_of, lines_of};
 use super::log::Counts;
-use super::numbers::{self, Numbers};
 use super::tracker::{Overlap, Place, Tracker};
 use crate::model::{PartitionRead, ScanReport};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
 use std::io::{self, BufRead, Write};
 
 /// The format; one that changes its meaning gets another number.
-const SCHEMA: &str = "mqsafe.verify-state/1";
+const SCHEMA: &str = "mqsafe.verify-state/2";
 
 /// Of a partition that was left to other readers, of whom none is known to have read it.
 const NOBODY: &str = "no member of the group has read it";
@@ -36,6 +39,13 @@ pub struct State {
     pub shared: Vec<i32>,
     /// Whether it was kept while its first reading went on, so that the broker had not said everything yet.
     pub is_unfinished: bool,
+    /// Why numbers that were not read are not missing, as it was found when the state was judged.
+    pub excuses: Excuses,
+    /// Whether nothing was missing when it was judged that was not looked for a second time. Whoever cannot ask the broker knows only
+    /// then that what is missing is in no transaction.
+    pub is_looked: bool,
+    /// When the last reading began, in milliseconds since the Unix epoch; of several readers, the first.
+    pub began_ms: Option<i64>,
 }
 
 /// Why a state cannot be used.
@@ -87,6 +97,10 @@ struct Head {
     shared: Vec<i32>,
     #[serde(default, skip_serializing_if = "is_no")]
     unfinished: bool,
+    #[serde(default)]
+    looked: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    began_ms: Option<i64>,
 }
 
 fn is_no(is: &bool) -> bool {
@@ -99,7 +113,23 @@ enum Line {
     Partition(PartitionLine),
     Piece(PieceLine),
     Lane(Box<LaneLine>),
-    End(usize),
+    Excused(Box<ExcusedLine>),
+    End(EndLine),
+}
+
+#[derive(Serialize, Deserialize)]
+struct EndLine {
+    /// All lines, this one included.
+    lines: usize,
+    /// Of all lines before it, each with its line break.
+    sha256: String,
+}
+
+fn hex(sum: &[u8]) -> String {
+    sum.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[derive(Serialize, Deserialize)]
@@ -128,31 +158,6 @@ struct PieceLine {
     corrupt: u64,
 }
 
-type Ranges = Vec<(u64, u64)>;
-
-#[derive(Serialize, Deserialize)]
-struct LaneLine {
-    name: String,
-    home: u64,
-    seen: Ranges,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    away: Ranges,
-    #[serde(default, skip_serializing_if = "is_none")]
-    moved: u64,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    voids: Ranges,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    repeated: Ranges,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    late: Ranges,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    unread: Ranges,
-}
-
-fn is_none(n: &u64) -> bool {
-    *n == 0
-}
-
 impl State {
     /// Writes it. The same state gives the same bytes.
     ///
@@ -161,10 +166,12 @@ impl State {
     pub fn write(&mut self, to: &mut dyn Write) -> io::Result<()> {
         self.tracker.pause();
         let report = &self.report;
-        let mut lines = 0;
-        let mut put = |line: String| {
+        let (mut lines, mut sum) = (0, Sha256::new());
+        let mut put = |mut line: String| {
             lines += 1;
-            writeln!(to, "{line}")
+            line.push('\n');
+            sum.update(&line);
+            to.write_all(line.as_bytes())
         };
         put(serde_json::to_string(&Head {
             schema: SCHEMA.to_owned(),
@@ -179,6 +186,8 @@ impl State {
             leaves: report.leaves.clone(),
             shared: self.shared.clone(),
             unfinished: self.is_unfinished,
+            looked: self.is_looked,
+            began_ms: self.began_ms,
         })?)?;
         for read in &report.partitions {
             put(serde_json::to_string(&Line::Partition(PartitionLine {
@@ -216,10 +225,16 @@ impl State {
                 }
             }
         }
+        for line in lines_of(&self.excuses) {
+            put(serde_json::to_string(&Line::Excused(Box::new(line)))?)?;
+        }
         if let Some(why) = self.tracker.broken() {
             return Err(io::Error::other(why));
         }
-        let end = serde_json::to_string(&Line::End(lines + 1))?;
+        let end = serde_json::to_string(&Line::End(EndLine {
+            lines: lines + 1,
+            sha256: hex(&sum.finalize()),
+        }))?;
         writeln!(to, "{end}")?;
         to.flush()
     }
@@ -230,6 +245,7 @@ impl State {
     /// As the writer.
     pub fn write_unfinished(&mut self, begun: &[PartitionRead], to: &mut dyn Write) -> io::Result<()> {
         let (report, is_unfinished) = (self.report.clone(), self.is_unfinished);
+        let is_looked = std::mem::take(&mut self.is_looked);
         self.is_unfinished |= report.partitions.is_empty();
         self.absorb(
             ScanReport {
@@ -242,7 +258,7 @@ impl State {
             false,
         );
         let written = self.write(to);
-        (self.report, self.is_unfinished) = (report, is_unfinished);
+        (self.report, self.is_unfinished, self.is_looked) = (report, is_unfinished, is_looked);
         written
     }
 
@@ -264,19 +280,32 @@ impl State {
             ..State::default()
         };
         let mut piece: Option<(Place, (i64, i64, Counts), Vec<(String, Lane)>)> = None;
-        let mut ended = false;
+        let (mut ended, mut sum) = (false, Sha256::new());
         for (no, text) in from.lines().enumerate() {
             let line = no + 1;
             let damaged = |why: String| BadState::Damaged { line, why };
-            let text = text?;
+            let text = text.map_err(|e| match e.kind() {
+                io::ErrorKind::InvalidData => damaged("it is no text".to_owned()),
+                _ => BadState::Io(e),
+            })?;
             if no == 0 {
                 state.head(&text, line)?;
+                sum.update(&text);
+                sum.update(b"\n");
                 continue;
             }
             if ended {
                 return Err(damaged("something follows its end".to_owned()));
             }
-            match serde_json::from_str(&text).map_err(|e| damaged(e.to_string()))? {
+            let next = serde_json::from_str(&text).map_err(|e| damaged(e.to_string()))?;
+            if !matches!(next, Line::End(_)) {
+                sum.update(&text);
+                sum.update(b"\n");
+            }
+            match next {
+                Line::Partition(read) if read.from.min(read.to).min(read.read_to) < 0 => {
+                    return Err(damaged("an offset is negative".to_owned()));
+                }
                 Line::Partition(read) => state.report.partitions.push(PartitionRead {
                     partition: read.partition,
                     node: read.node,
@@ -291,7 +320,7 @@ impl State {
                 }),
                 Line::Piece(next) => {
                     state.keep(piece.take(), line)?;
-                    if next.from > next.to {
+                    if next.from > next.to || next.from < 0 {
                         return Err(damaged("a piece ends before it begins".to_owned()));
                     }
                     let counts = Counts {
@@ -312,9 +341,16 @@ impl State {
                     };
                     lanes.push((read.name, lane));
                 }
-                Line::End(lines) => {
-                    if lines != line {
-                        return Err(damaged(format!("{lines} lines were written")));
+                Line::Excused(read) => {
+                    let excuses = excuses_of(&read).ok_or_else(|| damaged("what it excuses is no range".to_owned()))?;
+                    state.excuses.merge(excuses);
+                }
+                Line::End(end) => {
+                    if end.lines != line {
+                        return Err(damaged(format!("{} lines were written", end.lines)));
+                    }
+                    if end.sha256 != hex(&std::mem::take(&mut sum).finalize()) {
+                        return Err(damaged("it is not what was written: its sum differs".to_owned()));
                     }
                     ended = true;
                 }
@@ -351,8 +387,8 @@ impl State {
             why: e.to_string(),
         })?;
         (self.broker, self.topic, self.how) = (head.broker, head.topic, head.how);
-        self.aborted_read = head.aborted_read;
-        (self.shared, self.is_unfinished) = (head.shared, head.unfinished);
+        (self.aborted_read, self.began_ms) = (head.aborted_read, head.began_ms);
+        (self.shared, self.is_unfinished, self.is_looked) = (head.shared, head.unfinished, head.looked);
         self.report = ScanReport {
             partitions: Vec::new(),
             compacted: head.compacted,
@@ -383,14 +419,35 @@ impl State {
         Ok(())
     }
 
+    /// What it is of, in words.
+    fn what(&self) -> String {
+        format!("{} at {} ({})", self.topic, self.broker, self.how)
+    }
+
+    /// Whether it can go on with a topic: the same, read in the same way, at a broker that is named by one of the same addresses.
+    ///
+    /// # Errors
+    /// [`BadState::Other`].
+    pub fn goes_on_with(&self, next: &State) -> Result<(), BadState> {
+        match (&self.topic, &self.how) == (&next.topic, &next.how) && is_one_place(&self.broker, &next.broker) {
+            true => Ok(()),
+            false => Err(BadState::Other(self.what(), next.what())),
+        }
+    }
+
     /// Adds what another reader read of the same topic.
     ///
     /// # Errors
     /// [`BadState::Other`] when it is of another topic, or was read in another way; [`BadState::Overlap`].
-    pub fn merge(&mut self, other: State) -> Result<(), BadState> {
-        let what = |state: &State| format!("{} ({})", state.topic, state.how);
-        if (&self.topic, &self.how) != (&other.topic, &other.how) {
-            return Err(BadState::Other(what(self), what(&other)));
+    pub fn merge(&mut self, mut other: State) -> Result<(), BadState> {
+        self.goes_on_with(&other)?;
+        // Who gives the same twice is not counted twice.
+        let is_known = self.tracker.has_all_of(&mut other.tracker);
+        if is_known {
+            other.aborted_read = other.aborted_read.map(|_| 0);
+            for read in &mut other.report.partitions {
+                (read.records, read.bytes) = (0, 0);
+            }
         }
         self.tracker
             .merge(other.tracker)
@@ -404,7 +461,10 @@ impl State {
                 from,
                 to: to - 1,
             })?;
-        self.aborted_read = self.aborted_read.zip(other.aborted_read).map(|(a, b)| a + b);
+        self.aborted_read = self
+            .aborted_read
+            .zip(other.aborted_read)
+            .map(|(a, b): (u64, u64)| a.saturating_add(b));
         self.shared.extend(other.shared);
         self.shared.sort_unstable();
         self.shared.dedup();
@@ -415,6 +475,9 @@ impl State {
             (false, false) => both_say(self.report.compacted, other.report.compacted),
         };
         self.is_unfinished &= other.is_unfinished;
+        self.is_looked &= other.is_looked;
+        self.began_ms = self.began_ms.zip(other.began_ms).map(|(a, b): (i64, i64)| a.min(b));
+        self.excuses.merge(other.excuses);
         self.absorb(other.report, true);
         self.report.compacted = heard;
         Ok(())
@@ -429,7 +492,7 @@ impl State {
             }
         }
         self.absorb(report, false);
-        self.is_unfinished = false;
+        (self.is_unfinished, self.is_looked) = (false, false);
     }
 
     /// Adds a report; `keeps` says whether the faults of the one before still count.
@@ -537,6 +600,20 @@ fn first_uncovered(covered: &[(i64, i64)], from: i64) -> i64 {
     )
 }
 
+/// Whether two brokers, as they were named, can be one: the same kind and virtual host, and an address in common. A topic of the same
+/// name at another broker is another topic, whose offsets say nothing of this one.
+fn is_one_place(a: &str, b: &str) -> bool {
+    /// The kind, the addresses, and what comes behind them.
+    fn parts(broker: &str) -> (&str, Vec<&str>, &str) {
+        let (kind, rest) = broker.split_once("://").unwrap_or(("", broker));
+        let (place, behind) = rest.split_once('/').unwrap_or((rest, ""));
+        let addresses = place.rsplit_once('@').map_or(place, |(_, addresses)| addresses);
+        (kind, addresses.split(',').collect(), behind)
+    }
+    let ((kind, mine, behind), (its_kind, its, its_behind)) = (parts(a), parts(b));
+    a == b || kind == its_kind && behind == its_behind && mine.iter().any(|address| its.contains(address))
+}
+
 /// What two say of compaction together.
 fn both_say(a: Option<bool>, b: Option<bool>) -> Option<bool> {
     match (a, b) {
@@ -561,8 +638,8 @@ fn joined(a: Option<String>, b: Option<String>) -> Option<String> {
 fn add_read(known: &mut PartitionRead, more: PartitionRead) {
     known.from = known.from.min(more.from);
     known.to = known.to.max(more.to);
-    known.records += more.records;
-    known.bytes += more.bytes;
+    known.records = known.records.saturating_add(more.records);
+    known.bytes = known.bytes.saturating_add(more.bytes);
     known.times_ms = match (known.times_ms, more.times_ms) {
         (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
         (times, None) | (None, times) => times,
@@ -570,72 +647,6 @@ fn add_read(known: &mut PartitionRead, more: PartitionRead) {
     known.error = joined(known.error.take(), more.error);
 }
 
-fn line_of(name: String, lane: &Lane) -> LaneLine {
-    let rare = lane.seldom();
-    let of = |pick: fn(&Rare) -> &Numbers| rare.map(|rare| numbers::ranges(pick(rare))).unwrap_or_default();
-    LaneLine {
-        name,
-        home: lane.read_home(),
-        seen: numbers::ranges(lane.seen()),
-        away: of(|rare| &rare.away),
-        moved: lane.moved(),
-        voids: of(|rare| &rare.voids),
-        repeated: of(|rare| &rare.repeated),
-        late: of(|rare| &rare.late),
-        unread: of(|rare| &rare.unread),
-    }
-}
-
-fn lane_of(line: &LaneLine) -> Option<Lane> {
-    let set = |ranges: &Ranges| {
-        let is_good = ranges.iter().all(|(from, to)| from <= to);
-        is_good.then(|| ranges.iter().map(|(from, to)| *from..=*to).collect::<Numbers>())
-    };
-    let rare = Rare {
-        away: set(&line.away)?,
-        moved: line.moved,
-        voids: set(&line.voids)?,
-        repeated: set(&line.repeated)?,
-        late: set(&line.late)?,
-        unread: set(&line.unread)?,
-    };
-    Some(Lane::restored(set(&line.seen)?, line.home, rare))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Coverage;
-
-    /// A partition whose leader does not answer is not an empty one, also not when another was read to its end.
-    #[test]
-    fn what_could_not_be_asked_for_is_never_complete() {
-        let read = |partition, to, error: Option<&str>| PartitionRead {
-            partition,
-            to,
-            read_to: to,
-            error: error.map(str::to_owned),
-            ..PartitionRead::default()
-        };
-        let report = |partitions| ScanReport {
-            partitions,
-            ..ScanReport::default()
-        };
-        let mut state = State::default();
-        state.scanned(report(vec![
-            read(0, 0, Some("its offsets cannot be asked: no answer")),
-            read(1, 5, None),
-            read(2, 0, None),
-        ]));
-        assert_eq!(
-            state.report.coverage(),
-            Coverage::Partial("partition 0: its offsets cannot be asked: no answer".to_owned())
-        );
-        // A look at another partition says nothing of it.
-        state.scanned(report(vec![read(1, 6, None)]));
-        assert!(!state.report.coverage().is_complete());
-        // Another look at it, or another reader, may have better luck.
-        state.scanned(report(vec![read(0, 3, None)]));
-        assert_eq!(state.report.coverage(), Coverage::Complete);
-    }
-}
+#[path = "state_tests.rs"]
+mod tests;

@@ -109,7 +109,7 @@ impl Tracker {
     /// its offset is not larger than the last.
     pub fn insert(&mut self, topic: &str, record: &Record<'_>) {
         let says = says(record, self.by_origin);
-        self.note(topic, record, &says);
+        self.note(topic, record, &says, false);
     }
 
     /// As [`Tracker::insert`], for a record that was numbered by somebody else: in the lane that is its place.
@@ -126,7 +126,7 @@ impl Tracker {
             (Some(Ok((seq, _))), Some(name)) if seq > 0 => Says::Stamp(seq, name.as_bytes(), None),
             (Some(_), _) => Says::Corrupt,
         };
-        self.note(topic, record, &says);
+        self.note(topic, record, &says, true);
     }
 
     /// Takes note of consecutive numbers that lie one after the other, from `offset` on.
@@ -156,7 +156,8 @@ impl Tracker {
         piece.lanes.entry(number).or_default().insert_all(run.0, run.1);
     }
 
-    fn note(&mut self, topic: &str, record: &Record<'_>, says: &Says<'_>) {
+    /// `is_at_home`: its lane was named after the place where it lies.
+    fn note(&mut self, topic: &str, record: &Record<'_>, says: &Says<'_>, is_at_home: bool) {
         self.handed += 1;
         let at = self.place(record.node, record.partition);
         let (seq, name, voids) = match says {
@@ -184,6 +185,7 @@ impl Tracker {
             (self.last.number, self.last.place) = (number, None);
         }
         let is_home = match self.last.place {
+            _ if is_at_home => true,
             // Where a message of RabbitMQ belongs, its own exchange and key say.
             Some((known, is_home)) if known == at && record.exchange.is_none() => is_home,
             _ => {
@@ -317,8 +319,8 @@ impl Tracker {
                     (self.names.number(name), lane)
                 });
                 let lanes = lanes.collect();
-                self.handed += piece.counts.read;
-                self.stamped += piece.counts.stamped;
+                self.handed = self.handed.saturating_add(piece.counts.read);
+                self.stamped = self.stamped.saturating_add(piece.counts.stamped);
                 self.logs[at].open = Some(Piece {
                     lanes,
                     shelved: None,
@@ -335,6 +337,18 @@ impl Tracker {
         }
         self.shelves = self.shelves.take().or(theirs);
         Ok(())
+    }
+
+    /// Whether everything that another reader read was read here too.
+    pub(super) fn has_all_of(&mut self, other: &mut Tracker) -> bool {
+        self.pause();
+        other.pause();
+        let all = other.places.iter().zip(&other.logs);
+        all.flat_map(|(place, log)| log.done.values().map(move |piece| (place, piece)))
+            .all(|(place, piece)| {
+                let covered = self.covered(place.node.as_deref(), place.partition);
+                covered.iter().any(|(from, to)| *from <= piece.from && piece.to <= *to)
+            })
     }
 
     /// A piece of another reader must be wholly new, or wholly known.
@@ -432,8 +446,8 @@ impl Tracker {
             .into_iter()
             .map(|(name, lane)| (self.names.number(&name), lane))
             .collect();
-        self.handed += counts.read;
-        self.stamped += counts.stamped;
+        self.handed = self.handed.saturating_add(counts.read);
+        self.stamped = self.stamped.saturating_add(counts.stamped);
         self.logs[at].open = Some(Piece {
             from,
             to,

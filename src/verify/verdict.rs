@@ -1,6 +1,6 @@
 //! From what was read to what it proves.
 
-use super::home::{Beginning, Facts, Home, Missing, beginning};
+use super::home::{Beginning, Facts, Home, Missing, beginning, is_later};
 use super::lane::Lane;
 use super::numbers::{self, Numbers};
 use super::tracker::{Place, Tracker};
@@ -264,7 +264,7 @@ impl Judge<'_> {
             let found = sets.get(&(producer.to_owned(), name.to_owned()));
             found.map(|found| numbers::minus(found, &read)).unwrap_or_default()
         };
-        let (mut aborted, held_back) = (of(&self.facts.aborted), of(&self.facts.held_back));
+        let (mut aborted, held_back) = (of(&self.facts.excuses.aborted), of(&self.facts.excuses.held_back));
         if let Some(known) = known {
             // What was acknowledged was committed: the copy in an aborted transaction excuses nothing.
             aborted = numbers::minus(&aborted, &known.acked);
@@ -273,6 +273,7 @@ impl Judge<'_> {
         numbers::add(&mut excused, &voids);
         numbers::add(&mut excused, &aborted);
         numbers::add(&mut excused, &held_back);
+        numbers::add(&mut excused, &of(&self.facts.excuses.set_aside));
         let home = Home::of(name, self.topic, self.report, self.facts, self.tracker);
         let mut gaps = Numbers::new();
         if start <= last && last > 0 && beginning != Beginning::NotRead {
@@ -289,7 +290,14 @@ impl Judge<'_> {
         if let Some(known) = known {
             // Where messages leave by being consumed, or only some are routed to, what was acknowledged says nothing of what is there.
             if home.as_ref().is_none_or(Home::is_judged) {
-                missing = missing_of(home.as_ref(), lane, known, &excused, &held_back, beginning);
+                missing = missing_of(
+                    home.as_ref(),
+                    lane,
+                    known,
+                    &excused,
+                    &held_back,
+                    (beginning, self.facts.began_ms),
+                );
                 gaps = numbers::minus(&gaps, &known.acked);
             }
             gaps = numbers::minus(&gaps, &known.open);
@@ -334,7 +342,7 @@ fn missing_of(
     known: &Known,
     excused: &Numbers,
     held_back: &Numbers,
-    beginning: Beginning,
+    (beginning, began_ms): (Beginning, Option<i64>),
 ) -> Missing {
     let absent = numbers::minus(&known.acked, excused);
     let mut missing = match (home, beginning) {
@@ -343,7 +351,9 @@ fn missing_of(
         // A copy of another topic: what is above the last number may still come.
         (None, _) => {
             let last = lane.numbers().last().map_or(0, |r| *r.end());
-            let lost = numbers::within(&absent, 1, last);
+            let later = known.runs.iter().filter(|run| is_later(run, began_ms));
+            let later: Numbers = later.map(|run| run.first..=run.last).collect();
+            let lost = numbers::minus(&numbers::within(&absent, 1, last), &later);
             Missing {
                 unseen: numbers::minus(&absent, &lost),
                 lost,

@@ -278,3 +278,110 @@ fn what_was_published_to_a_queue_that_is_bound_is_lost_only_between_what_came() 
     // Other keys may go elsewhere, so that the journal proves nothing; what nobody explains stays a gap.
     assert_eq!(of("ex|*", &[3, 5]), (Some(0), 1, Some(0)));
 }
+
+/// A state is judged with a journal that was read later: a message in doubt was sent again by then, behind everything that was read.
+#[test]
+fn what_was_acknowledged_after_the_reading_began_is_not_lost() {
+    let read = || {
+        let mut tracker = Tracker::default();
+        for (offset, seq) in [1, 2, 4, 6].iter().enumerate() {
+            let stamp = format!("{seq} p t/0");
+            let headers: Vec<(&[u8], Option<&[u8]>)> = vec![(b"mqsafe-id", Some(stamp.as_bytes()))];
+            tracker.insert(
+                "t",
+                &Record {
+                    offset: offset as i64,
+                    headers: headers.into(),
+                    ..Record::default()
+                },
+            );
+        }
+        tracker
+    };
+    let report = ScanReport {
+        partitions: vec![PartitionRead {
+            to: 4,
+            read_to: 4,
+            ..PartitionRead::default()
+        }],
+        compacted: Some(false),
+        ..ScanReport::default()
+    };
+    let mut truth = Truth::default();
+    let acked = |first, last, offset, time_ms| crate::verify::Acked {
+        first,
+        last,
+        offset,
+        time_ms: Some(time_ms),
+    };
+    truth.acked("p", "t/0", acked(1, 4, Some(0), 50));
+    truth.acked("p", "t/0", acked(5, 5, Some(3), 50));
+    truth.acked("p", "t/0", acked(6, 6, Some(3), 10));
+    let told = |began_ms: Option<i64>| {
+        let facts = Facts {
+            began_ms,
+            ..Facts::default()
+        };
+        let beside = Beside {
+            truth: Some(&truth),
+            facts: Some(&facts),
+        };
+        let totals = judge(&mut read(), "t", &report, beside).totals;
+        (totals.lost, totals.unseen, totals.gap)
+    };
+    // 3 is missing, and 5: where it was to lie something else was read.
+    assert_eq!(told(None), (Some(2), Some(0), 0));
+    assert_eq!(told(Some(51)), (Some(2), Some(0), 0));
+    assert_eq!(told(Some(40)), (Some(1), Some(1), 0));
+}
+
+/// A copy that a consumer has had is neither lost nor waited for.
+#[test]
+fn what_was_set_aside_is_neither_missing_nor_unseen() {
+    let v = |found: fn(&mut Facts)| {
+        let mut tracker = Tracker::default();
+        for (offset, seq) in [(0, 1), (9, 4)] {
+            let stamp = format!("{seq} p t/0");
+            let headers: Vec<(&[u8], Option<&[u8]>)> = vec![(b"mqsafe-id", Some(stamp.as_bytes()))];
+            tracker.insert(
+                "t",
+                &Record {
+                    offset,
+                    headers: headers.into(),
+                    ..Record::default()
+                },
+            );
+        }
+        let report = ScanReport {
+            partitions: vec![PartitionRead {
+                to: 10,
+                read_to: 10,
+                ..PartitionRead::default()
+            }],
+            compacted: Some(false),
+            ..ScanReport::default()
+        };
+        let mut truth = Truth::default();
+        truth.acked(
+            "p",
+            "t/0",
+            crate::verify::Acked {
+                first: 1,
+                last: 3,
+                offset: Some(0),
+                time_ms: None,
+            },
+        );
+        let mut facts = Facts::default();
+        found(&mut facts);
+        let beside = Beside {
+            truth: Some(&truth),
+            facts: Some(&facts),
+        };
+        let totals = judge(&mut tracker, "t", &report, beside).totals;
+        (totals.lost, totals.unseen, totals.gap)
+    };
+    assert_eq!(v(|_| ()), (Some(2), Some(0), 0));
+    assert_eq!(v(|facts| facts.found_set_aside("p", "t/0", 3)), (Some(1), Some(0), 0));
+    assert_eq!(v(|facts| facts.found_held_back("p", "t/0", 3)), (Some(1), Some(1), 0));
+}

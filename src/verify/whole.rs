@@ -37,9 +37,7 @@ impl Tracker {
             let mut end = window.map(|(start, _)| start);
             let (mut hole, mut known) = (None, Vec::with_capacity(pieces.len()));
             for (piece_no, piece) in (0u32..).zip(pieces) {
-                counts.read += piece.counts.read;
-                counts.stamped += piece.counts.stamped;
-                counts.corrupt += piece.counts.corrupt;
+                counts.add(piece.counts);
                 if end.is_some_and(|end| end < piece.from) {
                     hole = Some(piece.from);
                 }

@@ -112,6 +112,8 @@ transaction.state.log.num.partitions=6
 share.coordinator.state.topic.num.partitions=6
 # The default takes a quarter of the heap.
 log.cleaner.dedupe.buffer.size=16777216
+# The default looks for something to clean every 15 s, and a test waits for it.
+log.cleaner.backoff.ms=1000
 END
     # Of two values the last counts.
     [[ -z ${MQSAFE_KAFKA_EXTRA:-} ]] || sed "s/@NODE@/$1/g" "$MQSAFE_KAFKA_EXTRA" || die 3 "cannot read $MQSAFE_KAFKA_EXTRA"

@@ -4,6 +4,11 @@
 RABBITMQ_SERVER=/usr/lib/rabbitmq/bin/rabbitmq-server
 RABBITMQ4_TREE=$CACHE/trees/trixie-rabbitmq
 
+PERF_TEST_VERSION=2.22.1
+PERF_TEST_PARTS=("com.rabbitmq:perf-test:$PERF_TEST_VERSION")
+PERF_TEST_JARS=$(jars_dir perf-test "$PERF_TEST_VERSION" "${PERF_TEST_PARTS[*]}")
+perf_test_fetch() { need_java; fetch_jars "$PERF_TEST_JARS" true "${PERF_TEST_PARTS[@]}"; }
+
 rabbitmq_need() { # BROKER
     want curl command -v curl
     certs_need

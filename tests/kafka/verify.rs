@@ -236,10 +236,16 @@ fn a_number_in_an_aborted_transaction_is_explained() {
         producer.begin_transaction().unwrap();
         for n in numbers {
             let stamp = format!("{n} transactions {}/0", case.topic);
-            let headers = OwnedHeaders::new().insert(Header {
-                key: "mqsafe-id",
-                value: Some(&stamp),
-            });
+            let number = (n - 1).to_string();
+            let headers = OwnedHeaders::new()
+                .insert(Header {
+                    key: "mqsafe-id",
+                    value: Some(&stamp),
+                })
+                .insert(Header {
+                    key: "n",
+                    value: Some(&number),
+                });
             let record = BaseRecord::to(&case.topic).partition(0).key("k").payload("value");
             producer.send(record.headers(headers)).unwrap();
         }
@@ -263,6 +269,25 @@ fn a_number_in_an_aborted_transaction_is_explained() {
     );
     let everything = case.verify(&["--isolation", "read_uncommitted"]);
     assert_eq!((everything.code, everything.total("gap")), (0, 0));
+    // The same of an application that numbers its messages in its own way.
+    let foreign = case.verify(&["--seq-from", "header:n"]);
+    assert_eq!(
+        (foreign.code, foreign.totals()),
+        (0, vec![("read", 4), ("stamped", 4), ("aborted", 2)]),
+        "{}",
+        foreign.stderr
+    );
+    // A state remembers what was found, so that one who joins it with others says the same.
+    let state = case.path("state");
+    let kept = case.verify(&["--state", state.to_str().unwrap()]);
+    assert_eq!((kept.code, kept.total("aborted")), (0, 2), "{}", kept.stderr);
+    let merged = |files: &[&std::path::Path]| {
+        let mut merge = case.mqsafe(&["verify", "merge", "--format", "json"]);
+        merge.args(files);
+        tool::run(merge)
+    };
+    let whole = merged(&[&state, &state]);
+    assert_eq!((whole.code, whole.json()), (0, kept.json.clone()), "{}", whole.stderr);
     // A message that is nowhere stays a gap.
     let stamp = format!("mqsafe-id=8 transactions {}/0", case.topic);
     cluster.write(&case.topic, 0, &[stamp.as_bytes()], None, b"after 7");
@@ -324,6 +349,15 @@ fn what_a_group_has_not_consumed_is_told_apart_from_what_was_set_aside() {
     let standing = &verified.json["groups"][0];
     assert_eq!((&standing["next"], &standing["waiting"]), (&3.into(), &2.into()));
     assert_eq!(verified.json["set_aside"][0]["count"], 1);
+    assert!(standing["skipped"].is_null(), "{standing}");
+    // Its consumer says of two of the three that it has had them: it has committed beyond the other.
+    let receipts = case.file("receipts", format!("1 p {0}/0\n3 p {0}/0\n", case.topic).as_bytes());
+    let verified = case.verify(&["--groups", &group, "--receipts", receipts.to_str().unwrap()]);
+    assert_eq!(verified.code, 1, "{}", verified.stderr);
+    let standing = &verified.json["groups"][0];
+    assert_eq!((&standing["skipped"], &standing["waiting"]), (&1.into(), &2.into()));
+    assert_eq!(verified.json["compared"][0]["missing"], 3);
+    assert!(verified.stderr.contains("1 SKIPPED"), "{}", verified.stderr);
     // A group that nobody knows is not one that has consumed everything.
     assert_eq!(case.verify(&["--groups", "no-such-group"]).code, 3);
 }

@@ -111,6 +111,131 @@ fn what_kafkas_own_verifiable_producer_wrote_is_counted() {
     assert_eq!(verified.json["expected"]["missing_ids"], serde_json::json!(["500"]));
 }
 
+/// Kafka's own cleaner at work: it leaves holes in batches, empty batches, and takes whole batches out.
+#[test]
+fn what_the_log_cleaner_removed_is_expired_and_not_lost() {
+    let Some(cluster) = cluster::shared("what_the_log_cleaner_removed_is_expired_and_not_lost") else {
+        return;
+    };
+    let settings = [
+        ("cleanup.policy", "compact"),
+        ("segment.ms", "300"),
+        ("min.cleanable.dirty.ratio", "0.001"),
+    ];
+    let case = Case::with(&cluster, "cleaned", 1, &settings);
+    let text = |keys: std::ops::Range<usize>, count: usize| {
+        (0..count)
+            .map(|n| format!("k{}:value {n}\n", keys.start + n % keys.len()))
+            .collect::<String>()
+    };
+    let send = |text: &str| {
+        tool::run_with(case.send(&["-K", ":"]), text.as_bytes()).expect(0);
+        std::thread::sleep(Duration::from_millis(400));
+    };
+    // Whole batches of old values, batches with some of them, and a tail that is not cleaned.
+    send(&text(0..10, 300));
+    send(&text(5..30, 100));
+    send(&text(100..105, 5));
+    let written = 405;
+    let there = || cluster.read(&case.topic).len() as u64;
+    let began = std::time::Instant::now();
+    // Each key's last value at least stays: 35 of them.
+    let mut kept = there();
+    while kept > 60 {
+        assert!(
+            began.elapsed() < Duration::from_secs(90),
+            "the cleaner has removed nothing: {kept} are there"
+        );
+        std::thread::sleep(Duration::from_millis(500));
+        // Only what is no longer written to is cleaned.
+        send("k100:again\n");
+        kept = there();
+    }
+    let sent = |verified: &tool::Verified| verified.total("read") + verified.total("expired");
+    let spool = case.path("spool");
+    let spool = spool.to_str().unwrap();
+    for more in [&[][..], &["--journal", spool], &["--isolation", "read_uncommitted"]] {
+        let verified = case.verify(more);
+        assert_eq!(
+            (
+                verified.code,
+                verified.total("gap"),
+                verified.json["totals"]["lost"].as_u64().unwrap_or(0)
+            ),
+            (0, 0, 0),
+            "{more:?}: {}",
+            verified.stderr
+        );
+        assert!(sent(&verified) >= written, "{more:?}: {}", verified.stderr);
+        assert!(verified.total("expired") > 300, "{more:?}: {}", verified.stderr);
+        assert!(
+            verified.stderr.contains("the topic is compacted"),
+            "{more:?}: {}",
+            verified.stderr
+        );
+    }
+    // Kafka's own numbers: the cleaner keeps what a batch was, or takes it whole.
+    let verified = case.verify(&["--pid", "--deny", "duplicate,reordered"]);
+    assert_eq!(
+        (verified.code, verified.total("gap"), verified.total("duplicate")),
+        (0, 0, 0),
+        "{}",
+        verified.stderr
+    );
+}
+
+/// kcat gives each message headers of the user's own: a number and a name, of two writers that share a partition.
+#[test]
+fn what_kcat_wrote_with_headers_is_counted() {
+    let Some(cluster) = cluster::shared("what_kcat_wrote_with_headers_is_counted") else {
+        return;
+    };
+    let case = Case::new(&cluster, "kcat", 2);
+    let write = |partition: i32, app: &str, n: u64| {
+        let (number, name) = (format!("seq={n}"), format!("app={app}"));
+        cluster.write(
+            &case.topic,
+            partition,
+            &[number.as_bytes(), name.as_bytes()],
+            None,
+            b"x",
+        );
+    };
+    for n in 0..4 {
+        write(0, "a", n);
+        write(0, "b", n);
+    }
+    write(1, "a", 0);
+    let headers = ["--seq-from", "header:seq", "--producer-from", "header:app"];
+    let strict = [&headers[..], &["--deny", "duplicate,reordered,moved"]].concat();
+    case.verify(&strict).expect_clean(9);
+    // One that never came, one that came twice, one that came late, and one whose number is none.
+    for n in [6, 5, 5] {
+        write(0, "b", n);
+    }
+    cluster.write(&case.topic, 1, &[b"seq=many", b"app=a"], None, b"x");
+    let verified = case.verify(&strict);
+    assert_eq!(
+        (verified.code, verified.totals()),
+        (
+            1,
+            vec![
+                ("read", 13),
+                ("stamped", 12),
+                ("gap", 1),
+                ("duplicate", 1),
+                ("reordered", 1),
+                ("corrupt", 1)
+            ]
+        ),
+        "{}",
+        verified.stderr
+    );
+    let lanes = verified.json["lanes"].as_array().unwrap();
+    let b = lanes.iter().find(|lane| lane["producer"] == "b").unwrap();
+    assert_eq!(b["gaps"], serde_json::json!([[5, 5]]));
+}
+
 /// Half a minute until the stopped follower has left the replicas in sync; then the leader dies with what only it had.
 #[test]
 fn what_an_unclean_election_cut_is_lost_and_named() {

@@ -99,6 +99,54 @@ fn interrupted_resumed_and_split_by_kafka_it_is_the_same_verdict() {
     }
 }
 
+/// Ctrl-C at any moment: nothing that was not read counts as read, and nothing that was not looked at twice counts as missing for certain.
+#[test]
+fn interrupted_at_any_moment_it_says_so() {
+    let Some(cluster) = cluster::shared("interrupted_at_any_moment_it_says_so") else {
+        return;
+    };
+    let case = Case::new(&cluster, "stopped", 3);
+    cluster.set(&case.topic, "max.message.bytes", "3000");
+    tool::run_with(case.send(&[]), &judge::text(&judge::lines(0, 12_000, 60))).expect(0);
+    plant(&case, 3);
+    let spool = case.path("spool");
+    let command = || case.verify_command(&["--journal", spool.to_str().unwrap(), "-X", "fetch.max.bytes=2000"]);
+    let began = std::time::Instant::now();
+    let whole = Verified::from(tool::run(command()).expect(1));
+    let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap();
+    assert_eq!(whole.coverage(), "COMPLETE");
+    let (mut stopped, mut partly) = (0, 0);
+    for turn in 0..10 {
+        let mut running = tool::start(command());
+        running.close();
+        std::thread::sleep(Duration::from_millis(took_ms * turn / 10));
+        running.signal(if turn % 2 == 0 { "INT" } else { "TERM" });
+        let done = running.wait();
+        // Before it listens a signal ends it as any process, by its number; after its end there is nothing to stop.
+        let code = if turn % 2 == 0 { 130 } else { 143 };
+        if done.code == 1 || done.code == 128 - code {
+            assert!(done.code == 1 || done.stdout.is_empty());
+            continue;
+        }
+        assert_eq!(done.code, code, "after {turn}/10 of {took_ms} ms: {}", done.stderr);
+        if done.stdout.is_empty() {
+            continue;
+        }
+        stopped += 1;
+        let told = Verified::from(done);
+        assert!(
+            told.coverage().starts_with("PARTIAL"),
+            "{} {}",
+            told.coverage(),
+            told.stderr
+        );
+        assert_eq!(told.total("lost"), 0, "{}", told.stderr);
+        partly += u32::from(told.total("read") > 0);
+    }
+    assert!(stopped >= 2, "it was stopped {stopped} times while it read");
+    println!("stopped {stopped} times, {partly} of them with something read, of {took_ms} ms");
+}
+
 #[test]
 fn the_group_of_an_application_is_not_joined() {
     let Some(cluster) = cluster::shared("the_group_of_an_application_is_not_joined") else {

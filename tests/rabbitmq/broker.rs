@@ -136,6 +136,22 @@ impl Broker {
         assert_eq!((status, &answer["routed"]), (200, &json!(true)));
     }
 
+    /// Starts RabbitMQ's own PerfTest with one sender and no receiver, which declares nothing.
+    pub(crate) fn perf_test(&self, exchange: &str, key: &str, arguments: &[&str]) -> std::process::Child {
+        let script = format!("{}/tests/brokers/perf-test", env!("CARGO_MANIFEST_DIR"));
+        let mut url = self.url();
+        url.insert_str(url.find('@').unwrap(), &format!(":{}", self.password));
+        Command::new(script)
+            .args([
+                "-h", &url, "-x", "1", "-y", "0", "-p", "-c", "500", "-e", exchange, "-k", key,
+            ])
+            .args(arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
     /// A script of `tests/brokers`.
     pub(crate) fn script(&self, name: &str) {
         let script = format!("{}/tests/brokers/{name}", env!("CARGO_MANIFEST_DIR"));

@@ -224,6 +224,86 @@ fn a_tap_counts_what_is_routed_and_takes_nothing() {
     assert_eq!(broker.count(&queue), 3);
 }
 
+/// What PerfTest wrote has its number in the first four bytes; nothing of this project has had a hand in it.
+#[test]
+fn what_perf_test_wrote_is_counted() {
+    let Some(broker) = Broker::shared("what_perf_test_wrote_is_counted") else {
+        return;
+    };
+    let home = TempDir::new().unwrap();
+    let ended = |mut child: std::process::Child| {
+        let began = Instant::now();
+        while child.try_wait().unwrap().is_none() {
+            if began.elapsed() > Duration::from_secs(60) {
+                child.kill().unwrap();
+                panic!("PerfTest did not come to its end");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let done = child.wait_with_output().unwrap();
+        assert!(done.status.success(), "{}", said(&done));
+    };
+    let numbered = ["--seq-from", "body:int32@0"];
+
+    // A stream: read again and again, and everything is there.
+    let stream = broker.queue("perf", "stream", json!({}));
+    ended(broker.perf_test("amq.default", &stream, &["-C", "1200", "-s", "40"]));
+    let clean = verify(&broker, &stream, &numbered);
+    assert_eq!(
+        told(&clean),
+        (0, totals(&[("read", 1200), ("stamped", 1200)])),
+        "{}",
+        said(&clean)
+    );
+    let lane = &answer(&clean)["lanes"][0];
+    assert_eq!((&lane["first"], &lane["last"]), (&json!(1), &json!(1200)));
+    // Without the word where the number is, nothing is known.
+    assert_eq!(told(&verify(&broker, &stream, &[])).0, 3);
+    // What its bytes are not, is no number: the time after it, read as a number, does not count from 0.
+    let wrong = verify(&broker, &stream, &["--seq-from", "body:int64@100"]);
+    assert_eq!(told(&wrong), (3, totals(&[("read", 1200)])), "{}", said(&wrong));
+
+    // A queue whose binding is gone for a while: what was routed nowhere is missing in the middle, and in the middle only.
+    let queue = broker.queue("perf", "classic", json!({}));
+    let exchange = format!("t.perf.{}", nonce());
+    let made = broker.http("PUT", &format!("exchanges/%2F/{exchange}"), &json!({"type": "direct"}));
+    assert_eq!(made.0, 201, "{}", made.1);
+    let bindings = format!("bindings/%2F/e/{exchange}/q/{queue}");
+    let bind = || assert_eq!(broker.http("POST", &bindings, &json!({"routing_key": "k"})).0, 201);
+    bind();
+    let sender = broker.perf_test(&exchange, "k", &["-C", "1500", "-r", "300", "-s", "12"]);
+    let await_more_than = |least: u64| {
+        let began = Instant::now();
+        while broker.count(&queue) <= least {
+            assert!(began.elapsed() < Duration::from_secs(60), "nothing came");
+        }
+    };
+    await_more_than(50);
+    assert_eq!(broker.http("DELETE", &format!("{bindings}/k"), &json!({})).0, 204);
+    std::thread::sleep(Duration::from_millis(700));
+    let before = broker.count(&queue);
+    bind();
+    await_more_than(before);
+    ended(sender);
+    let there = broker.count(&queue);
+    assert!(there > before && there < 1500, "{before} before, {there} at the end");
+    let state = home.path().join("state");
+    let drain = ["--drain", "--yes", "--alone", "--state", state.to_str().unwrap()];
+    let holed = verify(&broker, &queue, &[&drain[..], &numbered[..]].concat());
+    assert_eq!(
+        told(&holed),
+        (1, totals(&[("read", there), ("stamped", there), ("gap", 1500 - there)])),
+        "{}",
+        said(&holed)
+    );
+    assert_eq!(
+        answer(&holed)["lanes"][0]["gaps"],
+        json!([[before + 1, before + 1500 - there]]),
+        "{}",
+        said(&holed)
+    );
+}
+
 /// Confirmed, and not written to disk: a restart forgets it.
 #[test]
 fn transient_messages_over_a_restart_are_lost_and_named() {

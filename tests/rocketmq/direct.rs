@@ -24,6 +24,16 @@ impl Direct {
         }
     }
 
+    /// Publishes message `n`, and waits until it is stored.
+    pub(crate) fn store(&self, n: u64) {
+        let (mut publisher, deliveries) = self.publisher();
+        assert!(matches!(self.endpoint.topology(PATIENCE), Ok(Topology::Known(_))));
+        let offer = self.with(n, None, |message| publisher.offer(message));
+        assert_eq!(offer, Offer::Taken, "{n}");
+        let (_, delivery) = deliveries.recv_timeout(PATIENCE).unwrap();
+        assert!(matches!(delivery, Delivery::Stored(_)), "{delivery:?}");
+    }
+
     pub(crate) fn producer(&self) -> &str {
         &self.producer
     }

@@ -4,6 +4,7 @@ use crate::cluster::{self, Case, Done, eventually, run_script, run_with};
 use crate::direct::Direct;
 use crate::support;
 use mqsafe::model::{Decision, Endpoint, Prepared};
+use serde_json::Value;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -60,12 +61,121 @@ fn a_prepared_message_is_no_gap() {
     assert_eq!(seen.json()["lanes"][0]["gaps"], serde_json::json!([[4, 4]]));
 }
 
+/// A consumer gives messages back as RocketMQ's own does (`CONSUMER_SEND_MSG_BACK`), and nobody names its group to `verify`.
 #[test]
-fn what_mqadmin_wrote_is_compared_with_a_list() {
-    let Some(case) = cluster::shared("what_mqadmin_wrote_is_compared_with_a_list", 1) else {
+fn what_a_consumer_gave_back_is_set_aside_and_not_missing() {
+    let Some(case) = cluster::shared("what_a_consumer_gave_back_is_set_aside_and_not_missing", 1) else {
         return;
     };
-    for n in 1..=2 {
+    let direct = Direct::new(&case);
+    for n in [1, 3, 5, 6] {
+        direct.store(n);
+    }
+    // Two of the messages are not in the topic by now, as when the log that they came with is gone.
+    let gone = format!("{}-gone", case.topic);
+    case.make(&gone, 1, "");
+    let first = case.query("k1", &[]).expect(0).json();
+    let unique = first["records"][0]["properties"]["UNIQ_KEY"].as_str().unwrap();
+    let unique = |n: u64| format!("{}{n:04}", &unique[..unique.len() - 4]);
+    for n in [2, 4] {
+        let (stamp, unique) = (direct.stamp(n), unique(n));
+        let properties = format!("KEYS\u{1}k{n}\u{2}UNIQ_KEY\u{1}{unique}\u{2}mqsafe-id\u{1}{stamp}\u{2}");
+        let now_ms = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis().to_string();
+        let fields = [
+            ("producerGroup", "somebody"),
+            ("topic", &gone),
+            ("defaultTopic", "TBW102"),
+            ("defaultTopicQueueNums", "1"),
+            ("queueId", "0"),
+            ("sysFlag", "0"),
+            ("bornTimestamp", &now_ms),
+            ("flag", "0"),
+            ("properties", &properties),
+            ("reconsumeTimes", "0"),
+            ("unitMode", "false"),
+            ("batch", "false"),
+        ];
+        case.call(&case.master, 10, &fields, "body").unwrap();
+    }
+    let seen = verify(&case, &[]);
+    assert_eq!((seen.code, total(&seen, "gap")), (1, 2), "{}", seen.err);
+    // A group reads the topic, and has had both.
+    let group = format!("{}-group", case.topic);
+    case.call(&case.master, 200, &[], &format!("{{\"groupName\":\"{group}\"}}"))
+        .unwrap();
+    let fields = [
+        ("consumerGroup", group.as_str()),
+        ("topic", &case.topic),
+        ("queueId", "0"),
+        ("commitOffset", "1"),
+    ];
+    case.call(&case.master, 15, &fields, "").unwrap();
+    for (n, level) in [(2_u64, "-1"), (4, "1")] {
+        let mut found = Value::Null;
+        eventually("it is found by its id", || {
+            let done = case.search(&gone, &["--format", "json", "--id", &unique(n)]);
+            found = if done.code == 0 { done.json() } else { Value::Null };
+            found["records"][0]["properties"]["OFFSET_ID"].is_string()
+        });
+        let at = found["records"][0]["properties"]["OFFSET_ID"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        // Its last eight bytes are the place in the log.
+        let physical = u64::from_str_radix(&at[at.len() - 16..], 16).unwrap().to_string();
+        let fields = [
+            ("offset", physical.as_str()),
+            ("group", &group),
+            ("delayLevel", level),
+            ("originMsgId", &at),
+            ("originTopic", &case.topic),
+            ("unitMode", "false"),
+            ("maxReconsumeTimes", "16"),
+        ];
+        case.call(&case.master, 36, &fields, "").unwrap();
+    }
+    let (retry, dead) = (format!("%RETRY%{group}"), format!("%DLQ%{group}"));
+    eventually("the name server knows both", || {
+        case.route_of(&retry).is_ok() && case.route_of(&dead).is_ok()
+    });
+    eventually("both are there", || {
+        case.held_in(&retry) == 1 && case.held_in(&dead) == 1
+    });
+    let seen = verify(&case, &[]);
+    assert_eq!(
+        (seen.code, total(&seen, "gap"), total(&seen, "read")),
+        (0, 0, 4),
+        "{}",
+        seen.err
+    );
+    let json = seen.json();
+    let explained = |what: &str| {
+        let all = json["explained"].as_array().unwrap();
+        all.iter().find(|e| e["what"] == what).map(|e| e["count"].clone())
+    };
+    assert_eq!(explained("dead-letters"), Some(1.into()), "{json}");
+    assert_eq!(explained("retry"), Some(1.into()), "{json}");
+    // A topic that holds what was given back is read as what it is.
+    for topic in [&retry, &dead] {
+        let mut of = case.mqsafe(&["verify", "--format", "json"]);
+        of.args(["-b", &case.connection().url.to_string(), "-t", topic]);
+        let seen = run_with(of, "");
+        assert_eq!((seen.code, total(&seen, "gap")), (0, 0), "{}", seen.err);
+        assert!(seen.err.contains("what consumers gave"), "{}", seen.err);
+    }
+    // What is nowhere stays missing.
+    direct.store(8);
+    let seen = verify(&case, &[]);
+    assert_eq!((seen.code, total(&seen, "gap")), (1, 1), "{}", seen.err);
+    assert_eq!(seen.json()["lanes"][0]["gaps"], serde_json::json!([[7, 7]]));
+}
+
+#[test]
+fn what_mqadmin_wrote_is_counted_and_compared_with_a_list() {
+    let Some(case) = cluster::shared("what_mqadmin_wrote_is_counted_and_compared_with_a_list", 1) else {
+        return;
+    };
+    for n in [0, 1, 3] {
         let (key, body) = (format!("order-{n}"), format!("body {n}"));
         // On a busy machine mqadmin gives up early, and one that was sent twice is the same order.
         eventually("mqadmin sends it", || {
@@ -73,14 +183,25 @@ fn what_mqadmin_wrote_is_compared_with_a_list() {
             said.contains("SEND_OK")
         });
     }
-    eventually("both are there", || case.held() >= 2);
+    eventually("all are there", || case.held() >= 3);
+    for from in ["value:[0-9]+", "key:order-([0-9]+)"] {
+        let seen = verify(&case, &["--seq-from", from]);
+        assert_eq!(
+            (seen.code, total(&seen, "gap"), total(&seen, "moved")),
+            (1, 1, 0),
+            "{from}: {}",
+            seen.err
+        );
+        // Numbers of others begin with 0.
+        assert_eq!(seen.json()["lanes"][0]["gaps"], serde_json::json!([[3, 3]]));
+    }
     let list = case.path("orders");
-    std::fs::write(&list, "order-1\norder-2\norder-3\n").unwrap();
+    std::fs::write(&list, "order-0\norder-1\norder-2\norder-3\n").unwrap();
     let seen = verify(&case, &["--expect", list.to_str().unwrap()]);
     let expected = &seen.json()["expected"];
     assert_eq!(
         (seen.code, &expected["missing_ids"], &expected["unexpected"]),
-        (1, &serde_json::json!(["order-3"]), &0.into()),
+        (1, &serde_json::json!(["order-2"]), &0.into()),
         "{}",
         seen.err
     );

@@ -152,7 +152,7 @@ impl RabbitScan {
             Ok(found) => Ok(found.message_count()),
             Err(e) => match words::reply(&e) {
                 Some((code::NOT_FOUND, text)) if !words::is_out_of_reach(&text) => {
-                    Err(Problem::unknown(format!("queue {queue} does not exist on {broker}"))
+                    Err(Problem::absent(format!("queue {queue} does not exist on {broker}"))
                         .next("check its spelling; an absent queue is not an empty one"))
                 }
                 Some((code::ACCESS_REFUSED, text)) => {

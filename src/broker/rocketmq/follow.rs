@@ -128,8 +128,12 @@ async fn ask(client: &Client, places: &[(Option<String>, i32)]) -> std::result::
                 Err(why) => known.unknown.push(format!("group {group}: {why}")),
             }
         }
-        for prefix in ["%RETRY%", "%DLQ%"] {
-            let topic = format!("{prefix}{group}");
+        // The last is of consumers that pop (`KeyBuilder.buildPopRetryTopicV1`), one for each topic of theirs.
+        for topic in [
+            format!("%RETRY%{group}"),
+            format!("%DLQ%{group}"),
+            format!("%RETRY%{group}_{}", client.topic),
+        ] {
             let copy = Client::new(client.settings.clone(), topic.clone());
             match copy.ask_route().await {
                 Ok(Routed::Known(_)) => known.copies.push(topic),

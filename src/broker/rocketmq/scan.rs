@@ -75,7 +75,7 @@ impl Reader {
         };
         match answer {
             Ok(Routed::Known(route)) => Ok(route),
-            Ok(Routed::NoSuchTopic) => Err(Problem::unknown(format!("topic {topic} does not exist on {broker}"))
+            Ok(Routed::NoSuchTopic) => Err(Problem::absent(format!("topic {topic} does not exist on {broker}"))
                 .next("check its spelling; an absent topic is not an empty one")),
             Err(why) => Err(Problem::unknown(format!("cannot reach {broker}"))
                 .because(why)
@@ -127,7 +127,7 @@ impl Reader {
             stopped: run.stopped,
             unread: None,
             assumption: run.assumption,
-            leaves: None,
+            leaves: holds_only_some(&self.client.topic).map(str::to_owned),
         })
     }
 }
@@ -149,6 +149,25 @@ impl Scan for RocketScan {
 
     fn is_compacted(&mut self, _patience: Duration) -> Option<bool> {
         Some(false)
+    }
+}
+
+/// Why a topic that the broker fills by itself has only some of the messages of a sender, so that what is not in it is not missing.
+fn holds_only_some(topic: &str) -> Option<&'static str> {
+    match topic {
+        "RMQ_SYS_TRANS_HALF_TOPIC" => {
+            Some("the topic holds what was prepared in transactions, and nothing else of its senders")
+        }
+        "SCHEDULE_TOPIC_XXXX" | "rmq_sys_wheel_timer" => {
+            Some("the topic holds what waits, or waited, for its time, and nothing else of its senders")
+        }
+        _ if topic.starts_with("%RETRY%") => {
+            Some("a retry topic holds what consumers gave back, and nothing else of its senders")
+        }
+        _ if topic.starts_with("%DLQ%") => {
+            Some("a dead-letter topic holds what consumers gave up, and nothing else of its senders")
+        }
+        _ => None,
     }
 }
 

@@ -5,9 +5,10 @@ use super::shelf;
 use crate::connect::Connection;
 use crate::model::{Problem, Result};
 use crate::verify::State;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{BufReader, BufWriter, ErrorKind, Write};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 /// Nothing read yet.
 pub(super) fn fresh(connection: &Connection, topic: &str, how: &How, memory_mib: u64) -> State {
@@ -36,13 +37,66 @@ pub(super) fn load(
         Err(e) => return Err(broken(path, e)),
     }
     let state = read(path, memory_mib)?;
-    let what = |state: &State| format!("topic {} ({})", state.topic, state.how);
-    if (&state.topic, &state.how) != (&fresh.topic, &fresh.how) {
-        return Err(Problem::usage(format!("{} is of something else", path.display()))
-            .because(format!("it is of {}, and {} is to be read", what(&state), what(&fresh)))
-            .next("give --state another file, or remove this one"));
-    }
+    state.goes_on_with(&fresh).map_err(|e| {
+        Problem::usage(format!("{} is of something else", path.display()))
+            .because(e)
+            .next("give --state another file, or remove this one; name the broker as before, by one of the same addresses")
+    })?;
     Ok(state)
+}
+
+/// A state that this process alone writes, until it is dropped.
+pub(super) struct Held {
+    path: PathBuf,
+    /// The lock lies on it.
+    _file: File,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // While it is still held, so that nobody's lock is taken away; whoever waits for it finds another file there.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Holds a state: two who write one file would each forget what the other has read.
+pub(super) fn hold(path: Option<&Path>) -> Result<Option<Held>> {
+    let Some(path) = path else { return Ok(None) };
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".lock");
+    let lock = path.with_file_name(name);
+    let cannot = |e: std::io::Error| {
+        Problem::usage(format!("the state {} cannot be held", path.display()))
+            .because(format!("{}: {e}", lock.display()))
+            .next("choose a directory that can be written to")
+    };
+    loop {
+        let mut open = File::options();
+        let file = open
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&lock)
+            .map_err(cannot)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Problem::usage(format!("the state {} is in use", path.display()))
+                    .because("another mqsafe writes it")
+                    .next("wait for it, or give --state another file and join both with `mqsafe verify merge`"));
+            }
+            Err(TryLockError::Error(e)) => return Err(cannot(e)),
+        }
+        let mine = file.metadata().map_err(cannot)?;
+        // Whoever held it before may have removed it since it was opened.
+        let is_mine = fs::metadata(&lock).is_ok_and(|its| (its.dev(), its.ino()) == (mine.dev(), mine.ino()));
+        if is_mine {
+            return Ok(Some(Held {
+                path: lock,
+                _file: file,
+            }));
+        }
+    }
 }
 
 /// Reads a state.
@@ -88,5 +142,26 @@ fn broken(path: &Path, e: std::io::Error) -> Problem {
     match e.kind() {
         ErrorKind::NotFound => problem.because("it does not exist").next("check the name"),
         _ => problem.because(e),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_held_by_one_and_free_when_that_is_over() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join("a.state");
+        assert!(hold(None).unwrap().is_none());
+        let held = hold(Some(&path)).unwrap();
+        let refused = hold(Some(&path)).err().unwrap();
+        assert!(refused.to_string().contains("is in use"), "{refused}");
+        drop(held);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        // What a killed process left behind holds nobody up.
+        File::create(dir.path().join("a.state.lock")).unwrap();
+        assert!(hold(Some(&path)).unwrap().is_some());
+        assert!(hold(Some(&dir.path().join("none/a.state"))).is_err());
     }
 }

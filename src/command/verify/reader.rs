@@ -6,7 +6,7 @@ use crate::command::resolve;
 use crate::command::stop::Asked;
 use crate::model::{BatchHeader, PartitionRead, Problem, Record, Result, Scan, ScanPlan, Visit};
 use crate::ui::{Progress, Ui};
-use crate::verify::{AbortedRead, Expected, Facts, Foreign, Hole, Origins, Second, Sequences, State};
+use crate::verify::{AbortedRead, Elsewhere, Expected, Facts, Foreign, Hole, Origins, Second, Sequences, State};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -239,23 +239,27 @@ impl Visit for Reader<'_> {
 pub(super) struct Look<'a> {
     second: Second,
     /// What the place is that is looked at, when it is not the topic itself.
-    pub(super) elsewhere: Option<&'static str>,
+    pub(super) elsewhere: Option<Elsewhere>,
+    how: &'a How,
+    topic: &'a str,
     progress: Progress,
     asked: &'a Asked,
 }
 
 impl<'a> Look<'a> {
-    pub(super) fn new(second: Second, asked: &'a Asked, ui: &Ui) -> Look<'a> {
+    pub(super) fn new(second: Second, topic: &'a str, how: &'a How, asked: &'a Asked, ui: &Ui) -> Look<'a> {
         Look {
             second,
             elsewhere: None,
+            how,
+            topic,
             progress: ui.progress("looking again"),
             asked,
         }
     }
 
-    /// How many of the missing numbers were found in other places, by what these are.
-    pub(super) fn found_elsewhere(&self) -> Vec<(&'static str, u64)> {
+    /// How many of the missing numbers were found in other places.
+    pub(super) fn found_elsewhere(&self) -> Vec<(Elsewhere, u64)> {
         self.second.elsewhere().collect()
     }
 
@@ -263,14 +267,51 @@ impl<'a> Look<'a> {
         self.progress.finish();
         self.second.finish(facts)
     }
+
+    /// A message that was numbered by somebody else: in the lane that is the place where it lies, or where it is to lie.
+    fn insert_foreign(&mut self, foreign: &Foreign, record: &Record<'_>) {
+        let Some(Ok((seq, producer))) = foreign.of(record) else {
+            return;
+        };
+        let queue = match self.elsewhere {
+            None => Some(record.partition),
+            Some(_) => real_queue(record, self.topic),
+        };
+        let Some(queue) = queue else { return };
+        let name = match record.node {
+            Some(node) => format!("{producer} {}/{node}/{queue}", self.topic),
+            None => format!("{producer} {}/{queue}", self.topic),
+        };
+        match self.elsewhere {
+            None => self.second.insert_as(record, &name, seq),
+            Some(place) => self.second.insert_elsewhere_as(place, &name, seq),
+        }
+    }
+}
+
+/// For which queue of a topic RocketMQ keeps a message elsewhere.
+fn real_queue(record: &Record<'_>, topic: &str) -> Option<i32> {
+    let property = |name: &str| {
+        record
+            .properties
+            .iter()
+            .find(|(its, _)| *its == name)
+            .map(|(_, value)| *value)
+    };
+    property("REAL_QID")
+        .filter(|_| property("REAL_TOPIC") == Some(topic))?
+        .parse()
+        .ok()
 }
 
 impl Visit for Look<'_> {
     fn batch(&mut self, records: &[Record<'_>]) -> ControlFlow<()> {
+        let how = self.how;
         for record in records {
-            match self.elsewhere {
-                Some(what) => self.second.insert_elsewhere(what, record),
-                None => self.second.insert(record),
+            match (&how.foreign, self.elsewhere) {
+                (Some(foreign), _) => self.insert_foreign(foreign, record),
+                (None, Some(place)) => self.second.insert_elsewhere(place, record),
+                (None, None) => self.second.insert(record),
             }
         }
         ControlFlow::Continue(())

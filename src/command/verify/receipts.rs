@@ -6,10 +6,10 @@ use crate::cli::VerifyArgs;
 use crate::command::resolve;
 use crate::command::stop::Asked;
 use crate::connect::Connection;
-use crate::model::{ORIGIN_HEADER, Problem, Record, Result, STAMP_HEADER, ScanPlan, Stamp, Visit};
+use crate::model::{ORIGIN_HEADER, Problem, Record, Result, STAMP_HEADER, Scan, ScanPlan, Stamp, Visit};
 use crate::spool::{Consumption, Held, Kept, Reported, Spool, SpoolError, StoreDir, Which};
 use crate::ui::{Progress, Ui};
-use crate::verify::{Ids, Tracker};
+use crate::verify::{Compared, Ids, Skips, Standing, Tracker};
 use std::ops::ControlFlow;
 
 /// Reports noted in one synced transaction.
@@ -77,6 +77,55 @@ impl Noted {
             self.next += 1;
         }
         is_one
+    }
+}
+
+/// Finds what groups have committed beyond although no receipt says that it was consumed: reads the topic once more for where it lies.
+/// Also says why not all of it was looked at.
+pub(super) fn skipped(
+    scan: &mut dyn Scan,
+    compared: &Compared,
+    standings: &mut [Standing],
+    asked: &Asked,
+    ui: &Ui,
+) -> Result<Option<String>> {
+    let mut look = Beyond {
+        skips: Skips::new(compared, standings),
+        progress: ui.progress("skipped"),
+        asked,
+    };
+    if compared.missing.is_empty() {
+        return Ok(None);
+    }
+    let (report, problem) = resolve::read(scan.scan(&ScanPlan::default(), &mut look))?;
+    look.progress.finish();
+    let coverage = report.coverage();
+    let why = problem.map(|problem| problem.to_string());
+    let why = why.or_else(|| (!coverage.is_complete()).then(|| coverage.word()));
+    Ok(why.map(|why| format!("which messages groups have committed beyond: {why}")))
+}
+
+struct Beyond<'a> {
+    skips: Skips<'a>,
+    progress: Progress,
+    asked: &'a Asked,
+}
+
+impl Visit for Beyond<'_> {
+    fn batch(&mut self, records: &[Record<'_>]) -> ControlFlow<()> {
+        records.iter().for_each(|record| self.skips.insert(record));
+        ControlFlow::Continue(())
+    }
+
+    fn progress(&mut self, done: u64, total: u64) -> ControlFlow<()> {
+        if total > 0 {
+            self.progress.set_total(total);
+        }
+        self.progress.set(done, "");
+        match self.asked.signal() {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
+        }
     }
 }
 

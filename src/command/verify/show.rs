@@ -124,7 +124,7 @@ pub(super) fn data(verdict: &Verdict, judge: &JudgeArgs, answer: Option<&Answer>
                     .resent
                     .map(|resent| (resent.again, resent.consumed, resent.waits)),
             });
-            ui.data(&emit::json(verdict, more.as_ref()))
+            ui.data_from(|to| emit::json(verdict, more.as_ref(), to))
         }
         (VerifyFormat::Human, Some(_)) => ui.data(table(verdict, ui.width()).as_bytes()),
         (VerifyFormat::Human, None) => Ok(()),
@@ -174,7 +174,7 @@ fn words(answer: &Answer, ui: &Ui) {
         ui.say(&format!("expired: {why}"));
     }
     if totals.unseen.is_some_and(|n| n > 0) {
-        ui.say("unseen: acknowledged, and above what could be read: not replicated yet, behind an open transaction, or not reached; ask again later");
+        ui.say("unseen: acknowledged, and above what could be read: not replicated yet, behind an open transaction, not reached, or acknowledged after the reading began; ask again later");
     }
     if totals.single > 0 && !answer.pid {
         ui.say(&format!(
@@ -230,8 +230,14 @@ fn words(answer: &Answer, ui: &Ui) {
             0 => String::new(),
             n => format!("; {n} EXPIRED BEFORE IT READ THEM"),
         };
+        let skipped = match standing.skipped {
+            None | Some(0) => String::new(),
+            Some(n) => {
+                format!("; {n} SKIPPED: it has committed beyond them, and no receipt says that they were consumed")
+            }
+        };
         ui.say(&format!(
-            "group {} in {node}{}: {at}, {} stored and not consumed{gone}",
+            "group {} in {node}{}: {at}, {} stored and not consumed{gone}{skipped}",
             standing.group, standing.partition, standing.waiting
         ));
     }

@@ -57,6 +57,12 @@ fn json_line(value: &impl serde::Serialize) -> Vec<u8> {
 /// JSON escapes C0 controls only. What else a terminal may act on can stand in strings alone, so it is written as `\u` there.
 fn harmless(json: &str) -> String {
     let mut out = String::with_capacity(json.len() + 1);
+    make_harmless(json, &mut out);
+    out.push('\n');
+    out
+}
+
+fn make_harmless(json: &str, out: &mut String) {
     let mut units = [0; 2];
     for c in json.chars() {
         if (c.is_ascii() && c != '\x7f') || !is_hostile(c) {
@@ -67,8 +73,50 @@ fn harmless(json: &str) -> String {
             }
         }
     }
-    out.push('\n');
-    out
+}
+
+/// Writes JSON in pieces, as harmless as [`harmless`] makes it: for what is too large to be held as one text.
+#[cfg(feature = "broker")]
+struct Harmless<'a> {
+    to: &'a mut dyn std::io::Write,
+    held: String,
+}
+
+#[cfg(feature = "broker")]
+impl<'a> Harmless<'a> {
+    const PIECE: usize = 64 * 1024;
+
+    fn new(to: &'a mut dyn std::io::Write) -> Self {
+        Harmless {
+            to,
+            held: String::new(),
+        }
+    }
+
+    /// Ends the line, and hands over what is held.
+    fn end(mut self) -> std::io::Result<()> {
+        self.held.push('\n');
+        std::io::Write::flush(&mut self)
+    }
+}
+
+#[cfg(feature = "broker")]
+impl std::io::Write for Harmless<'_> {
+    /// The writer of JSON hands over whole characters only.
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let text = std::str::from_utf8(bytes).map_err(|e| std::io::Error::new(std::io::ErrorKind::InvalidData, e))?;
+        make_harmless(text, &mut self.held);
+        if self.held.len() >= Harmless::PIECE {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.to.write_all(self.held.as_bytes())?;
+        self.held.clear();
+        self.to.flush()
+    }
 }
 
 #[cfg(test)]

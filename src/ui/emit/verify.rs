@@ -1,61 +1,72 @@
 //! The verdict as JSON (`mqsafe.verify/1`), as JUnit, and as Markdown for a ticket.
 
 use super::super::escape;
-use super::{json_line, time};
+use super::{Harmless, time};
 use crate::model::ScanReport;
 use crate::verify::{
     Compared, Differing, Explained, Facts, Found, Hole, LaneVerdict, Neighbour, Place, Standing, Totals, Verdict,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Map, Value, json};
 use std::fmt::Write;
+use std::io;
 
 /// Ranges of one lane that a ticket holds; JSON has all.
 const MOST_RANGES: usize = 50;
 
-fn lane(lane: &LaneVerdict) -> Value {
-    let LaneVerdict {
-        producer,
-        lane: name,
-        read,
-        first,
-        last,
-        gaps,
-        lost,
-        unseen,
-        duplicates,
-        duplicate,
-        reordered,
-        moved,
-        expired,
-        void,
-        unconfirmed_missing,
-        recovered,
-        aborted,
-        is_known,
-    } = lane;
-    json!({
-        "producer": producer,
-        "lane": name,
-        "read": read,
-        "first": first,
-        "last": last,
-        "gap": lane.gap(),
-        "gaps": gaps,
-        "lost": lost,
-        "unseen": unseen,
-        "duplicate": duplicate,
-        "duplicates": duplicates,
-        "reordered": reordered,
-        "moved": moved,
-        "expired": expired,
-        "void": void,
-        "unconfirmed_missing": unconfirmed_missing,
-        "recovered": recovered,
-        "aborted": aborted,
-        "journal": is_known,
-    })
+/// A lane is written without being built first: its ranges may be a million.
+struct Lane<'a>(&'a LaneVerdict);
+
+impl Serialize for Lane<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let LaneVerdict {
+            producer,
+            lane,
+            read,
+            first,
+            last,
+            gaps,
+            lost,
+            unseen,
+            duplicates,
+            duplicate,
+            reordered,
+            moved,
+            expired,
+            void,
+            unconfirmed_missing,
+            recovered,
+            aborted,
+            is_known,
+        } = self.0;
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry("producer", producer)?;
+        map.serialize_entry("lane", lane)?;
+        map.serialize_entry("read", read)?;
+        map.serialize_entry("first", first)?;
+        map.serialize_entry("last", last)?;
+        map.serialize_entry("gap", &self.0.gap())?;
+        for (name, ranges) in [("gaps", gaps), ("lost", lost), ("unseen", unseen)] {
+            map.serialize_entry(name, ranges)?;
+        }
+        map.serialize_entry("duplicate", duplicate)?;
+        map.serialize_entry("duplicates", duplicates)?;
+        for (name, count) in [
+            ("reordered", reordered),
+            ("moved", moved),
+            ("expired", expired),
+            ("void", void),
+            ("unconfirmed_missing", unconfirmed_missing),
+            ("recovered", recovered),
+            ("aborted", aborted),
+        ] {
+            map.serialize_entry(name, count)?;
+        }
+        map.serialize_entry("journal", is_known)?;
+        map.end()
+    }
 }
 
 /// What is told beside the verdict.
@@ -77,72 +88,102 @@ pub struct More<'a> {
     pub resent: Option<(u64, u64, u64)>,
 }
 
-/// One JSON object. What is null was not judged: it needs the sender's journal or the transactions of the log.
-pub fn json(verdict: &Verdict, more: Option<&More<'_>>) -> Vec<u8> {
-    let Totals {
-        read,
-        stamped,
-        lost,
-        gap,
-        duplicate,
-        reordered,
-        moved,
-        unseen,
-        expired,
-        unconfirmed_missing,
-        recovered,
-        aborted,
-        aborted_read,
-        void,
-        corrupt,
-        single,
-    } = verdict.totals;
-    let lanes: Vec<Value> = verdict.lanes.iter().map(lane).collect();
-    let mut all = json!({
-        "schema": "mqsafe.verify/1",
-        "coverage": verdict.coverage.word(),
-        "journal": lost.map(|_| true),
-        "totals": {
+/// Writes one JSON object. What is null was not judged: it needs the sender's journal or the transactions of the log.
+///
+/// # Errors
+/// As the writer.
+pub fn json(verdict: &Verdict, more: Option<&More<'_>>, to: &mut dyn io::Write) -> io::Result<()> {
+    let mut harmless = Harmless::new(to);
+    serde_json::to_writer(&mut harmless, &Whole { verdict, more })?;
+    harmless.end()
+}
+
+struct Whole<'a> {
+    verdict: &'a Verdict,
+    more: Option<&'a More<'a>>,
+}
+
+impl Serialize for Whole<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let verdict = self.verdict;
+        let Totals {
+            read,
+            stamped,
+            lost,
+            gap,
+            duplicate,
+            reordered,
+            moved,
+            unseen,
+            expired,
+            unconfirmed_missing,
+            recovered,
+            aborted,
+            aborted_read,
+            void,
+            corrupt,
+            single,
+        } = verdict.totals;
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry("schema", "mqsafe.verify/1")?;
+        map.serialize_entry("coverage", &verdict.coverage.word())?;
+        map.serialize_entry("journal", &lost.map(|_| true))?;
+        let totals = json!({
             "read": read, "stamped": stamped, "lost": lost, "gap": gap, "duplicate": duplicate, "reordered": reordered,
             "moved": moved, "unseen": unseen, "expired": expired, "unconfirmed_missing": unconfirmed_missing,
             "recovered": recovered, "aborted": aborted, "aborted_read": aborted_read, "void": void, "corrupt": corrupt,
-        },
-        "single": single,
-        "lanes": lanes,
-    });
-    if let (Some(more), Some(all)) = (more, all.as_object_mut()) {
-        if let Some(found) = more.found {
-            all.insert("expected".to_owned(), expected(found));
+        });
+        map.serialize_entry("totals", &totals)?;
+        map.serialize_entry("single", &single)?;
+        map.serialize_entry("lanes", &Lanes(&verdict.lanes))?;
+        for (name, value) in self.more.map(beside).unwrap_or_default() {
+            map.serialize_entry(&name, &value)?;
         }
-        if !more.compared.is_empty() {
-            all.insert("compared".to_owned(), more.compared.iter().map(compared).collect());
-        }
-        if !more.explained.is_empty() {
-            let one = |e: &Explained| json!({"what": e.what, "count": e.count, "words": e.words});
-            all.insert("explained".to_owned(), more.explained.iter().map(one).collect());
-        }
-        if !more.standings.is_empty() {
-            let standing = |s: &Standing| {
-                json!({
-                    "group": s.group, "node": s.node, "partition": s.partition, "next": s.next, "waiting": s.waiting,
-                    "expired_unread": s.expired_unread,
-                })
-            };
-            all.insert("groups".to_owned(), more.standings.iter().map(standing).collect());
-        }
-        if !more.set_aside.is_empty() {
-            let aside = |(topic, count): &(String, u64)| json!({"topic": topic, "count": count});
-            all.insert("set_aside".to_owned(), more.set_aside.iter().map(aside).collect());
-        }
-        if let Some((again, consumed, waits)) = more.resent {
-            let resent = json!({"put_back": again, "noted_consumed": consumed, "not_yet_late": waits});
-            all.insert("resent".to_owned(), resent);
-        }
-        if !more.unknown.is_empty() {
-            all.insert("unknown".to_owned(), more.unknown.iter().cloned().collect());
-        }
+        map.end()
     }
-    json_line(&all)
+}
+
+struct Lanes<'a>(&'a [LaneVerdict]);
+
+impl Serialize for Lanes<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.0.iter().map(Lane))
+    }
+}
+
+fn beside(more: &More<'_>) -> Map<String, Value> {
+    let mut all = Map::new();
+    if let Some(found) = more.found {
+        all.insert("expected".to_owned(), expected(found));
+    }
+    if !more.compared.is_empty() {
+        all.insert("compared".to_owned(), more.compared.iter().map(compared).collect());
+    }
+    if !more.explained.is_empty() {
+        let one = |e: &Explained| json!({"what": e.what, "count": e.count, "words": e.words});
+        all.insert("explained".to_owned(), more.explained.iter().map(one).collect());
+    }
+    if !more.standings.is_empty() {
+        let standing = |s: &Standing| {
+            json!({
+                "group": s.group, "node": s.node, "partition": s.partition, "next": s.next, "waiting": s.waiting,
+                "expired_unread": s.expired_unread, "skipped": s.skipped,
+            })
+        };
+        all.insert("groups".to_owned(), more.standings.iter().map(standing).collect());
+    }
+    if !more.set_aside.is_empty() {
+        let aside = |(topic, count): &(String, u64)| json!({"topic": topic, "count": count});
+        all.insert("set_aside".to_owned(), more.set_aside.iter().map(aside).collect());
+    }
+    if let Some((again, consumed, waits)) = more.resent {
+        let resent = json!({"put_back": again, "noted_consumed": consumed, "not_yet_late": waits});
+        all.insert("resent".to_owned(), resent);
+    }
+    if !more.unknown.is_empty() {
+        all.insert("unknown".to_owned(), more.unknown.iter().cloned().collect());
+    }
+    all
 }
 
 fn bytes(id: &[u8]) -> Value {
@@ -503,6 +544,46 @@ mod tests {
             coverage: Coverage::Complete,
             gaps_are_proven: true,
         }
+    }
+
+    /// Written in pieces, it is one object with every range, and nothing of a name reaches a terminal.
+    #[test]
+    fn json_has_every_range_however_many() {
+        let mut all = verdict();
+        let gaps: Vec<(u64, u64)> = (1..=20_000).map(|n| (3 * n, 3 * n + 1)).collect();
+        all.lanes.push(LaneVerdict {
+            producer: "q\u{9b}\u{1f600}".to_owned(),
+            lane: "t/1".to_owned(),
+            gaps: gaps.clone(),
+            ..LaneVerdict::default()
+        });
+        let mut out = Vec::new();
+        json(&all, None, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.ends_with("}\n") && text.matches('\n').count() == 1);
+        assert!(!text.contains('\u{9b}') && !text.contains('\u{1b}'), "{}", &text[..400]);
+        let read: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(read["lanes"][0]["lost"], json!([[3, 4]]));
+        assert_eq!(read["lanes"][1]["gaps"], json!(gaps));
+        assert_eq!(
+            (&read["lanes"][1]["gap"], &read["totals"]["lost"]),
+            (&json!(40_000), &json!(2))
+        );
+        assert_eq!(read["lanes"][1]["producer"], "q\u{9b}\u{1f600}");
+        // A writer that fails is no shorter answer.
+        struct Full;
+        impl io::Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        assert_eq!(
+            json(&all, None, &mut Full).unwrap_err().kind(),
+            io::ErrorKind::StorageFull
+        );
     }
 
     #[test]
