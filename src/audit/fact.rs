@@ -1,7 +1,7 @@
 //! Facts: what a configuration says, and where it says it. All that a rule ever sees.
 
 use crate::text::{Span, Spot};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
