@@ -2,6 +2,7 @@
 
 use crate::cluster::{self, eventually};
 use crate::judge;
+use crate::support;
 use crate::tool::{self, Case, Done, Verified};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -145,6 +146,51 @@ fn interrupted_at_any_moment_it_says_so() {
     }
     assert!(stopped >= 2, "it was stopped {stopped} times while it read");
     println!("stopped {stopped} times, {partly} of them with something read, of {took_ms} ms");
+}
+
+/// Most of a minute, until everybody was waited for.
+/// A state goes on while nobody answers: what was missing may lie in a transaction that was not looked at, and is not told as proven.
+#[test]
+fn while_nobody_answers_nothing_is_proven_missing() {
+    if !support::full() {
+        return support::skip(
+            "while_nobody_answers_nothing_is_proven_missing",
+            "needs the long series",
+        );
+    }
+    let Some(cluster) = cluster::shared("while_nobody_answers_nothing_is_proven_missing") else {
+        return;
+    };
+    let case = Case::new(&cluster, "unanswered", 3);
+    plant(&case, 3);
+    let verify = |broker: &str, state: &str| {
+        let mut verify = case.mqsafe(&["verify", "--format", "json", "-b", broker, "-t", &case.topic]);
+        verify.arg("--state").arg(case.path(state));
+        Verified::from(tool::run(verify))
+    };
+    // Nobody listens on port 1, which is one of the addresses.
+    let both = format!("127.0.0.1:1,{}", cluster.bootstrap());
+    let whole = verify(&both, "state");
+    assert_eq!((whole.code, whole.total("gap")), (1, 3), "{}", whole.stderr);
+    let alone = verify("127.0.0.1:1", "state");
+    assert_eq!(
+        (alone.code, alone.total("read")),
+        (3, whole.total("read")),
+        "{}",
+        alone.stderr
+    );
+    assert!(alone.coverage().starts_with("PARTIAL"), "{}", alone.coverage());
+    // Nor does a state go on at a broker that it is not of.
+    let other = tool::run({
+        let mut verify = case.mqsafe(&["verify", "-b", "127.0.0.1:2", "-t", &case.topic, "--state"]);
+        verify.arg(case.path("state"));
+        verify
+    });
+    assert_eq!(other.code, 2, "{}", other.stderr);
+    assert!(other.stderr.contains("is of something else"), "{}", other.stderr);
+    // With an answer it is the same verdict as before.
+    let again = verify(&both, "state");
+    assert_eq!((again.code, &again.json), (1, &whole.json), "{}", again.stderr);
 }
 
 #[test]
