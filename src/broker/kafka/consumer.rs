@@ -53,7 +53,7 @@ impl ConsumerScan {
             Ok(Topology::Known(Lanes::Partitions(count))) => count,
             Ok(Topology::Known(Lanes::Named(lanes))) => lanes.len() as i32,
             Ok(Topology::NoSuchTopic) => {
-                return Err(Problem::unknown(format!("topic {topic} does not exist on {broker}"))
+                return Err(Problem::absent(format!("topic {topic} does not exist on {broker}"))
                     .next("check its spelling; an absent topic is not an empty one"));
             }
             // Only who publishes is told so.

@@ -79,7 +79,7 @@ impl KafkaMember {
         all.sort_unstable();
         match all.is_empty() {
             true => Err(
-                Problem::unknown(format!("topic {topic} does not exist on {}", self.target.broker))
+                Problem::absent(format!("topic {topic} does not exist on {}", self.target.broker))
                     .next("check its spelling; an absent topic is not an empty one"),
             ),
             false => Ok(all),

@@ -141,7 +141,7 @@ fn unreached(target: &KafkaTarget, why: Unreached) -> Problem {
 fn wanted(target: &KafkaTarget, plan: &ScanPlan, cluster: &Cluster) -> Result<Vec<i32>> {
     let (topic, broker) = (&target.topic, &target.broker);
     if cluster.error == Code::UnknownTopicOrPartition.code() || cluster.error == Code::InvalidTopicException.code() {
-        return Err(Problem::unknown(format!("topic {topic} does not exist on {broker}"))
+        return Err(Problem::absent(format!("topic {topic} does not exist on {broker}"))
             .next("check its spelling; an absent topic is not an empty one"));
     }
     if cluster.error != 0 || cluster.partitions.is_empty() {
