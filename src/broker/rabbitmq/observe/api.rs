@@ -69,6 +69,8 @@ pub(super) struct Api<'a> {
     /// Whether anything was answered until now.
     is_in: bool,
     pub(super) requests: u64,
+    /// Whether a question was left without an answer for as long as one node may take.
+    is_silent: bool,
 }
 
 impl<'a> Api<'a> {
@@ -80,17 +82,23 @@ impl<'a> Api<'a> {
             session: None,
             is_in: false,
             requests: 0,
+            is_silent: false,
         }
     }
 
     /// What the API answers to one GET.
     pub(super) async fn get(&mut self, path: &str) -> Result<Value, Refused> {
+        // Who hangs is not waited for again and again: there are a dozen questions.
+        if self.is_silent {
+            return Err(Refused::lost("it did not answer before".to_owned()));
+        }
         self.requests += 1;
         let patience = self.patience;
         let (status, body) = match tokio::time::timeout(patience, self.ask(path)).await {
             Ok(answer) => answer?,
             Err(_) => {
                 self.session = None;
+                self.is_silent = true;
                 return Err(Refused::lost(format!("no answer within {} s", patience.as_secs())));
             }
         };

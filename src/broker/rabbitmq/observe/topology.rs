@@ -162,9 +162,10 @@ fn exchange(sheet: &mut Sheet, exchange: &Value) {
 }
 
 fn policy(sheet: &mut Sheet, layer: Layer, policy: &Value) {
-    let origin = match layer == Layer::OperatorPolicy {
-        true => OPERATOR_SETS,
-        false => POLICY_SETS,
+    let origin = if layer == Layer::OperatorPolicy {
+        OPERATOR_SETS
+    } else {
+        POLICY_SETS
     };
     sheet.subject(layer, Some(text(policy, "vhost")), text(policy, "name"));
     for key in ["pattern", "apply-to"] {
