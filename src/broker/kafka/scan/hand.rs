@@ -4,10 +4,11 @@ use super::super::batch::{Batch, Entry, Fault, Frames, Space};
 use super::super::wire::fetch::Part;
 use super::job::Job;
 use super::keys::Keys;
+use super::pieces::{self, Piece};
 use crate::model::{Control, Record, Visit};
 use std::collections::{HashSet, VecDeque};
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Messages that are handed over at once; few enough to stay near the processor.
@@ -19,6 +20,8 @@ pub(super) struct Shared<'a> {
     pub(super) stop: Arc<AtomicBool>,
     /// Offsets that were read, of all partitions.
     pub(super) done: AtomicU64,
+    /// The piece that hands over, where a partition is read in pieces.
+    pub(super) turn: AtomicUsize,
     pub(super) keys: Keys,
     pub(super) committed: bool,
     pub(super) since_ms: Option<i64>,
@@ -38,6 +41,31 @@ impl Shared<'_> {
             self.stop.store(true, Ordering::Relaxed);
         }
         told
+    }
+
+    /// Hands over what was found, or keeps it while a piece before is not over.
+    fn hand(&self, partition: i32, piece: Option<&mut Piece>, found: &[Record<'_>]) -> ControlFlow<()> {
+        if let Some(piece) = piece {
+            if piece.index > self.turn.load(Ordering::Acquire) {
+                piece.hold(found);
+                return ControlFlow::Continue(());
+            }
+            self.release(partition, piece)?;
+        }
+        match found.is_empty() {
+            true => ControlFlow::Continue(()),
+            false => self.tell(|visit| visit.batch(found)),
+        }
+    }
+
+    /// Hands over what a piece held, whose turn it is. What the visitor did not want stays with the piece.
+    pub(super) fn release(&self, partition: i32, piece: &mut Piece) -> ControlFlow<()> {
+        if piece.held.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        self.tell(|visit| visit.batch(&pieces::records(&piece.held, partition)))?;
+        piece.clear();
+        ControlFlow::Continue(())
     }
 }
 
@@ -127,8 +155,13 @@ pub(super) fn part(
         // Backwards it is known by the window.
         let came = if came > 0 { came } else { frame.offsets_in(window) };
         shared.done.fetch_add(came, Ordering::Relaxed);
+        if job.is_full() && !job.is_over() {
+            // Its lane lets go of it; it goes on behind what was handed over.
+            job.ask = job.read.read_to;
+            return ControlFlow::Continue(());
+        }
     }
-    ControlFlow::Continue(())
+    shared.hand(job.read.partition, job.piece.as_mut(), &[])
 }
 
 fn fail(job: &mut Job, offset: Option<i64>, fault: &Fault) {
@@ -175,6 +208,7 @@ fn hand_over(
     batch: &Batch<'_>,
 ) -> Result<ControlFlow<()>, Fault> {
     let partition = job.read.partition;
+    let mut piece = job.piece.take();
     let (mut records, mut bytes, mut times) = (0u64, 0u64, (i64::MAX, i64::MIN));
     let is_filter = shared.keys.is_filter();
     let most = if is_filter {
@@ -213,14 +247,15 @@ fn hand_over(
             ..Record::default()
         });
         if found.len() >= AT_ONCE {
-            told = shared.tell(|visit| visit.batch(&found));
+            told = shared.hand(partition, piece.as_mut(), &found);
             found.clear();
         }
         told
     });
     if told.is_continue() && !found.is_empty() {
-        told = shared.tell(|visit| visit.batch(&found));
+        told = shared.hand(partition, piece.as_mut(), &found);
     }
+    job.piece = piece;
     let read = &mut job.read;
     read.records += records;
     read.bytes += bytes;

@@ -1,5 +1,6 @@
 //! One partition on its way: between which offsets it is read, and how far that is.
 
+use super::pieces::Piece;
 use crate::model::PartitionRead;
 use std::time::Instant;
 
@@ -35,6 +36,8 @@ pub(super) struct Job {
     pub(super) elsewhere: Option<String>,
     /// Offsets that went away before they were read.
     pub(super) gone: Option<(i64, i64)>,
+    /// Set where several connections read the partition.
+    pub(super) piece: Option<Piece>,
 }
 
 impl Job {
@@ -52,6 +55,7 @@ impl Job {
             failed: None,
             elsewhere: None,
             gone: None,
+            piece: None,
             read,
         };
         if newest_first {
@@ -85,6 +89,16 @@ impl Job {
             || self.ask >= end && (self.before.is_none() || first <= self.read.from)
     }
 
+    /// Whether everything was looked at.
+    pub(super) fn is_over(&self) -> bool {
+        self.read.read_to >= self.end
+    }
+
+    /// Whether it holds so much that it must wait for the pieces before it.
+    pub(super) fn is_full(&self) -> bool {
+        self.piece.as_ref().is_some_and(Piece::is_full)
+    }
+
     /// Everything up to `offset` of a window was looked at.
     pub(super) fn read_to(&mut self, offset: i64) {
         self.moved = Instant::now();
@@ -107,6 +121,10 @@ impl Job {
             true => self.end,
             false => self.read.read_to,
         };
+        // What is still held was not handed over.
+        if let Some(held) = self.piece.as_ref().and_then(|piece| piece.held.first()) {
+            self.read.read_to = self.read.read_to.min(held.offset());
+        }
         let all = [why, self.failed.take(), so_far, self.gone.map(expired), held_back];
         let all: Vec<String> = all.into_iter().flatten().collect();
         self.read.error = (!all.is_empty()).then(|| all.join("; "));

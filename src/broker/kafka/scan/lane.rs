@@ -27,6 +27,8 @@ pub(super) enum Event {
     Done(Job),
     /// Another broker must go on, or this one later, and why.
     Back(Job, String),
+    /// A piece that holds as much as it may, and waits for those before it.
+    Full(Job),
     /// Where the topic lies now.
     Cluster(Result<super::super::wire::ask::Cluster, Unreached>),
 }
@@ -260,15 +262,16 @@ impl Reading<'_, '_> {
         let mut at = 0;
         while let Some(job) = self.jobs.get(at) {
             let is_stuck = job.moved.elapsed() >= SILENCE;
-            if !job.is_fetched() && !is_stuck {
+            let is_over = job.is_fetched();
+            if !is_over && !is_stuck && !job.is_full() {
                 at += 1;
                 continue;
             }
-            let is_over = job.is_fetched();
             let mut job = self.jobs.remove(at);
             let event = match (job.elsewhere.take(), is_over) {
                 (Some(why), _) if job.failed.is_none() => Event::Back(job, why),
                 (_, true) => Event::Done(job),
+                (_, false) if job.is_full() => Event::Full(job),
                 (_, false) => Event::Back(job, "the broker brings no more of it".to_owned()),
             };
             let _ = self.events.send(event);

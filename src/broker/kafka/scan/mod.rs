@@ -4,6 +4,7 @@ mod hand;
 mod job;
 mod keys;
 mod lane;
+mod pieces;
 mod ranges;
 mod reach;
 mod run;

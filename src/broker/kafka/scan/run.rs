@@ -8,13 +8,14 @@ use super::hand::Shared;
 use super::job::Job;
 use super::keys::Keys;
 use super::lane::{Event, Lane};
+use super::pieces;
 use super::ranges::{self, Ranges};
 use super::reach::{self, Kept, Reached};
 use crate::model::{PartitionRead, Problem, Result, ScanPlan, ScanReport, Unreached, Visit};
 use kafka_protocol::error::ResponseError as Code;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread::Scope;
@@ -80,6 +81,7 @@ pub(super) fn scan(
         visit: Mutex::new(visit),
         stop,
         done: AtomicU64::new(0),
+        turn: AtomicUsize::new(0),
         keys: Keys::new(&plan.keys),
         committed: !plan.read_uncommitted,
         since_ms: plan.since_ms,
@@ -219,6 +221,7 @@ impl<'a> Run<'a> {
     }
 
     fn read(mut self, plan: &ScanPlan) -> Vec<PartitionRead> {
+        let is_split = self.split(plan);
         let length = |job: &Job| (job.end - job.read.from).max(0).unsigned_abs();
         let total = self.jobs.iter().map(length).sum();
         let (first, later): (Vec<Job>, Vec<Job>) = std::mem::take(&mut self.jobs)
@@ -232,6 +235,7 @@ impl<'a> Run<'a> {
                 scope,
                 lanes: HashMap::new(),
                 turn: 0,
+                order: Order::default(),
                 events: sender,
             };
             let mut done = Vec::new();
@@ -244,12 +248,38 @@ impl<'a> Run<'a> {
             // What was on its way when somebody asked to stop.
             done.extend(events.into_iter().filter_map(|event| match event {
                 Event::Done(job) => Some(ended(job)),
-                Event::Back(job, _) => Some(stopped(job)),
+                Event::Back(job, _) | Event::Full(job) => Some(stopped(job)),
                 Event::Cluster(_) => None,
             }));
+            if is_split {
+                done.sort_by_key(|read| read.from);
+                done = pieces::joined(done).into_iter().collect();
+            }
             done
         })
     }
+
+    /// One partition alone is read by as many connections as there are processors, where what is found is little: a search by keys.
+    fn split(&mut self, plan: &ScanPlan) -> bool {
+        let is_search = !plan.keys.is_empty() && !plan.newest_first && !plan.batch_headers && !plan.headers_only;
+        if !is_search || self.jobs.len() != 1 {
+            return false;
+        }
+        let most = self.lanes_each;
+        self.jobs = self.jobs.drain(..).flat_map(|job| pieces::split(job, most)).collect();
+        self.jobs.len() > 1
+    }
+}
+
+/// The pieces of a partition, as they are over one after the other.
+#[derive(Default)]
+struct Order {
+    /// The piece whose turn it is.
+    next: usize,
+    /// Pieces that are over before their turn, with what there is to say.
+    over: BTreeMap<usize, (Job, Option<String>)>,
+    /// Pieces that wait for their turn before they go on.
+    full: BTreeMap<usize, Job>,
 }
 
 fn ended(job: Job) -> PartitionRead {
@@ -278,6 +308,7 @@ struct Giver<'s, 'e: 's, 'a: 'e, 'r> {
     scope: &'s Scope<'s, 'e>,
     lanes: HashMap<String, Vec<Sender<Job>>>,
     turn: usize,
+    order: Order,
     events: Sender<Event>,
 }
 
@@ -296,8 +327,10 @@ impl<'s, 'e: 's, 'a: 'e> Giver<'s, 'e, 'a, '_> {
             self.lanes.insert(host.clone(), lanes);
         }
         self.turn += 1;
+        // Two pieces of a partition cannot be in one request.
+        let turn = job.piece.as_ref().map_or(self.turn, |piece| piece.index);
         let lanes = self.lanes.get(&host).map_or(&[][..], Vec::as_slice);
-        let lane = lanes.get(self.turn % lanes.len().max(1));
+        let lane = lanes.get(turn % lanes.len().max(1));
         let back = match lane {
             Some(lane) => lane.send(job).err().map(|back| back.0),
             None => Some(job),
@@ -331,10 +364,8 @@ impl<'s, 'e: 's, 'a: 'e> Giver<'s, 'e, 'a, '_> {
         let (mut told, mut asked, mut is_asking) = (Instant::now(), Instant::now(), false);
         while *left > 0 && !self.run.limits.is_stopped() {
             match events.recv_timeout(PROGRESS) {
-                Ok(Event::Done(job)) => {
-                    *left -= 1;
-                    done.push(job.finish(None));
-                }
+                Ok(Event::Done(job)) => self.over(job, None, left, &mut done),
+                Ok(Event::Full(job)) => self.full(job),
                 Ok(Event::Back(job, why)) => {
                     tracing::debug!("partition {}: {why}", job.read.partition);
                     waiting.push((job, why));
@@ -350,10 +381,11 @@ impl<'s, 'e: 's, 'a: 'e> Giver<'s, 'e, 'a, '_> {
                 }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
-            for (job, why) in waiting.extract_if(.., |(job, _)| job.moved.elapsed() >= SILENCE) {
-                *left -= 1;
+            let silent = waiting.extract_if(.., |(job, _)| job.moved.elapsed() >= SILENCE);
+            for (job, why) in silent.collect::<Vec<_>>() {
                 let why = self.run.target.properties.without_secrets(&why);
-                done.push(job.finish(Some(format!("no answer for {} s ({why})", SILENCE.as_secs()))));
+                let why = format!("no answer for {} s ({why})", SILENCE.as_secs());
+                self.over(job, Some(why), left, &mut done);
             }
             if !waiting.is_empty() && !is_asking && asked.elapsed() >= REFRESH {
                 (is_asking, asked) = (true, Instant::now());
@@ -367,7 +399,52 @@ impl<'s, 'e: 's, 'a: 'e> Giver<'s, 'e, 'a, '_> {
             }
         }
         done.extend(waiting.into_iter().map(|(job, _)| stopped(job)));
+        let order = std::mem::take(&mut self.order);
+        done.extend(order.over.into_values().map(|(job, why)| job.finish(why)));
+        done.extend(order.full.into_values().map(stopped));
         done
+    }
+
+    /// A partition, or a piece of it, is over. The pieces behind it that are over too hand over what they hold, in their order.
+    fn over(&mut self, job: Job, why: Option<String>, left: &mut usize, done: &mut Vec<PartitionRead>) {
+        *left -= 1;
+        let Some(index) = job.piece.as_ref().map(|piece| piece.index) else {
+            done.push(job.finish(why));
+            return;
+        };
+        self.order.over.insert(index, (job, why));
+        while let Some((mut job, why)) = self.order.over.remove(&self.order.next) {
+            // What nobody wants any more is not counted as read.
+            let _: ControlFlow<()> = self.release(&mut job);
+            done.push(job.finish(why));
+            self.order.next += 1;
+            self.run.shared.turn.store(self.order.next, Ordering::Release);
+            if let Some(job) = self.order.full.remove(&self.order.next) {
+                self.full(job);
+            }
+        }
+    }
+
+    /// A piece holds as much as it may: it goes on when its turn comes.
+    fn full(&mut self, mut job: Job) {
+        match job.piece.as_ref().map(|piece| piece.index) {
+            Some(index) if index > self.order.next => {
+                self.order.full.insert(index, job);
+            }
+            Some(_) | None => {
+                let _: ControlFlow<()> = self.release(&mut job);
+                job.moved = Instant::now();
+                self.give(job);
+            }
+        }
+    }
+
+    fn release(&self, job: &mut Job) -> ControlFlow<()> {
+        let partition = job.read.partition;
+        match &mut job.piece {
+            Some(piece) => self.run.shared.release(partition, piece),
+            None => ControlFlow::Continue(()),
+        }
     }
 
     fn look_again(&self) {

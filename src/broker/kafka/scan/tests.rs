@@ -462,3 +462,90 @@ fn what_is_received_beside_comes_whole_and_in_order() {
     );
     assert_eq!(report.partitions[0].read_to, 4);
 }
+
+/// Takes so many messages, and no more.
+struct Few(Vec<i64>, usize);
+
+impl Visit for Few {
+    fn batch(&mut self, records: &[Record<'_>]) -> ControlFlow<()> {
+        for record in records {
+            if self.0.len() == self.1 {
+                return ControlFlow::Break(());
+            }
+            self.0.push(record.offset);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn progress(&mut self, _done: u64, _total: u64) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+/// Searches for all ten keys, with as many connections as there are processors.
+fn search(fake: &Fake, most: usize) -> (Vec<i64>, ScanReport) {
+    let target = KafkaTarget::new(&connection(&fake.address, &[]), TOPIC).unwrap();
+    let plan = ScanPlan {
+        keys: (0..10).map(|n| n.to_string().into_bytes()).collect(),
+        ..ScanPlan::default()
+    };
+    let mut few = Few(Vec::new(), most);
+    let report = KafkaScan::new(target).unwrap().scan(&plan, &mut few).unwrap();
+    (few.0, report)
+}
+
+#[test]
+fn pieces_of_a_partition_are_handed_over_in_its_order() {
+    let single = |fetch: Fetch| batch(fetch.offset, fetch.offset);
+    for slow in [0, 5] {
+        // Whichever piece is slow: what the second holds is more than it may, so that it goes on later.
+        let script = move |fetch: Fetch| {
+            if (slow..slow + 5).contains(&fetch.offset) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            (0, data(single(fetch)))
+        };
+        let fake = Fake::start(11, 10, Box::new(script));
+        let (offsets, report) = search(&fake, 100);
+        assert_eq!(offsets, (0..10).collect::<Vec<_>>(), "slow from {slow} on");
+        assert_eq!(report.coverage(), Coverage::Complete);
+        let read = &report.partitions[..];
+        assert_eq!((read.len(), read[0].records, read[0].read_to), (1, 10, 10));
+    }
+}
+
+#[test]
+fn what_one_piece_cannot_read_is_said_of_the_partition() {
+    for broken in [2, 7] {
+        let script = move |fetch: Fetch| match fetch.offset == broken {
+            true => (0, refusal(29)),
+            false => (0, data(batch(fetch.offset, fetch.offset))),
+        };
+        let (offsets, report) = search(&Fake::start(11, 10, Box::new(script)), 100);
+        // All before it; what lies behind it too where another piece reaches that.
+        let before: Vec<i64> = (0..broken).collect();
+        assert!(offsets.starts_with(&before) && offsets.is_sorted(), "{offsets:?}");
+        assert!(!offsets.contains(&broken));
+        assert!(partial(&report).contains("not allowed to read"), "{report:?}");
+        assert_eq!((report.partitions.len(), report.partitions[0].read_to), (1, broken));
+    }
+}
+
+#[test]
+fn a_search_that_has_enough_does_not_claim_what_was_only_held() {
+    let script = |fetch: Fetch| {
+        if fetch.offset < 5 {
+            std::thread::sleep(Duration::from_millis(30));
+        }
+        (0, data(batch(fetch.offset, fetch.offset)))
+    };
+    for most in [1, 3, 6] {
+        let (offsets, report) = search(&Fake::start(11, 10, Box::new(script)), most);
+        assert_eq!(offsets, (0..most as i64).collect::<Vec<_>>());
+        assert!(report.stopped);
+        let read = &report.partitions[0];
+        assert_eq!(report.partitions.len(), 1);
+        assert!(read.read_to <= most as i64 + 1, "{read:?}");
+        partial(&report);
+    }
+}
