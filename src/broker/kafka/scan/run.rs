@@ -267,6 +267,8 @@ impl<'a> Run<'a> {
         }
         let most = self.lanes_each;
         self.jobs = self.jobs.drain(..).flat_map(|job| pieces::split(job, most)).collect();
+        // Every processor has a connection to look after.
+        self.receives_beside &= self.jobs.len() == 1;
         self.jobs.len() > 1
     }
 }
