@@ -82,4 +82,23 @@ fn check(judge: &mut Judge<'_>) {
             ),
         );
     }
+    for policy in topology.policies_without_queues(unit) {
+        let Some(expires) = unit.of(policy, "definition.expires") else {
+            continue;
+        };
+        let at = judge.at_fact(expires).of(policy).inferred(true);
+        judge.hit(
+            at,
+            Say::new(
+                format!(
+                    "queues with policy `{}` are deleted, with everything in them, when nobody has used them for a while",
+                    policy.name
+                ),
+                "not dead-lettered",
+                "A deployment or a fault takes the consumer away, and the queue goes with what waits in it. What is published until it is \
+                 declared again is dropped as unroutable.",
+                "no expires on queues that other services feed",
+            ),
+        );
+    }
 }
