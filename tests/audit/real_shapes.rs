@@ -508,3 +508,42 @@ fn what_scripts_make() {
     // On a walk, a script of something else is passed over in silence.
     assert!(self::found("orders", "build.sh", "#!/bin/sh\nmake all\n").is_empty());
 }
+
+#[test]
+fn programs_that_make_topics_say_how_many_copies_under_names_of_their_own() {
+    let properties =
+        "audit.config.proxy.type=KAFKA\naudit.kafka.topic.numPartitions=3\naudit.kafka.topic.replicationFactor=2\n";
+    assert_eq!(found("orders", "application.properties", properties), ["KT001 3"]);
+    let yaml = "kafka-fetcher:\n  selector: ${FETCHER:-}\n  default:\n    bootstrapServers: ${SERVERS:localhost:9092}\n    replicationFactor: ${FACTOR:2}\n";
+    assert_eq!(found("orders", "application.yml", yaml), ["KT001 5"]);
+    let compose = |factor: u8| {
+        format!(
+            "services:\n  shop:\n    image: house/shop:1\n    environment:\n      - SHOP_KAFKA_BROKERS=kafka:9092\n      - \
+             SHOP_KAFKA_TOPICREPLICATIONFACTOR={factor}\n"
+        )
+    };
+    assert_eq!(found("orders", "docker-compose.yml", &compose(1)), ["KT001 6"]);
+    assert!(found("orders", "docker-compose.yml", &compose(3)).is_empty());
+    // What brokers and Connect know by such names is theirs.
+    let others = "x.kafka.offsets.topic.replication.factor=1\nx.kafka.config.storage.replication.factor=1\n";
+    assert!(found("orders", "thing.properties", others).is_empty());
+}
+
+#[test]
+fn a_rack_is_no_second_broker_where_the_file_holds_the_whole_cluster() {
+    let file = "services:\n  kafka:\n    image: confluentinc/cp-kafka:7.6.0\n    environment:\n      KAFKA_BROKER_ID: 1\n      KAFKA_BROKER_RACK: r1\n      \
+                KAFKA_ZOOKEEPER_CONNECT: z:2181\n      KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR: 1\n";
+    let found = found("orders", "docker-compose.yml", file);
+    assert!(any(&found, "KB000") && !any(&found, "KB001"), "{found:?}");
+}
+
+#[test]
+fn the_example_that_explains_a_config_map_is_none_of_its_files() {
+    let file = |key: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: m\ndata:\n  {key}: |\n    auto.offset.reset=latest\n    enable.auto.commit=true\n    group.id=g\n"
+        )
+    };
+    assert!(any(&found("orders", "map.yaml", &file("consumer.properties")), "KC002"));
+    assert!(found("orders", "map.yaml", &file("_example")).is_empty());
+}

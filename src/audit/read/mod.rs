@@ -4,6 +4,7 @@ mod beside;
 mod celery;
 mod definitions;
 mod images;
+mod own_names;
 mod placeholder;
 mod programs;
 mod properties;

@@ -8,7 +8,7 @@ use crate::audit::read::placeholder::{self, Syntax};
 use crate::audit::read::sheet::{Item, Thing};
 use crate::audit::read::spring;
 use crate::audit::read::words::{self, Word};
-use crate::audit::read::{Reading, properties};
+use crate::audit::read::{Reading, own_names, properties};
 use crate::text::Span;
 use crate::text::yaml::{Data, Node, Style};
 
@@ -156,6 +156,13 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
         found.units.push(unit);
     }
     spring::read_environment(reader, container.name, container.head, &container.variables, found);
+    if image.is_none() {
+        // The names of the images begin with KAFKA_; a program's own begin with its own.
+        let own = container.variables.iter().filter(|v| !v.name.starts_with("KAFKA_"));
+        let items =
+            own.filter_map(|v| Some(sheet.item(v.name.as_str(), v.value.as_deref()?, v.name_span, v.value_span)));
+        found.units.extend(own_names::topics(sheet, items));
+    }
     let mut surroundings = container.surroundings;
     if let Some(node) = container.image {
         surroundings.insert(

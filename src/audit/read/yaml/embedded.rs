@@ -5,7 +5,7 @@ use super::{Found, Reader};
 use crate::audit::fact::{Component, Dialect, FactValue, Layer, Unit};
 use crate::audit::read::placeholder::{self, Syntax};
 use crate::audit::read::sheet::{Item, Thing};
-use crate::audit::read::{Reading, properties, rabbitmq_conf, read_definitions_at, words};
+use crate::audit::read::{Reading, own_names, properties, rabbitmq_conf, read_definitions_at, words};
 use crate::audit::recognise::{self, Recognition};
 use crate::text::Span;
 use crate::text::yaml::{Node, Pair};
@@ -135,6 +135,13 @@ pub(super) fn connector(reader: &Reader<'_>, document: &Node, found: &mut Found)
 pub(super) fn scan(reader: &Reader<'_>, document: &Node, found: &mut Found) {
     let mut budget = MAX_SCANNED;
     walk(reader, document, None, found, &mut budget);
+    let (sheet, known) = (&reader.sheet, &found.units);
+    let is_new = |i: &Item| {
+        let mut facts = known.iter().flat_map(|u| &u.facts);
+        own_names::says_copies(&i.key) && !facts.any(|f| f.place.span.start == i.span.start)
+    };
+    let own = own_names::topics(sheet, reader.settings(document).into_iter().filter(is_new));
+    found.units.extend(own);
 }
 
 fn walk(reader: &Reader<'_>, node: &Node, head: Option<&Pair>, found: &mut Found, budget: &mut usize) {
