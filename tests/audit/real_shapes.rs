@@ -493,6 +493,30 @@ fn topics_of_every_provider_of_clusters() {
 }
 
 #[test]
+fn arguments_that_commands_give_to_queues() {
+    let of = |command: &str| found("orders", "queues.sh", &format!("#!/bin/sh\n{command}\n"));
+    let quorum = of("rabbitmqadmin declare queue name=$Q durable=true arguments='{\"x-queue-type\":\"quorum\"}'");
+    assert!(!any(&quorum, "RQT002"), "{quorum:?}");
+    let expiring = of(
+        "rabbitmqadmin -V / declare queue name=q durable=true arguments='{\"x-message-ttl\":60000,\"x-max-length\":10}'",
+    );
+    assert!(has(&expiring, "RQT007 2") && has(&expiring, "RQT005 2"), "{expiring:?}");
+    let anew = of(
+        "rabbitmqadmin declare queue --name q --type quorum --durable false --arguments '{\"x-message-ttl\":60000}'",
+    );
+    assert!(has(&anew, "RQT007 2") && !any(&anew, "RQT002"), "{anew:?}");
+    let policy =
+        of("rabbitmqadmin declare policy name=p pattern=orders definition='{\"max-length\":10}' apply-to=queues");
+    assert!(has(&policy, "RQT005 2"), "{policy:?}");
+    // What the shell fills in may be anything.
+    let filled_in = of("rabbitmqadmin declare queue name=q durable=true arguments=\"$ARGUMENTS\"");
+    assert!(
+        !any(&filled_in, "RQT002") && !any(&filled_in, "RQT009"),
+        "{filled_in:?}"
+    );
+}
+
+#[test]
 fn what_scripts_make() {
     let file = "#!/bin/bash\nset -e\necho \"kafka-topics --create --topic shown --replication-factor 1\"\n\
                 docker exec -t broker kafka-topics --create --bootstrap-server kafka:9092 --replication-factor 1 --topic orders\n\
