@@ -571,3 +571,18 @@ fn the_example_that_explains_a_config_map_is_none_of_its_files() {
     assert!(any(&found("orders", "map.yaml", &file("consumer.properties")), "KC002"));
     assert!(found("orders", "map.yaml", &file("_example")).is_empty());
 }
+
+#[test]
+fn definitions_of_policies_alone() {
+    let file = "{\"users\":[],\"vhosts\":[{\"name\":\"/\"}],\"policies\":[{\"vhost\":\"/\",\"name\":\"ha\",\"pattern\":\"ha.*\",\n\
+                \"apply-to\":\"queues\",\"definition\":{\"ha-mode\":\"exactly\",\"ha-params\":2}}]}";
+    let s = Setup::with(&[("definitions.json", file)]);
+    let (_, report) = s.json(&["definitions.json"]);
+    let all = report["findings"].as_array().unwrap();
+    let told: Vec<_> = all.iter().map(|f| (&f["rule"], &f["line"])).collect();
+    assert!(
+        told.iter().any(|(rule, line)| *rule == "RQT003" && **line == 2),
+        "{told:?}"
+    );
+    assert!(any(&found("orders", "rabbit.json", file), "RQT003"));
+}
