@@ -10,7 +10,7 @@ use crate::audit::rule::{Evidence, rule};
 rule! {
     /// # What it finds
     /// A queue with `max-length` or `max-length-bytes`, by argument or policy, whose `overflow` is `drop-head` (also by default) and
-    /// that has no dead letter exchange.
+    /// that has no dead letter exchange. A policy that no declared queue has is judged by itself, one step lower.
     ///
     /// # How messages are lost
     /// Consumers are slow or away. When the queue is full each new message pushes out the oldest: confirmed, persistent, and gone

@@ -9,7 +9,8 @@ use crate::audit::rule::{Evidence, rule};
 
 rule! {
     /// # What it finds
-    /// A queue with `message-ttl`, by argument or policy, and without a dead letter exchange.
+    /// A queue with `message-ttl`, by argument or policy, and without a dead letter exchange. A policy that no declared queue has is
+    /// judged by itself, one step lower.
     ///
     /// # How messages are lost
     /// The consumer is down for longer than this: every message that waited is deleted when it comes to the head of the queue,

@@ -10,7 +10,8 @@ use crate::audit::rules::is_true;
 
 rule! {
     /// # What it finds
-    /// A queue with `auto_delete`, `exclusive` or `expires` that is not named by the broker and not meant for answers.
+    /// A queue with `auto_delete`, `exclusive` or `expires` that is not named by the broker and not meant for answers. A policy
+    /// with `expires` that no declared queue has is judged by itself, one step lower.
     ///
     /// # How messages are lost
     /// The last consumer goes, for a deployment or a fault, and the queue is deleted with everything in it. What is published until
