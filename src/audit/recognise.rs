@@ -356,11 +356,20 @@ pub(super) fn is_definitions(root: &crate::text::json::Object<'_>) -> bool {
         let first = a.elements.first().and_then(|v| v.as_object());
         first.is_some_and(|o| get(o, "source").is_some() && get(o, "destination").is_some())
     });
+    // Queues are often left to applications, and only policies are given.
+    let ruled = list("policies").is_some_and(|a| {
+        let first = a.elements.first().and_then(|v| v.as_object());
+        first.is_some_and(|o| {
+            ["name", "vhost", "pattern", "definition"]
+                .iter()
+                .all(|k| get(o, k).is_some())
+        })
+    });
     let lists = ["queues", "exchanges", "bindings", "vhosts", "policies"]
         .iter()
         .filter(|k| list(k).is_some())
         .count();
-    (version && lists >= 1) || named("queues") || named("exchanges") || bound || lists >= 3
+    (version && lists >= 1) || named("queues") || named("exchanges") || bound || ruled || lists >= 3
 }
 
 fn contains(bytes: &[u8], what: &str) -> bool {

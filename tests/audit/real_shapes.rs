@@ -405,3 +405,184 @@ fn control_center_keeps_its_state_in_topics() {
     assert_eq!(found("orders", "docker-compose.yml", &file(1)), ["KX002 6"]);
     assert_eq!(found("orders", "docker-compose.yml", &file(3)), Vec::<String>::new());
 }
+
+#[test]
+fn a_policy_is_judged_without_the_queues_that_applications_declare() {
+    let policy = |pattern: &str, definition: &str| {
+        format!(
+            "apiVersion: rabbitmq.com/v1beta1\nkind: Policy\nmetadata:\n  name: p\nspec:\n  name: p\n  pattern: {pattern}\n  \
+             applyTo: queues\n  definition:\n{definition}  rabbitmqClusterReference:\n    name: c\n"
+        )
+    };
+    let of = |pattern: &str, definition: &str| found("orders", "p.yaml", &policy(pattern, definition));
+    assert!(has(&of("orders", "    message-ttl: 70000\n"), "RQT007 10"));
+    assert!(has(&of("orders", "    max-length: 1000\n"), "RQT005 10"));
+    assert!(has(&of("orders", "    expires: 1800000\n"), "RQT008 10"));
+    // A dead letter exchange takes what goes, and a refusal tells the publisher.
+    let kept = of(
+        "orders",
+        "    message-ttl: 70000\n    max-length: 9\n    dead-letter-exchange: dlx\n",
+    );
+    assert!(!any(&kept, "RQT007") && !any(&kept, "RQT005"), "{kept:?}");
+    assert!(!any(
+        &of("orders", "    max-length: 9\n    overflow: reject-publish\n"),
+        "RQT005"
+    ));
+    // The server's own names are those of queues that live as long as their connection.
+    assert!(!any(&of("^amq.", "    expires: 1800000\n"), "RQT008"));
+    // A queue that has the policy is told of once.
+    let queue = "---\napiVersion: rabbitmq.com/v1beta1\nkind: Queue\nmetadata:\n  name: q\nspec:\n  name: orders\n  durable: true\n  \
+                 rabbitmqClusterReference:\n    name: c\n";
+    let both = format!("{}{queue}", policy("orders", "    message-ttl: 70000\n"));
+    let told = found("orders", "p.yaml", &both);
+    assert_eq!(told.iter().filter(|f| f.starts_with("RQT007")).count(), 1, "{told:?}");
+}
+
+#[test]
+fn an_operators_policy_in_an_export_is_judged() {
+    let file = "{\"rabbit_version\":\"3.7.4\",\"vhosts\":[{\"name\":\"/\"}],\"queues\":[],\"exchanges\":[],\"bindings\":[],\"parameters\":[\n\
+                {\"value\":{\"pattern\":\"^archive\",\"definition\":{\n\"max-length-bytes\":200000000},\"priority\":0,\"apply-to\":\"queues\"},\
+                \"vhost\":\"/\",\"component\":\"operator_policy\",\"name\":\"archive\"}]}";
+    assert!(has(&found("orders", "definitions.json", file), "RQT005 3"));
+}
+
+#[test]
+fn policies_and_settings_of_nodes_in_the_values_of_any_chart() {
+    let file = "conf:\n  cinder: {}\n  rabbitmq:\n    policies:\n      - vhost: cinder\n        name: ttl\n        definition:\n          \
+                message-ttl: 70000\n        priority: 0\n        apply-to: all\n        pattern: '^(?!(amq\\.|reply_)).*'\n";
+    assert!(has(&found("orders", "values.yaml", file), "RQT007 8"));
+    let node =
+        "conf:\n  rabbitmq:\n    cluster_partition_handling: autoheal\n    listeners:\n      tcp:\n        1: 5672\n";
+    assert!(has(&found("orders", "values.yaml", node), "RQB001 3"));
+}
+
+#[test]
+fn a_worker_whose_settings_stand_in_one_variable() {
+    let file = "services:\n  a:\n    image: debezium/strimzi-connect\n    environment:\n      - KAFKA_CONNECT_BOOTSTRAP_SERVERS=kafka:9092\n      \
+                - |\n        KAFKA_CONNECT_CONFIGURATION=\n        group.id=connect\n        offset.storage.replication.factor=1\n  \
+                b:\n    image: redpandadata/connectors\n    environment:\n      CONNECT_CONFIGURATION: |\n        group.id=connect\n        \
+                config.storage.replication.factor=1\n        status.storage.replication.factor=-1\n";
+    assert_eq!(found("orders", "docker-compose.yml", file), ["KX002 9", "KX002 15"]);
+}
+
+#[test]
+fn bitnamis_variables_tell_its_chart() {
+    let file = "extraEnvVars:\n  - name: KAFKA_CFG_OFFSETS_TOPIC_REPLICATION_FACTOR\n    value: \"1\"\n  - name: KAFKA_CFG_MIN_INSYNC_REPLICAS\n    \
+                value: \"1\"\n";
+    let found = found("orders", "values.yaml", file);
+    assert!(any(&found, "KB006") && any(&found, "KB002"), "{found:?}");
+}
+
+#[test]
+fn listeners_as_the_first_spring_boot_had_them() {
+    let file = "spring.rabbitmq.host=a\nspring.rabbitmq.listener.acknowledge-mode=none\nspring.rabbitmq.listener.default-requeue-rejected=false\n";
+    let found = found("orders", "application.properties", file);
+    assert!(has(&found, "RQC001 2") && has(&found, "RQC002 3"), "{found:?}");
+}
+
+#[test]
+fn topics_of_every_provider_of_clusters() {
+    let file = "resource \"ovh_cloud_project_database_kafka_topic\" \"t\" {\n  name = \"t\"\n  min_insync_replicas = 1\n  replication = 2\n}\n\
+                resource \"yandex_mdb_kafka_topic\" \"y\" {\n  name = \"y\"\n  replication_factor = 1\n  topic_config {\n    retention_ms = 1000\n  }\n}\n";
+    for name in ["topics.tf", "topics.tofu", "topics.hcl"] {
+        let found = found("orders", name, file);
+        for wanted in ["KT001 4", "KT002 3", "KT001 8", "KT005 10"] {
+            assert!(has(&found, wanted), "{name} {wanted}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn arguments_that_commands_give_to_queues() {
+    let of = |command: &str| found("orders", "queues.sh", &format!("#!/bin/sh\n{command}\n"));
+    let quorum = of("rabbitmqadmin declare queue name=$Q durable=true arguments='{\"x-queue-type\":\"quorum\"}'");
+    assert!(!any(&quorum, "RQT002"), "{quorum:?}");
+    let expiring = of(
+        "rabbitmqadmin -V / declare queue name=q durable=true arguments='{\"x-message-ttl\":60000,\"x-max-length\":10}'",
+    );
+    assert!(has(&expiring, "RQT007 2") && has(&expiring, "RQT005 2"), "{expiring:?}");
+    let anew = of(
+        "rabbitmqadmin declare queue --name q --type quorum --durable false --arguments '{\"x-message-ttl\":60000}'",
+    );
+    assert!(has(&anew, "RQT007 2") && !any(&anew, "RQT002"), "{anew:?}");
+    let policy =
+        of("rabbitmqadmin declare policy name=p pattern=orders definition='{\"max-length\":10}' apply-to=queues");
+    assert!(has(&policy, "RQT005 2"), "{policy:?}");
+    // What the shell fills in may be anything.
+    let filled_in = of("rabbitmqadmin declare queue name=q durable=true arguments=\"$ARGUMENTS\"");
+    assert!(
+        !any(&filled_in, "RQT002") && !any(&filled_in, "RQT009"),
+        "{filled_in:?}"
+    );
+}
+
+#[test]
+fn what_scripts_make() {
+    let file = "#!/bin/bash\nset -e\necho \"kafka-topics --create --topic shown --replication-factor 1\"\n\
+                docker exec -t broker kafka-topics --create --bootstrap-server kafka:9092 --replication-factor 1 --topic orders\n\
+                docker exec broker bash -c \"kafka-topics.sh --create --topic bills \\\n  --replication-factor 1\"\n\
+                rabbitmqadmin -u house -p correcthorse declare queue name=q durable=false\n";
+    let found = found("orders", "create-topics.sh", file);
+    let copies: Vec<&String> = found.iter().filter(|f| f.starts_with("KT001")).collect();
+    assert_eq!(copies, ["KT001 4", "KT001 6"], "{found:?}");
+    assert!(has(&found, "RQT001 7"), "{found:?}");
+    let s = Setup::with(&[("create-topics.sh", file)]);
+    let (_, report) = s.json(&["create-topics.sh"]);
+    assert!(!report.to_string().contains("correcthorse"));
+    // On a walk, a script of something else is passed over in silence.
+    assert!(self::found("orders", "build.sh", "#!/bin/sh\nmake all\n").is_empty());
+}
+
+#[test]
+fn programs_that_make_topics_say_how_many_copies_under_names_of_their_own() {
+    let properties =
+        "audit.config.proxy.type=KAFKA\naudit.kafka.topic.numPartitions=3\naudit.kafka.topic.replicationFactor=2\n";
+    assert_eq!(found("orders", "application.properties", properties), ["KT001 3"]);
+    let yaml = "kafka-fetcher:\n  selector: ${FETCHER:-}\n  default:\n    bootstrapServers: ${SERVERS:localhost:9092}\n    replicationFactor: ${FACTOR:2}\n";
+    assert_eq!(found("orders", "application.yml", yaml), ["KT001 5"]);
+    let compose = |factor: u8| {
+        format!(
+            "services:\n  shop:\n    image: house/shop:1\n    environment:\n      - SHOP_KAFKA_BROKERS=kafka:9092\n      - \
+             SHOP_KAFKA_TOPICREPLICATIONFACTOR={factor}\n"
+        )
+    };
+    assert_eq!(found("orders", "docker-compose.yml", &compose(1)), ["KT001 6"]);
+    assert!(found("orders", "docker-compose.yml", &compose(3)).is_empty());
+    // What brokers and Connect know by such names is theirs.
+    let others = "x.kafka.offsets.topic.replication.factor=1\nx.kafka.config.storage.replication.factor=1\n";
+    assert!(found("orders", "thing.properties", others).is_empty());
+}
+
+#[test]
+fn a_rack_is_no_second_broker_where_the_file_holds_the_whole_cluster() {
+    let file = "services:\n  kafka:\n    image: confluentinc/cp-kafka:7.6.0\n    environment:\n      KAFKA_BROKER_ID: 1\n      KAFKA_BROKER_RACK: r1\n      \
+                KAFKA_ZOOKEEPER_CONNECT: z:2181\n      KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR: 1\n";
+    let found = found("orders", "docker-compose.yml", file);
+    assert!(any(&found, "KB000") && !any(&found, "KB001"), "{found:?}");
+}
+
+#[test]
+fn the_example_that_explains_a_config_map_is_none_of_its_files() {
+    let file = |key: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: m\ndata:\n  {key}: |\n    auto.offset.reset=latest\n    enable.auto.commit=true\n    group.id=g\n"
+        )
+    };
+    assert!(any(&found("orders", "map.yaml", &file("consumer.properties")), "KC002"));
+    assert!(found("orders", "map.yaml", &file("_example")).is_empty());
+}
+
+#[test]
+fn definitions_of_policies_alone() {
+    let file = "{\"users\":[],\"vhosts\":[{\"name\":\"/\"}],\"policies\":[{\"vhost\":\"/\",\"name\":\"ha\",\"pattern\":\"ha.*\",\n\
+                \"apply-to\":\"queues\",\"definition\":{\"ha-mode\":\"exactly\",\"ha-params\":2}}]}";
+    let s = Setup::with(&[("definitions.json", file)]);
+    let (_, report) = s.json(&["definitions.json"]);
+    let all = report["findings"].as_array().unwrap();
+    let told: Vec<_> = all.iter().map(|f| (&f["rule"], &f["line"])).collect();
+    assert!(
+        told.iter().any(|(rule, line)| *rule == "RQT003" && **line == 2),
+        "{told:?}"
+    );
+    assert!(any(&found("orders", "rabbit.json", file), "RQT003"));
+}

@@ -4,10 +4,12 @@ mod beside;
 mod celery;
 mod definitions;
 mod images;
+mod own_names;
 mod placeholder;
 mod programs;
 mod properties;
 mod rabbitmq_conf;
+mod script;
 mod sheet;
 mod spring;
 mod terraform;
@@ -49,7 +51,7 @@ pub(super) enum Reading {
 
 /// Name endings of files that are looked into when a directory is walked. They may stand anywhere after the first dot, as in
 /// `server.properties.j2`.
-const LOOKED_INTO: [&str; 11] = [
+const LOOKED_INTO: [&str; 14] = [
     "properties",
     "conf",
     "cfg",
@@ -60,11 +62,14 @@ const LOOKED_INTO: [&str; 11] = [
     "yaml",
     "yml",
     "tf",
+    "tofu",
     "tpl",
+    "sh",
+    "bash",
 ];
 
 /// Name endings that say that a file is in a language that no reader knows.
-const OTHER_LANGUAGES: [(&str, &str); 11] = [
+const OTHER_LANGUAGES: [(&str, &str); 10] = [
     ("toml", "TOML"),
     ("xml", "XML"),
     ("md", "Markdown"),
@@ -75,7 +80,6 @@ const OTHER_LANGUAGES: [(&str, &str); 11] = [
     ("js", "source code"),
     ("ts", "source code"),
     ("cs", "source code"),
-    ("sh", "source code"),
 ];
 
 /// Whether a file that was found on a walk is worth opening.
@@ -120,6 +124,9 @@ pub(super) fn read(
     if let Some((_, language)) = OTHER_LANGUAGES.iter().find(|(e, _)| *e == extension) {
         return Reading::NotYet(format!("{language} is not read yet"));
     }
+    if matches!(extension.as_str(), "sh" | "bash") {
+        return script::read(file, source);
+    }
     let name = file_name(path);
     if is_yaml(path) {
         return yaml::read(file, source, &name, None, beside);
@@ -127,7 +134,7 @@ pub(super) fn read(
     if is_environment(&name) {
         return yaml::read_environment(file, source, &name);
     }
-    if extension == "tf" || name.ends_with(".tf.json") {
+    if matches!(extension.as_str(), "tf" | "tofu" | "hcl") || name.ends_with(".tf.json") {
         return terraform::read(file, source);
     }
     if source.bytes().contains(&0) {

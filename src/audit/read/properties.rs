@@ -1,7 +1,7 @@
 //! Facts of files of keys and values: Kafka's `.properties` and RocketMQ's `broker.conf`.
 
 use super::sheet::{Sheet, layer_of};
-use super::{Reading, programs, spring};
+use super::{Reading, own_names, programs, spring};
 use crate::audit::fact::{Component, Dialect, Effect, Fact, FactValue, Place, Unit, Version};
 use crate::audit::recognise::{self, Recognition};
 use crate::audit::secret::{Masks, is_secret_name, is_secret_text, pem_regions};
@@ -82,6 +82,23 @@ fn judge(file: &Arc<str>, source: &SourceFile, parsed: Properties, name: &str, d
         Recognition::Framework | Recognition::Program(_) => Vec::new(),
         Recognition::NotYet(what) => return Reading::NotYet(format!("it belongs to {what}, which is not judged yet")),
         Recognition::NotMessaging => {
+            let masks = masks(source, &parsed);
+            let sheet = Sheet {
+                file,
+                source,
+                masks: &masks,
+                joined: &[],
+            };
+            let items = parsed
+                .entries
+                .iter()
+                .map(|e| sheet.item(e.key.as_str(), &e.value, e.key_span, e.value_span));
+            if let Some(unit) = own_names::topics(&sheet, items).filter(|_| parsed.malformed.is_none()) {
+                return Reading::Units {
+                    units: vec![unit],
+                    masks,
+                };
+            }
             return Reading::NotMessaging("no key in it tells a Kafka, RabbitMQ or RocketMQ configuration");
         }
     };

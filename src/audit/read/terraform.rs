@@ -57,6 +57,16 @@ pub(super) fn read(file: &Arc<str>, source: &SourceFile) -> Reading {
             "aiven_kafka_topic" => {
                 topics.push(topic(&sheet, block, label, *label_span, "topic_name", &["replication"]))
             }
+            // What else provides clusters of Kafka.
+            kind if kind.ends_with("kafka_topic") => {
+                let name = if block.body.get("topic_name").is_some() {
+                    "topic_name"
+                } else {
+                    "name"
+                };
+                let factor = ["replication_factor", "replication", "replicas"];
+                topics.push(topic(&sheet, block, label, *label_span, name, &factor));
+            }
             "rabbitmq_queue" => topology.push(thing(&sheet, block, Layer::Queue, "name", label, *label_span)),
             "rabbitmq_exchange" => topology.push(thing(&sheet, block, Layer::Exchange, "name", label, *label_span)),
             "rabbitmq_policy" => topology.push(thing(&sheet, block, Layer::Policy, "name", label, *label_span)),
@@ -163,6 +173,9 @@ fn topic(sheet: &Sheet<'_>, block: &Block, label: &str, span: Span, name: &str, 
         match a.name.as_str() {
             key if factor.contains(&key) => items.push(item(sheet, "replication.factor", a)),
             "partitions" | "partitions_count" => items.push(item(sheet, "partitions", a)),
+            "min_insync_replicas" | "retention_ms" | "retention_bytes" | "cleanup_policy" => {
+                items.push(item(sheet, a.name.replace('_', "."), a));
+            }
             "config" => {
                 if let Value::Object(settings) = &a.value {
                     // A program reads every setting of a topic as text.
@@ -175,8 +188,12 @@ fn topic(sheet: &Sheet<'_>, block: &Block, label: &str, span: Span, name: &str, 
             _ => {}
         }
     }
-    // Aiven's own block, whose keys are written with underscores.
-    for config in block.body.blocks_of("config") {
+    // Blocks of providers of clusters, whose keys are written with underscores.
+    for config in block
+        .body
+        .blocks_of("config")
+        .chain(block.body.blocks_of("topic_config"))
+    {
         items.extend(
             config
                 .body

@@ -233,6 +233,7 @@ pub(super) fn rabbitmq_things(sheet: &Sheet<'_>, words: &[Word]) -> Vec<Thing> {
         let layer = match arguments.get(at + 1).map(|w| w.text.as_str()) {
             Some("queue") => Layer::Queue,
             Some("exchange") => Layer::Exchange,
+            Some("policy") => Layer::Policy,
             _ => continue,
         };
         let mut thing = Thing {
@@ -242,20 +243,43 @@ pub(super) fn rabbitmq_things(sheet: &Sheet<'_>, words: &[Word]) -> Vec<Thing> {
             span: Span::default(),
             items: Vec::new(),
         };
-        for word in arguments.get(at + 2..).unwrap_or_default() {
-            let Some((key, value)) = word.text.split_once('=') else {
+        let own = arguments.get(at + 2..).unwrap_or_default();
+        for (n, word) in own.iter().enumerate() {
+            // `name=orders` as it has always been, `--name orders` since the tool was written anew.
+            let option = word.text.strip_prefix("--");
+            let told = word.text.split_once('=').map(|(key, value)| (key, value, word));
+            let next = || option.and_then(|key| own.get(n + 1).map(|value| (key, value.text.as_str(), value)));
+            let Some((key, value, word)) = told.or_else(next) else {
                 continue;
             };
-            match key {
+            match key.trim_start_matches('-') {
+                "vhost" => thing.vhost = Some(value.to_owned()),
+                "arguments" | "definition" => {
+                    let key = key.trim_start_matches('-');
+                    thing.items.extend(inner_items(sheet, key, value, word.span));
+                }
+                "queue_type" => thing
+                    .items
+                    .push(sheet.item("arguments.x-queue-type", value, word.span, word.span)),
+                "type" if layer == Layer::Queue => {
+                    thing
+                        .items
+                        .push(sheet.item("arguments.x-queue-type", value, word.span, word.span));
+                }
+                "pattern" | "apply-to" | "priority" => {
+                    let key = key.trim_start_matches('-');
+                    thing.items.push(sheet.item(key, value, word.span, word.span));
+                }
                 "name" => {
                     thing.name = value.to_owned();
                     thing.span = word.span;
                 }
-                "durable" | "auto_delete" | "internal" => {
+                "durable" | "auto_delete" | "auto-delete" | "internal" => {
+                    let key = key.trim_start_matches('-').replace('-', "_");
                     let truth = FactValue::Bool(value == "true");
                     thing.items.push(sheet.typed(key, truth, word.span, word.span));
                 }
-                "type" => thing.items.push(sheet.item(key, value, word.span, word.span)),
+                key @ "type" => thing.items.push(sheet.item(key, value, word.span, word.span)),
                 _ => {}
             }
         }
@@ -264,6 +288,24 @@ pub(super) fn rabbitmq_things(sheet: &Sheet<'_>, words: &[Word]) -> Vec<Thing> {
         }
     }
     out
+}
+
+/// What the JSON of an option holds, below the option's name. What the shell has yet to fill in may hold anything.
+fn inner_items(sheet: &Sheet<'_>, name: &str, json: &str, span: Span) -> Vec<Item> {
+    let Ok(serde_json::Value::Object(object)) = serde_json::from_str(json) else {
+        return ["x-queue-type", "x-dead-letter-exchange"]
+            .into_iter()
+            .map(|key| sheet.typed(format!("{name}.{key}"), FactValue::Composite, span, span))
+            .collect();
+    };
+    let text = |value| match value {
+        serde_json::Value::String(text) => text,
+        other => other.to_string(),
+    };
+    object
+        .into_iter()
+        .map(|(key, value)| sheet.item(format!("{name}.{key}"), &text(value), span, span))
+        .collect()
 }
 
 /// The policies that `rabbitmqctl set_policy` makes.
@@ -294,17 +336,11 @@ fn policies(sheet: &Sheet<'_>, words: &[Word]) -> Vec<Thing> {
         let [name, pattern, definition] = plain.as_slice() else {
             continue;
         };
-        let Ok(serde_json::Value::Object(definition_of)) = serde_json::from_str(&definition.text) else {
+        if !matches!(serde_json::from_str(&definition.text), Ok(serde_json::Value::Object(_))) {
             continue;
-        };
-        items.push(sheet.item("pattern", &pattern.text, pattern.span, pattern.span));
-        for (key, value) in definition_of {
-            let value = match value {
-                serde_json::Value::String(text) => text,
-                other => other.to_string(),
-            };
-            items.push(sheet.item(format!("definition.{key}"), &value, definition.span, definition.span));
         }
+        items.push(sheet.item("pattern", &pattern.text, pattern.span, pattern.span));
+        items.extend(inner_items(sheet, "definition", &definition.text, definition.span));
         out.push(Thing {
             layer: Layer::Policy,
             vhost: Some(vhost),

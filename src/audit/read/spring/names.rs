@@ -88,8 +88,15 @@ pub(super) fn canonical(path: &str) -> String {
         name = matches!(dashed.as_str(), "bindings" | "binders");
         out.push(dashed);
     }
+    // Boot 1 had one kind of listener.
+    if out.len() > 3 && out[..3] == ["spring", "rabbitmq", "listener"] && OF_LISTENERS.contains(&out[3].as_str()) {
+        out.insert(3, "simple".to_owned());
+    }
     out.join(".")
 }
+
+/// Settings of a listener, which have stood below `simple` or `direct` since Boot 1.5.
+const OF_LISTENERS: [&str; 4] = ["acknowledge-mode", "default-requeue-rejected", "prefetch", "retry"];
 
 fn kebab(segment: &str) -> String {
     let mut out = String::with_capacity(segment.len() + 4);
@@ -131,6 +138,10 @@ mod tests {
             (
                 "spring.cloud.stream.rabbit.bindings.myIn.consumer.autoBindDlq",
                 "spring.cloud.stream.rabbit.bindings.myIn.consumer.auto-bind-dlq",
+            ),
+            (
+                "spring.rabbitmq.listener.retry.enabled",
+                "spring.rabbitmq.listener.simple.retry.enabled",
             ),
             (
                 "mp.messaging.incoming.myIn.failure-strategy",

@@ -8,6 +8,7 @@ use crate::audit::read::placeholder::{self, Syntax};
 use crate::audit::read::sheet::{Item, Thing};
 use crate::audit::read::spring;
 use crate::audit::read::words::{self, Word};
+use crate::audit::read::{Reading, own_names, properties};
 use crate::text::Span;
 use crate::text::yaml::{Data, Node, Style};
 
@@ -114,6 +115,7 @@ pub(super) fn resolved(reader: &Reader<'_>, text: &str, span: Span, remarks: &mu
 /// Turns a container into units; how many brokers of Kafka they are.
 pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Found) -> usize {
     let sheet = &reader.sheet;
+    worker_in_a_variable(reader, &container, found);
     let mut remarks = container.remarks;
     let image_text = container
         .image
@@ -154,6 +156,13 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
         found.units.push(unit);
     }
     spring::read_environment(reader, container.name, container.head, &container.variables, found);
+    if image.is_none() {
+        // The names of the images begin with KAFKA_; a program's own begin with its own.
+        let own = container.variables.iter().filter(|v| !v.name.starts_with("KAFKA_"));
+        let items =
+            own.filter_map(|v| Some(sheet.item(v.name.as_str(), v.value.as_deref()?, v.name_span, v.value_span)));
+        found.units.extend(own_names::topics(sheet, items));
+    }
     let mut surroundings = container.surroundings;
     if let Some(node) = container.image {
         surroundings.insert(
@@ -288,6 +297,26 @@ pub(super) fn read(reader: &Reader<'_>, container: Container<'_>, found: &mut Fo
         None => {}
     }
     0
+}
+
+/// A worker of Connect whose settings stand in one variable as they stand in a file: so the images of Strimzi and Redpanda take them.
+fn worker_in_a_variable(reader: &Reader<'_>, container: &Container<'_>, found: &mut Found) {
+    let sheet = &reader.sheet;
+    let whole = container.variables.iter().filter(|v| {
+        matches!(v.name.as_str(), "KAFKA_CONNECT_CONFIGURATION" | "CONNECT_CONFIGURATION")
+            && v.value_span.end <= sheet.source.bytes().len()
+    });
+    for variable in whole {
+        let (span, dialect) = (variable.value_span, Some(Dialect::KafkaConnect));
+        if let Reading::Units { units, .. } =
+            properties::read_at(sheet.file, sheet.source, span, &variable.name, dialect)
+        {
+            for mut unit in units {
+                reader.named(&mut unit, container.name, container.head, "environment");
+                found.units.push(unit);
+            }
+        }
+    }
 }
 
 /// Whether the image of a broker runs something else, as the one that creates the topics does. Such a container is often given a

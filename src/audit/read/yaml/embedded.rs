@@ -2,10 +2,10 @@
 
 use super::containers;
 use super::{Found, Reader};
-use crate::audit::fact::{Component, Dialect, FactValue, Unit};
+use crate::audit::fact::{Component, Dialect, FactValue, Layer, Unit};
 use crate::audit::read::placeholder::{self, Syntax};
-use crate::audit::read::sheet::Item;
-use crate::audit::read::{Reading, properties, rabbitmq_conf, read_definitions_at, words};
+use crate::audit::read::sheet::{Item, Thing};
+use crate::audit::read::{Reading, own_names, properties, rabbitmq_conf, read_definitions_at, words};
 use crate::audit::recognise::{self, Recognition};
 use crate::text::Span;
 use crate::text::yaml::{Node, Pair};
@@ -135,6 +135,13 @@ pub(super) fn connector(reader: &Reader<'_>, document: &Node, found: &mut Found)
 pub(super) fn scan(reader: &Reader<'_>, document: &Node, found: &mut Found) {
     let mut budget = MAX_SCANNED;
     walk(reader, document, None, found, &mut budget);
+    let (sheet, known) = (&reader.sheet, &found.units);
+    let is_new = |i: &Item| {
+        let mut facts = known.iter().flat_map(|u| &u.facts);
+        own_names::says_copies(&i.key) && !facts.any(|f| f.place.span.start == i.span.start)
+    };
+    let own = own_names::topics(sheet, reader.settings(document).into_iter().filter(is_new));
+    found.units.extend(own);
 }
 
 fn walk(reader: &Reader<'_>, node: &Node, head: Option<&Pair>, found: &mut Found, budget: &mut usize) {
@@ -143,8 +150,11 @@ fn walk(reader: &Reader<'_>, node: &Node, head: Option<&Pair>, found: &mut Found
     }
     *budget -= 1;
     if node.is_map() {
+        if let Some(pair) = node.pair("policies") {
+            policies(reader, &pair.value, found);
+        }
         if let Some(head) = head
-            && dotted(reader, node, head, found)
+            && (dotted(reader, node, head, found) || nested_conf(reader, node, head, found))
         {
             return;
         }
@@ -163,6 +173,48 @@ fn walk(reader: &Reader<'_>, node: &Node, head: Option<&Pair>, found: &mut Found
         }
         walk(reader, element, head, found, budget);
     }
+}
+
+/// Policies of RabbitMQ in the values of a chart or program: a list of mappings, each with a pattern and what it defines.
+fn policies(reader: &Reader<'_>, list: &Node, found: &mut Found) {
+    for policy in list.list() {
+        let (Some(name), Some(definition)) = (policy.pair("name"), policy.get("definition")) else {
+            continue;
+        };
+        if policy.text_at(&["pattern"]).is_none() || !definition.is_map() {
+            continue;
+        }
+        let keys = ["pattern", "apply-to", "priority"];
+        let mut items: Vec<Item> = keys
+            .iter()
+            .filter_map(|key| policy.pair(key))
+            .map(|pair| reader.typed(pair.key.clone(), pair.key_span, &pair.value))
+            .collect();
+        for pair in definition.map() {
+            items.push(reader.typed(format!("definition.{}", pair.key), pair.key_span, &pair.value));
+        }
+        found.topology.push(Thing {
+            layer: Layer::Policy,
+            vhost: Some(policy.text_at(&["vhost"]).unwrap_or("/").to_owned()),
+            name: name.value.text().unwrap_or_default().to_owned(),
+            span: name.value.span,
+            items,
+        });
+    }
+}
+
+/// Whether a mapping holds the settings of a RabbitMQ node, nested as YAML has it, and the unit of it.
+fn nested_conf(reader: &Reader<'_>, node: &Node, head: &Pair, found: &mut Found) -> bool {
+    if node.text_at(&["cluster_partition_handling"]).is_none() {
+        return false;
+    }
+    let mut unit = reader
+        .sheet
+        .unit(Dialect::RabbitmqConf, Component::RabbitMq, reader.settings(node));
+    reader.named(&mut unit, &head.key, head.key_span, "values");
+    unit.fragment = Some("the values of a chart or program may add it elsewhere");
+    found.units.push(unit);
+    true
 }
 
 /// Whether a mapping holds settings under their own dotted names, and the units of them.

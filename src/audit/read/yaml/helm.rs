@@ -27,6 +27,7 @@ fn chart(reader: &Reader<'_>, values: &Node, head: Option<&Pair>, found: &mut Fo
         || has(&["controller", "overrideConfiguration"])
         || has(&["broker", "overrideConfiguration"])
         || has(&["offsetsTopicReplicationFactor"])
+        || is_told_by_variables(values)
         || named("kafka")
             && (has(&["controller", "replicaCount"])
                 || has(&["overrideConfiguration"])
@@ -50,6 +51,13 @@ fn chart(reader: &Reader<'_>, values: &Node, head: Option<&Pair>, found: &mut Fo
         return false;
     }
     true
+}
+
+/// Whether values give a container the variables that only Bitnami's Kafka takes.
+fn is_told_by_variables(values: &Node) -> bool {
+    let variables = values.get("extraEnvVars").map(Node::list).unwrap_or_default();
+    let names = variables.iter().filter_map(|v| v.text_at(&["name"]));
+    names.into_iter().any(|name| name.starts_with("KAFKA_CFG_"))
 }
 
 /// A block or mapping of settings under one of the chart's names.

@@ -68,6 +68,10 @@ fn files(reader: &Reader<'_>, resource: &Node, found: &mut Found) {
     for section in ["data", "stringData"] {
         for pair in resource.get(section).map(Node::map).unwrap_or_default() {
             let name = &pair.key;
+            // Knative explains a ConfigMap in it, and nothing reads it.
+            if name == "_example" {
+                continue;
+            }
             if !embedded::file(reader, pair, name, pair.key_span, found)
                 && (name.ends_with(".yaml") || name.ends_with(".yml"))
             {

@@ -23,7 +23,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 /// One of these words stands in every file that is about messaging, in whatever case.
-const WORDS: [&str; 15] = [
+const WORDS: [&str; 16] = [
     "kafka",
     "rabbit",
     "rocketmq",
@@ -39,6 +39,7 @@ const WORDS: [&str; 15] = [
     "server.properties",
     "flushdisktype",
     "brokerrole",
+    "auto.offset.reset",
 ];
 
 /// What reading the documents of a file came to, while it goes on.

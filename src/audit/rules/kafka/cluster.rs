@@ -31,7 +31,8 @@ pub(in crate::audit::rules) fn single_broker(unit: &Unit) -> Option<Single<'_>> 
         .iter()
         .any(|key| text(key).and_then(|v| v.parse::<i64>().ok()).is_some_and(|n| n > 1));
     let rack = text("broker.rack").is_some_and(|r| !r.is_empty() && r != "null");
-    if many || rack {
+    // Where a file holds the whole cluster, a rack tells nothing of others.
+    if many || rack && unit.brokers != Some(1) {
         return None;
     }
     if unit.brokers == Some(1) {

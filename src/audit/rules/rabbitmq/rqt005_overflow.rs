@@ -3,13 +3,14 @@
 use super::topology::{ELSEWHERE, Found, Kind, Topology};
 use crate::audit::fact::Layer;
 use crate::audit::judge::{Judge, Say};
+use crate::audit::resolve::is_placeholder;
 use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
 
 rule! {
     /// # What it finds
     /// A queue with `max-length` or `max-length-bytes`, by argument or policy, whose `overflow` is `drop-head` (also by default) and
-    /// that has no dead letter exchange.
+    /// that has no dead letter exchange. A policy that no declared queue has is judged by itself, one step lower.
     ///
     /// # How messages are lost
     /// Consumers are slow or away. When the queue is full each new message pushes out the oldest: confirmed, persistent, and gone
@@ -103,6 +104,31 @@ fn check(judge: &mut Judge<'_>) {
             Say::new(
                 format!("queue `{}` drops its oldest messages at {key} {}", queue.name, limit.value),
                 if mended { "no word to anybody, unless a policy says so" } else { "no word to anybody" },
+                "Consumers are slow or away. Each new message pushes out the oldest: confirmed, persistent, and gone without an error.",
+                "overflow: reject-publish with publisher confirms, or a dead letter exchange",
+            ),
+        );
+    }
+    for policy in topology.policies_without_queues(unit) {
+        let set = |key: &str| unit.of(policy, &format!("definition.{key}"));
+        let limit = ["max-length", "max-length-bytes"]
+            .into_iter()
+            .find_map(|key| Some((key, set(key)?)));
+        let Some((key, limit)) = limit else { continue };
+        let drops = set("overflow").is_none_or(|f| f.value.text() == Some("drop-head"));
+        if !drops || set("dead-letter-exchange").is_some() || limit.value.text().is_none_or(is_placeholder) {
+            continue;
+        }
+        let at = judge.at_fact(limit).of(policy).inferred(true);
+        judge.hit(
+            at,
+            Say::new(
+                format!(
+                    "queues with policy `{}` drop their oldest messages at {key} {}",
+                    policy.name,
+                    limit.value.show()
+                ),
+                "no word to anybody, unless a queue names a dead letter exchange itself",
                 "Consumers are slow or away. Each new message pushes out the oldest: confirmed, persistent, and gone without an error.",
                 "overflow: reject-publish with publisher confirms, or a dead letter exchange",
             ),

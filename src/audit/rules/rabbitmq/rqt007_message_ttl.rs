@@ -3,12 +3,14 @@
 use super::topology::{ELSEWHERE, Found, Kind, Topology, is_short_lived};
 use crate::audit::fact::Layer;
 use crate::audit::judge::{Judge, Say};
+use crate::audit::resolve::is_placeholder;
 use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
 
 rule! {
     /// # What it finds
-    /// A queue with `message-ttl`, by argument or policy, and without a dead letter exchange.
+    /// A queue with `message-ttl`, by argument or policy, and without a dead letter exchange. A policy that no declared queue has is
+    /// judged by itself, one step lower.
     ///
     /// # How messages are lost
     /// The consumer is down for longer than this: every message that waited is deleted when it comes to the head of the queue,
@@ -85,6 +87,29 @@ fn check(judge: &mut Judge<'_>) {
                 } else {
                     "and nowhere to go"
                 },
+                "The consumer is down for longer than this: every message that waited is deleted, confirmed or not.",
+                "a dead letter exchange, or no message-ttl",
+            ),
+        );
+    }
+    for policy in topology.policies_without_queues(unit) {
+        let Some(ttl) = unit.of(policy, "definition.message-ttl") else {
+            continue;
+        };
+        let has_exchange = unit.of(policy, "definition.dead-letter-exchange").is_some();
+        if has_exchange || ttl.value.text().is_none_or(is_placeholder) {
+            continue;
+        }
+        let at = judge.at_fact(ttl).of(policy).inferred(true);
+        judge.hit(
+            at,
+            Say::new(
+                format!(
+                    "messages in queues with policy `{}` are deleted after {} ms",
+                    policy.name,
+                    ttl.value.show()
+                ),
+                "and nowhere to go, unless a queue names a dead letter exchange itself",
                 "The consumer is down for longer than this: every message that waited is deleted, confirmed or not.",
                 "a dead letter exchange, or no message-ttl",
             ),

@@ -10,7 +10,8 @@ use crate::audit::rules::is_true;
 
 rule! {
     /// # What it finds
-    /// A queue with `auto_delete`, `exclusive` or `expires` that is not named by the broker and not meant for answers.
+    /// A queue with `auto_delete`, `exclusive` or `expires` that is not named by the broker and not meant for answers. A policy
+    /// with `expires` that no declared queue has is judged by itself, one step lower.
     ///
     /// # How messages are lost
     /// The last consumer goes, for a deployment or a fault, and the queue is deleted with everything in it. What is published until
@@ -79,6 +80,25 @@ fn check(judge: &mut Judge<'_>) {
                 "A deployment or a fault takes the consumer away, and the queue goes with what waits in it. What is published until it is \
                  declared again is dropped as unroutable.",
                 "a queue that stays: no auto_delete, exclusive or expires",
+            ),
+        );
+    }
+    for policy in topology.policies_without_queues(unit) {
+        let Some(expires) = unit.of(policy, "definition.expires") else {
+            continue;
+        };
+        let at = judge.at_fact(expires).of(policy).inferred(true);
+        judge.hit(
+            at,
+            Say::new(
+                format!(
+                    "queues with policy `{}` are deleted, with everything in them, when nobody has used them for a while",
+                    policy.name
+                ),
+                "not dead-lettered",
+                "A deployment or a fault takes the consumer away, and the queue goes with what waits in it. What is published until it is \
+                 declared again is dropped as unroutable.",
+                "no expires on queues that other services feed",
             ),
         );
     }

@@ -273,6 +273,27 @@ impl<'a> Topology<'a> {
         matching.map(|p| (p.unit, p.subject)).collect()
     }
 
+    /// Policies of a unit that no queue in the run has. They are for queues that applications declare, and a policy says enough to be
+    /// judged by itself. A running broker tells all of its queues; names that begin with `amq.` are the server's own.
+    pub(in crate::audit::rules) fn policies_without_queues(&self, unit: &'a Unit) -> Vec<&'a Subject> {
+        let has = |p: &&Policy<'a>| {
+            self.queues().any(|(u, q)| {
+                q.vhost == p.subject.vhost
+                    && covers(p.apply_to, self.kind(u, q).0)
+                    && p.pattern.as_ref().is_none_or(|x| x.matches(&q.name))
+            })
+        };
+        let own = |p: &&Policy<'a>| {
+            let pattern = unit.of(p.subject, "pattern").and_then(|f| f.value.text());
+            std::ptr::eq(p.unit, unit)
+                && !matches!(p.apply_to, "exchanges" | "streams")
+                && !pattern.is_some_and(|text| text.starts_with("^amq"))
+        };
+        let all = self.policies.iter().chain(&self.operator);
+        let alone = all.filter(|_| !unit.is_live()).filter(own).filter(|p| !has(p));
+        alone.map(|p| p.subject).collect()
+    }
+
     /// Every queue.
     pub(in crate::audit::rules) fn queues(&self) -> impl Iterator<Item = (&'a Unit, &'a Subject)> {
         self.queues.values().copied()
