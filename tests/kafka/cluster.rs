@@ -5,6 +5,7 @@ use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
 };
 use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use std::io::Write;
@@ -204,6 +205,23 @@ impl Cluster {
             let topics = self.topics();
             let found = topics.iter().find(|t| t.name == topic);
             found.is_some_and(|t| t.isrs.len() == partitions && t.isrs.iter().all(|isr| *isr == 3))
+        });
+    }
+
+    /// Waits until no transaction is open in a topic: a coordinator answers when it has decided, and its marks come to the logs a
+    /// moment later.
+    pub(crate) fn await_transactions(&self, topic: &str, partitions: i32) {
+        let ends = |isolation: &str| -> Vec<i64> {
+            let consumer: BaseConsumer = ClientConfig::new()
+                .set("bootstrap.servers", &self.bootstrap)
+                .set("isolation.level", isolation)
+                .create()
+                .unwrap();
+            let end = |partition| consumer.fetch_watermarks(topic, partition, PATIENCE).unwrap().1;
+            (0..partitions).map(end).collect()
+        };
+        eventually("every transaction is over", || {
+            ends("read_committed") == ends("read_uncommitted")
         });
     }
 

@@ -206,15 +206,16 @@ fn deleted_records_are_expired_and_not_missing() {
 }
 
 /// A producer with transactions that is not this project's code.
-struct Transactions {
+struct Transactions<'c> {
     producer: BaseProducer,
+    cluster: &'c Cluster,
     topic: String,
 }
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-impl Transactions {
-    fn new(case: &Case<'_>) -> Transactions {
+impl<'c> Transactions<'c> {
+    fn new(case: &Case<'c>) -> Transactions<'c> {
         let producer: BaseProducer = ClientConfig::new()
             .set("bootstrap.servers", case.cluster.bootstrap())
             .set("transactional.id", &case.topic)
@@ -223,6 +224,7 @@ impl Transactions {
         producer.init_transactions(PATIENCE).unwrap();
         Transactions {
             producer,
+            cluster: case.cluster,
             topic: case.topic.clone(),
         }
     }
@@ -244,10 +246,12 @@ impl Transactions {
 
     fn commit(&self) {
         self.producer.commit_transaction(PATIENCE).unwrap();
+        self.cluster.await_transactions(&self.topic, 1);
     }
 
     fn abort(&self) {
         self.producer.abort_transaction(PATIENCE).unwrap();
+        self.cluster.await_transactions(&self.topic, 1);
     }
 }
 

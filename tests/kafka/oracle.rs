@@ -213,6 +213,7 @@ fn topics(cluster: &Cluster, random: &mut StdRng) -> Vec<Topic> {
             _ => writer.producer.commit_transaction(PATIENCE).unwrap(),
         }
     }
+    cluster.await_transactions(&name, 4);
     all.push(Topic {
         name,
         ledger,

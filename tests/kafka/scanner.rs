@@ -256,6 +256,7 @@ fn aborted_transactions_and_marks_are_told_apart() {
         write(&two, "two");
         end(&two, second);
     }
+    cluster.await_transactions(&topic, 1);
     let plan = |read_uncommitted| ScanPlan {
         read_uncommitted,
         batch_headers: true,
