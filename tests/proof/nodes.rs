@@ -1,6 +1,5 @@
 //! The nodes of the brokers, steered by the scripts of `tests/brokers`.
 
-use crate::proofs::Of;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -75,17 +74,10 @@ pub(crate) fn java() -> String {
     java
 }
 
-/// Held by a test that kills nodes of a broker or takes their disks: tests of one program run side by side, those of one broker do not.
-pub(crate) fn alone(of: Of) -> MutexGuard<'static, ()> {
-    static KAFKA: Mutex<()> = Mutex::new(());
-    static RABBIT: Mutex<()> = Mutex::new(());
-    static ROCKET: Mutex<()> = Mutex::new(());
-    let one = match of {
-        Of::Kafka => &KAFKA,
-        Of::Rabbit => &RABBIT,
-        Of::Rocket => &ROCKET,
-    };
-    one.lock().unwrap_or_else(|e| e.into_inner())
+/// Held by a test that kills nodes or takes their disks: tests of one program run side by side.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(|e| e.into_inner())
 }
 
 /// What `audit` of a running cluster tells: its report, whatever it found.
