@@ -141,7 +141,7 @@ pub(super) fn joined(pieces: Vec<PartitionRead>) -> Option<PartitionRead> {
             (one, other) => one.or(other),
         };
         whole.error = match (whole.error.take(), piece.error) {
-            (Some(one), Some(other)) => Some(format!("{one}; {other}")),
+            (Some(one), Some(other)) => Some(format!("{one}; from offset {} on: {other}", piece.from)),
             (one, other) => one.or(other),
         };
     }
@@ -207,7 +207,10 @@ mod tests {
         let first_failed = joined(vec![read(0, 50, 20, Some("a")), read(50, 90, 90, None)]).unwrap();
         assert_eq!((first_failed.read_to, first_failed.error.as_deref()), (20, Some("a")));
         let both = joined(vec![read(0, 50, 50, Some("a")), read(50, 90, 60, Some("b"))]).unwrap();
-        assert_eq!((both.read_to, both.error.as_deref()), (60, Some("a; b")));
+        assert_eq!(
+            (both.read_to, both.error.as_deref()),
+            (60, Some("a; from offset 50 on: b"))
+        );
         assert!(joined(Vec::new()).is_none());
     }
 
