@@ -266,10 +266,16 @@ impl Cluster {
         done.unwrap().into_iter().for_each(|t| drop(t.unwrap()));
     }
 
-    /// All topics; asking for all creates none.
+    /// All topics; asking for all creates none. Asked again while nobody answers, as when the node that the client holds has just
+    /// died: no answer must not look like no topics.
     pub(crate) fn topics(&self) -> Vec<Topic> {
-        let Ok(metadata) = self.admin.inner().fetch_metadata(None, Duration::from_secs(10)) else {
-            return Vec::new();
+        let began = Instant::now();
+        let metadata = loop {
+            match self.admin.inner().fetch_metadata(None, Duration::from_secs(10)) {
+                Ok(metadata) => break metadata,
+                Err(e) => assert!(began.elapsed() < PATIENCE, "no metadata after {PATIENCE:?}: {e}"),
+            }
+            std::thread::sleep(Duration::from_millis(100));
         };
         let topic = |t: &rdkafka::metadata::MetadataTopic| Topic {
             name: t.name().to_owned(),
@@ -280,10 +286,11 @@ impl Cluster {
         metadata.topics().iter().map(topic).collect()
     }
 
-    /// The node that leads a partition.
+    /// The node that leads a partition; -1 while nobody does, as Kafka writes it, or while the node that answers does not know the topic.
     pub(crate) fn leader(&self, topic: &str, partition: usize) -> i32 {
         let topics = self.topics();
-        topics.iter().find(|t| t.name == topic).unwrap().leaders[partition]
+        let found = topics.iter().find(|t| t.name == topic);
+        found.and_then(|t| t.leaders.get(partition)).copied().unwrap_or(-1)
     }
 
     /// Waits until every replica follows: a test that starts on a limping cluster would find the faults of the one before.
