@@ -245,17 +245,49 @@ fn every_permission_is_asked_for_by_name_and_no_other_is_needed() {
     ) else {
         return;
     };
-    let case = Case::new(&cluster, "audited-rights", 1);
-    let as_user = |user: &str| {
-        let mut audit = case.mqsafe(&["audit", "-b", &list, "--topic", &case.topic, "--format", "json", "-F"]);
-        audit.arg(format!("{clients}/{user}.properties"));
+    let (Some(sasl_plain), Some(mutual)) = (
+        support::address(&format!("kafka::{test}"), "KAFKA_SASL_PLAINTEXT"),
+        support::address(&format!("kafka::{test}"), "KAFKA_SSL"),
+    ) else {
+        return;
+    };
+    let case = Case::with(&cluster, "audited-rights", 1, &[("min.insync.replicas", "1")]);
+    // Altered behind the file's back.
+    let manifest = format!(
+        "apiVersion: kafka.strimzi.io/v1\nkind: KafkaTopic\nmetadata:\n  name: {}\nspec:\n  partitions: 1\n  replicas: 3\n  config:\n    \
+         min.insync.replicas: 2\n",
+        case.topic
+    );
+    let manifest = case.file("topic.yaml", manifest.as_bytes());
+    let file = manifest.to_str().unwrap();
+    let through = |list: &str, user: &str, more: &[&str]| {
+        let mut audit = case.mqsafe(&["audit", "-b", list, "--topic", &case.topic, "--format", "json", "-F"]);
+        audit.arg(format!("{clients}/{user}.properties")).args(more);
         run(audit)
     };
-    // Who has exactly what --help lists sees what who may do everything sees.
-    let everything = audit(&case, &case.topic, &[]).expect(1).json();
-    let auditor = as_user("auditor").expect(1).json();
-    assert_eq!(found(&auditor), found(&everything));
-    assert_eq!(auditor["running"][0]["unread"], Value::Array(Vec::new()));
+    let as_user = |user: &str| through(&list, user, &[]);
+    // Who has exactly what --help lists sees what who may do everything sees, drift too.
+    let everything = audit(&case, &case.topic, &[file]).expect(1).json();
+    let drift = format!("X-K14 topic `{}` min.insync.replicas=2", case.topic);
+    assert!(found(&everything).contains(&drift), "{everything}");
+    let over_sasl_plain = ["-X", "security.protocol=SASL_PLAINTEXT", file];
+    for (list, user, more) in [
+        (&list, "auditor", &[file][..]),
+        (&sasl_plain, "auditor", &over_sasl_plain),
+        (&mutual, "mtls-p12", &[file]),
+    ] {
+        let told = through(list, user, more).expect(1).json();
+        assert_eq!(found(&told), found(&everything), "{user} at {list}");
+        assert_eq!(told["running"][0]["unread"], Value::Array(Vec::new()), "{user} at {list}");
+        let both = |json: &Value| -> Vec<(Value, Value)> {
+            let all = json["findings"].as_array().unwrap().iter();
+            let drifts = all.filter(|f| f["rule"] == "X-K14");
+            drifts
+                .map(|f| (f["line"].clone(), f["related"][0]["message"].clone()))
+                .collect()
+        };
+        assert_eq!(both(&told), both(&everything), "{user} at {list}");
+    }
     let unread = |json: &Value| -> Vec<(String, String)> {
         let all = json["running"][0]["unread"].as_array().unwrap();
         all.iter()
@@ -525,7 +557,11 @@ fn what_one_death_loses_is_named_before_it_dies() {
     let Some(logs) = support::address(&format!("kafka::{test}"), "KAFKA_LOGS_1") else {
         return;
     };
-    let Some(first) = support::address(&format!("kafka::{test}"), "KAFKA_1") else {
+    let (Some(first), Some(list), Some(clients)) = (
+        support::address(&format!("kafka::{test}"), "KAFKA_1"),
+        support::address(&format!("kafka::{test}"), "KAFKA_SASL_SSL"),
+        support::address(&format!("kafka::{test}"), "KAFKA_CLIENTS_DIR"),
+    ) else {
         return;
     };
     let case = Case::new(&cluster, "audited-death", 1);
@@ -579,6 +615,14 @@ fn what_one_death_loses_is_named_before_it_dies() {
     let named = at_risk(&json, "broker 1");
     assert_eq!(named, with([1, 3]), "{json}");
     assert_eq!(at_risk(&json, "broker 2"), with([2, 3]), "{json}");
+    // Who holds only the permissions that --help lists is told the same by the secured listeners.
+    let mut secured = case.mqsafe(&["audit", "-b", &list, "--topic", "audited-*", "--format", "json", "-F"]);
+    secured.arg(format!("{clients}/auditor.properties"));
+    let secured = run(secured).json();
+    assert_eq!(
+        secured["running"][0]["at_risk"], json["running"][0]["at_risk"],
+        "{secured}"
+    );
     let states = of_topics(&json);
     let weak: Vec<String> = (0..6)
         .filter(|p| replicas[*p].contains(&3))
