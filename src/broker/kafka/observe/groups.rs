@@ -68,11 +68,21 @@ pub(super) fn of_broker(asker: &mut Asker<'_>) -> Answer<Told> {
 /// What is asked of one partition: which end, or from when on.
 type Asked = BTreeMap<(String, i32), i64>;
 
+/// A partition that groups read: the lowest of their positions, and from when on a record is younger than half of what is kept.
+struct Reading {
+    lowest: i64,
+    half_ms: Option<i64>,
+}
+
 /// Where the logs begin that groups read, and which of their positions are older than half of what is kept.
+///
+/// Asked in rounds, each about fewer partitions: who has read up to the end misses nothing, and who has read what is younger than half has
+/// missed nothing that is gone. Looking up a time is what costs a broker most.
 pub(super) fn positions(way: &Way<'_>, cluster: &mut Cluster, committed: Vec<Committed>, unknown: &mut Unknown) {
+    use super::super::wire::ask::{EARLIEST, LATEST};
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now_ms = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
-    let mut leaders: BTreeMap<i32, (Asked, Asked)> = BTreeMap::new();
+    let mut leaders: BTreeMap<i32, BTreeMap<(String, i32), Reading>> = BTreeMap::new();
     for c in &committed {
         let Some(topic) = cluster.topics.get(&c.topic) else {
             continue;
@@ -80,33 +90,46 @@ pub(super) fn positions(way: &Way<'_>, cluster: &mut Cluster, committed: Vec<Com
         let Some(partition) = topic.partitions.iter().find(|p| p.id == c.partition && p.leader >= 0) else {
             continue;
         };
-        let (starts, halves) = leaders.entry(partition.leader).or_default();
-        let at = (c.topic.clone(), c.partition);
-        starts.insert(at.clone(), super::super::wire::ask::EARLIEST);
-        if let Some(keeps) = retention_ms(cluster, &c.topic) {
-            halves.insert(at, now_ms - keeps / 2);
-        }
+        let its = leaders.entry(partition.leader).or_default();
+        let reading = its.entry((c.topic.clone(), c.partition)).or_insert_with(|| Reading {
+            lowest: c.offset,
+            half_ms: retention_ms(cluster, &c.topic).map(|keeps| now_ms - keeps / 2),
+        });
+        reading.lowest = reading.lowest.min(c.offset);
     }
     let hosts: Vec<(i32, String)> = leaders
         .keys()
         .filter_map(|id| Some((*id, cluster.nodes.get(id).filter(|n| n.is_reached)?.host.clone())))
         .collect();
     let answers = each(way, &hosts, |asker, id| {
-        let (starts, halves) = leaders.get(&id).cloned().unwrap_or_default();
-        let starts = asker.offsets(&starts)?;
-        let mut young = match halves.is_empty() {
-            true => BTreeMap::new(),
-            false => asker.offsets(&halves)?,
+        let Some(read) = leaders.get(&id) else {
+            return Ok((BTreeMap::new(), BTreeMap::new()));
         };
-        // Nothing is that young: then everything up to the end is old.
-        let old: Asked = young
-            .iter()
-            .filter(|(_, offset)| **offset == Ok(-1))
-            .map(|(at, _)| (at.clone(), super::super::wire::ask::LATEST))
-            .collect();
-        if !old.is_empty() {
-            young.extend(asker.offsets(&old)?);
+        let mut ask = |asked: Asked| match asked.is_empty() {
+            true => Ok(BTreeMap::new()),
+            false => asker.offsets(&asked),
+        };
+        let ends = ask(read.keys().map(|at| (at.clone(), LATEST)).collect())?;
+        let late = read.iter().filter(|(at, reading)| match ends.get(at) {
+            Some(Ok(end)) => reading.lowest < *end,
+            Some(Err(_)) | None => false,
+        });
+        let late: Vec<_> = late.collect();
+        let halves = late.iter().filter_map(|(at, r)| Some(((*at).clone(), r.half_ms?)));
+        let mut young = ask(halves.collect())?;
+        for (at, offset) in young.iter_mut().filter(|(_, offset)| **offset == Ok(-1)) {
+            // Nothing is that young: everything up to the end is old.
+            if let Some(end) = ends.get(at) {
+                *offset = end.clone();
+            }
         }
+        let maybe_gone = late.iter().filter(|(at, reading)| match young.get(*at) {
+            Some(Ok(first)) => reading.lowest < *first,
+            Some(Err(_)) | None => true,
+        });
+        let mut starts = ask(maybe_gone.map(|(at, _)| ((*at).clone(), EARLIEST)).collect())?;
+        // Whose end is refused is not known either.
+        starts.extend(ends.into_iter().filter(|(_, end)| end.is_err()));
         Ok::<_, Refusal>((starts, young))
     });
     let (mut starts, mut young) = (BTreeMap::new(), BTreeMap::new());

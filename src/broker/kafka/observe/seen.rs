@@ -78,9 +78,9 @@ pub(super) struct Position {
     pub(super) partition: i32,
     /// The next offset that the group reads.
     pub(super) committed: i64,
-    /// Where the log begins, where that is known.
+    /// Where the log begins, where that is known and some group may have missed what was before.
     pub(super) start: Option<i64>,
-    /// The first offset that is younger than half of what the topic keeps, where that is known.
+    /// The first offset that is younger than half of what the topic keeps, where that is known and some group has not read everything.
     pub(super) half: Option<i64>,
 }
 
