@@ -7,11 +7,12 @@ use crate::cluster::{self, Cluster, eventually};
 use crate::support;
 use crate::tool::{Case, Done, run};
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Offset};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A topic with fewer than three replicas, for which other tests would wait. It goes with the test, also when that fails.
 struct Weak<'a> {
@@ -278,7 +279,11 @@ fn every_permission_is_asked_for_by_name_and_no_other_is_needed() {
     ] {
         let told = through(list, user, more).expect(1).json();
         assert_eq!(found(&told), found(&everything), "{user} at {list}");
-        assert_eq!(told["running"][0]["unread"], Value::Array(Vec::new()), "{user} at {list}");
+        assert_eq!(
+            told["running"][0]["unread"],
+            Value::Array(Vec::new()),
+            "{user} at {list}"
+        );
         let both = |json: &Value| -> Vec<(Value, Value)> {
             let all = json["findings"].as_array().unwrap().iter();
             let drifts = all.filter(|f| f["rule"] == "X-K14");
@@ -694,6 +699,57 @@ fn what_expired_before_a_group_read_it_is_told_with_the_group() {
         messages.len() == 1 && messages[0].starts_with(&expected),
         "{messages:?}"
     );
+}
+
+#[test]
+fn unread_records_that_are_about_to_expire_are_told_with_the_group() {
+    let test = "unread_records_that_are_about_to_expire_are_told_with_the_group";
+    let Some(cluster) = cluster::shared(test) else { return };
+    let case = Case::with(&cluster, "audited-age", 1, &[("retention.ms", "604800000")]);
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", cluster.bootstrap())
+        .create()
+        .unwrap();
+    let put = |age: Duration| {
+        let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() - age;
+        let record = BaseRecord::<(), str>::to(&case.topic)
+            .partition(0)
+            .payload("one")
+            .timestamp(i64::try_from(at.as_millis()).unwrap());
+        producer.send(record).map_err(|(e, _)| e).unwrap();
+        producer.flush(Duration::from_secs(30)).unwrap();
+    };
+    let told = || -> Vec<String> {
+        let json = audit(&case, &case.topic, &[]).expect(1).json();
+        let findings = json["findings"].as_array().unwrap();
+        let its = findings.iter().filter(|f| f["rule"] == "X-K07");
+        its.map(|f| f["message"].as_str().unwrap().to_owned()).collect()
+    };
+    let day = Duration::from_secs(24 * 60 * 60);
+    put(5 * day);
+    put(4 * day);
+    let late = cluster.fresh_name("audited-late");
+    cluster.commit_and_expire(&late, &case.topic, 1, 0);
+    let warned = |messages: &[String]| {
+        let start = format!(
+            "topic `{}`: group `{late}`, partition 0 has unread records of 84 h and older",
+            case.topic
+        );
+        messages.len() == 1 && messages[0].starts_with(&start)
+    };
+    // Nothing is younger than half of what is kept; then something is.
+    let messages = told();
+    assert!(warned(&messages), "{messages:?}");
+    put(day);
+    let other = cluster.fresh_name("audited-early");
+    cluster.commit_and_expire(&other, &case.topic, 2, 0);
+    let messages = told();
+    assert!(warned(&messages), "{messages:?}");
+    // All that is unread is young; another has read everything.
+    cluster.commit_and_expire(&late, &case.topic, 2, 0);
+    assert_eq!(told(), Vec::<String>::new());
+    cluster.commit_and_expire(&other, &case.topic, 3, 0);
+    assert_eq!(told(), Vec::<String>::new());
 }
 
 /// The process of a node, as the scripts have written it down.
