@@ -197,6 +197,11 @@ impl Report {
             .flat_map(|r| r.at_risk.iter().map(|a| (&r.target, a)))
     }
 
+    /// Whether anything of a running cluster was read.
+    pub fn is_read(&self, running: &Running) -> bool {
+        self.files.iter().any(|j| j.file == running.target)
+    }
+
     /// How many different files were judged.
     pub fn judged_files(&self) -> usize {
         let is_file = |j: &&Judged| self.running.iter().all(|r| r.target != j.file);

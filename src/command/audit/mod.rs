@@ -454,6 +454,9 @@ fn summary(report: &Report, outcome: Outcome, fail_on: Severity) -> String {
         Outcome::Negative => format!("{found}, {failed} at {fail_on} or above"),
         Outcome::Interrupted(_) => format!("interrupted: {found}, but not everything was read"),
         _ if judged == 0 && report.running.is_empty() => "unknown: nothing was recognised".to_owned(),
+        _ if judged == 0 && !report.running.iter().any(|r| report.is_read(r)) => {
+            "unknown: nothing could be judged".to_owned()
+        }
         _ => format!("unknown: {found}, but not everything could be judged"),
     };
     let mut rest = match (judged, report.running.len()) {
@@ -493,10 +496,15 @@ fn summary(report: &Report, outcome: Outcome, fail_on: Severity) -> String {
 
 fn running(report: &Report, count: usize) -> String {
     let requests: u64 = report.running.iter().map(|r| r.requests).sum();
-    format!(
-        "{count} running {} read in {requests} requests",
-        plural(count, "cluster", "clusters")
-    )
+    let clusters = plural(count, "cluster", "clusters");
+    let read = match report.running.iter().filter(|r| report.is_read(r)).count() {
+        0 if count == 1 => return format!("the running {clusters} not read"),
+        0 => return format!("none of {count} running {clusters} read"),
+        read if read == count => format!("{count} running {clusters}"),
+        read => format!("{read} of {count} running {clusters}"),
+    };
+    let in_requests = usize::try_from(requests).unwrap_or(usize::MAX);
+    format!("{read} read in {requests} {}", plural(in_requests, "request", "requests"))
 }
 
 const fn plural<'a>(count: usize, one: &'a str, many: &'a str) -> &'a str {

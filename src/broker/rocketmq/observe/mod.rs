@@ -114,7 +114,7 @@ async fn cluster(asker: &Asker, shown: Arc<str>, wanted: &Wanted, heard: &dyn Fn
         Err(why) => {
             seen.requests = 1;
             seen.unread.push(Unread {
-                what: format!("the cluster of {shown}"),
+                what: "the cluster".to_owned(),
                 why: why.why,
                 next: "check the name servers, and that they run".to_owned(),
             });
@@ -124,7 +124,7 @@ async fn cluster(asker: &Asker, shown: Arc<str>, wanted: &Wanted, heard: &dyn Fn
     asker.requests.fetch_add(1, Ordering::Relaxed);
     if route.brokers.is_empty() {
         seen.unread.push(Unread {
-            what: format!("the brokers of {shown}"),
+            what: "its brokers".to_owned(),
             why: "the name server knows none".to_owned(),
             next: "start them, or wait: after its start a name server hears of them within 30 s".to_owned(),
         });
