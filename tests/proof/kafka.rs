@@ -26,7 +26,7 @@ fn the_rules_of_kafka_are_right() {
     let Some(bootstrap) = support::kafka("proof::the_rules_of_kafka_are_right") else {
         return;
     };
-    let _alone = alone();
+    let _alone = alone(Of::Kafka);
     let _healed = Healed("kafka");
     let cluster = Cluster::new(&bootstrap);
     series(Of::Kafka, || {

@@ -1,5 +1,6 @@
 //! The nodes of the brokers, steered by the scripts of `tests/brokers`.
 
+use crate::proofs::Of;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -74,10 +75,26 @@ pub(crate) fn java() -> String {
     java
 }
 
-/// Held by a test that kills nodes or takes their disks: tests of one program run side by side.
-pub(crate) fn alone() -> MutexGuard<'static, ()> {
-    static ONE: Mutex<()> = Mutex::new(());
-    ONE.lock().unwrap_or_else(|e| e.into_inner())
+/// Held by a test that kills nodes of a broker or takes their disks: tests of one program run side by side, those of one broker do not.
+pub(crate) struct Alone {
+    _held: Vec<MutexGuard<'static, ()>>,
+}
+
+/// Waits for a broker. RocketMQ is proved when no other is: a slave that has too little of the machine falls behind its master, which then
+/// refuses what both sides of a proof must write.
+pub(crate) fn alone(of: Of) -> Alone {
+    static KAFKA: Mutex<()> = Mutex::new(());
+    static RABBIT: Mutex<()> = Mutex::new(());
+    let (kafka, rabbit): (&'static Mutex<()>, &'static Mutex<()>) = (&KAFKA, &RABBIT);
+    let needed = match of {
+        Of::Kafka => vec![kafka],
+        Of::Rabbit => vec![rabbit],
+        Of::Rocket => vec![kafka, rabbit],
+    };
+    let hold = |one: &'static Mutex<()>| one.lock().unwrap_or_else(|e| e.into_inner());
+    Alone {
+        _held: needed.into_iter().map(hold).collect(),
+    }
 }
 
 /// What `audit` of a running cluster tells: its report, whatever it found.

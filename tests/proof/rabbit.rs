@@ -28,7 +28,7 @@ fn the_rules_of_rabbitmq_are_right() {
     let Some(broker) = Broker::of("proof::the_rules_of_rabbitmq_are_right") else {
         return;
     };
-    let _alone = alone();
+    let _alone = alone(Of::Rabbit);
     let _healed = Healed("rabbitmq");
     series(Of::Rabbit, || {
         let mut all = vec![
@@ -75,7 +75,7 @@ fn queues_that_a_node_takes_with_it_are_named_before() {
     let Some(broker) = Broker::of("proof::queues_that_a_node_takes_with_it_are_named_before") else {
         return;
     };
-    let _alone = alone();
+    let _alone = alone(Of::Rabbit);
     let _healed = Healed("rabbitmq");
     let all: BTreeSet<String> = ["classic", "fleeting", "quorum", "stream"].map(str::to_owned).into();
     let vhost = broker.host(KINDS);

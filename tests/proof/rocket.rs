@@ -18,7 +18,7 @@ const ALONE: &str = "brokerRole=ASYNC_MASTER\ninSyncReplicas\n";
 fn the_rules_of_rocketmq_are_right() {
     let test = "proof::the_rules_of_rocketmq_are_right";
     let Some(pair) = Pair::of(test) else { return };
-    let _alone = alone();
+    let _alone = alone(Of::Rocket);
     let _whole = Whole;
     series(Of::Rocket, || {
         let mut all = pair.slave_is_dead_and_the_disk_of_the_master_is_wiped();
@@ -34,7 +34,7 @@ fn topics_that_a_master_takes_with_it_are_named_before() {
     let (Some(pair), Some(servers)) = (Pair::of(test), support::address(test, "ROCKETMQ_NAMESRV")) else {
         return;
     };
-    let _alone = alone();
+    let _alone = alone(Of::Rocket);
     let _whole = Whole;
     // Nobody waits for a slave. With it at hand a topic may be lost and need not be; without it every one is that is written to.
     let case = Death::begin(&pair, &servers, "brokerRole=ASYNC_MASTER\ninSyncReplicas\n");
