@@ -11,6 +11,9 @@
 
 mod support;
 
+#[path = "support/kafka_nodes.rs"]
+mod kafka_nodes;
+
 #[path = "conformance/behaviour.rs"]
 mod behaviour;
 #[path = "conformance/console_tools.rs"]

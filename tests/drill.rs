@@ -215,7 +215,7 @@ fn a_drill_that_is_stopped_leaves_nothing_behind() {
     while all_run(&states()) {
         let ended = drill.try_wait().unwrap();
         assert!(ended.is_none(), "it ended with {ended:?} before it hurt anything");
-        assert!(since.elapsed().as_secs() < 90, "no broker was hurt");
+        assert!(since.elapsed().as_secs() < 240, "no broker was hurt");
     }
     let told = Command::new("kill")
         .args(["-s", "TERM", &drill.id().to_string()])

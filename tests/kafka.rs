@@ -12,6 +12,9 @@
 
 mod support;
 
+#[path = "support/kafka_nodes.rs"]
+mod kafka_nodes;
+
 #[path = "kafka/audit.rs"]
 mod audit;
 #[path = "kafka/audit_full.rs"]

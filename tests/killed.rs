@@ -17,6 +17,9 @@
 
 mod support;
 
+#[path = "support/kafka_nodes.rs"]
+mod kafka_nodes;
+
 #[path = "killed/broker.rs"]
 mod broker;
 #[path = "killed/cluster.rs"]

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 #[cfg(not(test))]
 const PATIENCE: Duration = Duration::from_secs(30);
 #[cfg(test)]
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(4);
 /// How much it may print; a token has some kilobytes.
 const MOST_BYTES: u64 = 1 << 20;
 

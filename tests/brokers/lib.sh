@@ -7,7 +7,7 @@ set -uo pipefail
 HERE=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
 BROKERS_DIR=$(realpath -m "${MQSAFE_BROKERS_DIR:-${TMPDIR:-/tmp}/mqsafe-brokers-$UID}")
 CACHE=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mqsafe
-WAIT=${MQSAFE_BROKERS_WAIT:-120}
+WAIT=${MQSAFE_BROKERS_WAIT:-300}
 
 # Kafka last: its formatting then overlaps with the start of the others.
 BROKERS=(rabbitmq rocketmq rocketmq_acl kafka)

@@ -189,7 +189,7 @@ fn a_kill_in_the_middle_of_an_attempt_leaves_it_in_doubt() {
     flush.args(["spool", "flush", "--spool", "spool", "--delivery-timeout", "60s"]);
     let mut flush = super::stop::Running::start(flush);
     // Long enough to be told about the topic and to have handed it over.
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    std::thread::sleep(std::time::Duration::from_secs(5));
     flush.signal("KILL");
     flush.end();
     let line = &listed(&user)[0];

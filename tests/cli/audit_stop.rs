@@ -92,7 +92,7 @@ fn a_broker_that_says_nothing_is_unread_and_never_clean() {
         let output = child.wait_with_output().unwrap();
         assert_eq!(code(&output), 3, "{}", err(&output));
         assert_eq!(unread(&output).len(), 1, "{}", err(&output));
-        assert!(began.elapsed() < Duration::from_secs(45), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(120), "{:?}", began.elapsed());
     }
 }
 
@@ -118,7 +118,7 @@ fn a_signal_ends_the_asking_tells_what_is_unread_and_leaves_no_file_half_written
             "json=report.json",
         ];
         let child = start(&user, &[here, more.map(str::to_owned).to_vec()].concat());
-        let _stream = silent.taken.recv_timeout(Duration::from_secs(20)).unwrap();
+        let _stream = silent.taken.recv_timeout(Duration::from_secs(60)).unwrap();
         let began = Instant::now();
         let sent = std::process::Command::new("kill")
             .args([&format!("-{signal}"), &child.id().to_string()])
@@ -126,7 +126,7 @@ fn a_signal_ends_the_asking_tells_what_is_unread_and_leaves_no_file_half_written
         assert!(sent.unwrap().success());
         let output = child.wait_with_output().unwrap();
         assert_eq!(code(&output), exit, "{}", err(&output));
-        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
         // The files were judged all the same, and the cluster is not called read.
         assert!(rules(&output).contains(&"KP001".to_owned()), "{}", err(&output));
         assert_eq!(

@@ -93,7 +93,7 @@ impl User {
             .env_clear()
             .envs(self.environment())
             .current_dir(self.path(""))
-            .timeout(Duration::from_secs(120));
+            .timeout(Duration::from_secs(240));
         command
     }
 

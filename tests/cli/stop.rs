@@ -26,9 +26,21 @@ impl Running {
         stdin.write_all(text.as_bytes()).and_then(|()| stdin.flush()).unwrap();
     }
 
-    /// Waits until something holds, at most half a minute.
+    /// Waits until it hears Ctrl-C itself; before that a signal ends it as any other process.
+    pub(crate) fn wait_until_it_listens(&mut self) {
+        let status = format!("/proc/{}/status", self.id());
+        self.wait_for(|| {
+            let text = std::fs::read_to_string(&status).unwrap_or_default();
+            let caught = text.lines().find_map(|l| l.strip_prefix("SigCgt:"));
+            let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+            // The first bit is signal 1; SIGINT is 2.
+            caught.is_some_and(|mask| mask & 0b10 != 0)
+        });
+    }
+
+    /// Waits until something holds, at most a minute and a half.
     pub(crate) fn wait_for(&mut self, holds: impl Fn() -> bool) {
-        let end = Instant::now() + Duration::from_secs(30);
+        let end = Instant::now() + Duration::from_secs(90);
         while !holds() {
             assert!(Instant::now() < end, "it did not come to that");
             if let Some(status) = self.0.try_wait().unwrap() {
@@ -48,9 +60,9 @@ impl Running {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
-    /// Waits for its end, at most a minute; its input is still open.
+    /// Waits for its end, at most two minutes; its input is still open.
     pub(crate) fn end(&mut self) -> (ExitStatus, String) {
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_secs(120);
         loop {
             if let Some(status) = self.0.try_wait().unwrap() {
                 return (status, self.stderr());
@@ -92,8 +104,8 @@ fn sending(user: &User, lines: usize) -> Running {
     let mut running = Running::start(command);
     running.write(&"a line\n".repeat(lines));
     running.wait_for(|| user.path("spool/spool.redb").is_file());
-    // The lines were taken out of the pipe; one commit takes milliseconds.
-    std::thread::sleep(Duration::from_millis(700));
+    // The lines were taken out of the pipe; one commit takes milliseconds, and more on a busy machine.
+    std::thread::sleep(Duration::from_millis(2000));
     running
 }
 
@@ -166,7 +178,8 @@ fn a_reader_ends_with_130_too() {
     let mut command = user.process();
     command.args(["verify", "-b", &address, "-t", "orders"]);
     let mut running = Running::start(command);
-    std::thread::sleep(Duration::from_millis(500));
+    running.wait_until_it_listens();
+    std::thread::sleep(Duration::from_millis(300));
     running.signal("INT");
     running.signal("INT");
     let (status, said) = running.end();

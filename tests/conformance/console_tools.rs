@@ -22,7 +22,7 @@ fn console_consumer(bootstrap: &str, file: &str, topic: &str, messages: usize) -
         .args([
             "--from-beginning",
             "--timeout-ms",
-            "30000",
+            "120000",
             "--max-messages",
             &messages.to_string(),
         ])

@@ -1,7 +1,8 @@
 //! Kafka's doors: SASL over TLS, mutual TLS, SASL without TLS, by the files that Kafka's own console tools take.
 
 use crate::behaviour::{Door, Refusal};
-use crate::knock::Knock;
+use crate::kafka_nodes;
+use crate::knock::{self, Knock};
 use crate::support;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -29,10 +30,14 @@ fn make(bootstrap: &str, name: String) -> String {
         .enable_time()
         .build()
         .unwrap();
-    let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(30)));
+    let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(60)));
     let topic = NewTopic::new(&name, 2, TopicReplication::Fixed(3));
     let made = runtime.block_on(admin.create_topics([&topic], &options));
     made.unwrap().into_iter().for_each(|t| drop(t.unwrap()));
+    // Whoever asks next may ask another node, which may hear of it a moment later.
+    knock::eventually("every node has the topic", || {
+        kafka_nodes::have_topic(bootstrap, &name, 2, 3)
+    });
     name
 }
 

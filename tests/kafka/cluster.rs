@@ -1,21 +1,24 @@
 //! The cluster: its topics, its nodes, and a reader and a writer that are not this project's.
 
+use crate::kafka_nodes;
 use crate::support;
 use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
 };
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Once, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 static CLUSTER: RwLock<()> = RwLock::new(());
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Nothing takes so long that comes at all, on a machine that is five times slower too.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The cluster as one test has it.
 pub(crate) struct Cluster {
@@ -79,7 +82,60 @@ impl Cluster {
             hold,
         };
         cluster.await_in_sync();
+        static WARM: Once = Once::new();
+        WARM.call_once(|| cluster.warm());
         Some(cluster)
+    }
+
+    /// Lets Kafka make the topics of its own that the first group and the first transaction wait for.
+    fn warm(&self) {
+        let reader = self.member(&self.fresh_name("first"));
+        let mut none = TopicPartitionList::new();
+        none.add_partition("nowhere", 0);
+        eventually("groups have their topic", || {
+            reader.committed_offsets(none.clone(), Duration::from_secs(10)).is_ok()
+        });
+        let first: BaseProducer = ClientConfig::new()
+            .set("bootstrap.servers", &self.bootstrap)
+            .set("transactional.id", self.fresh_name("first"))
+            .create()
+            .unwrap();
+        first.init_transactions(PATIENCE).unwrap();
+        self.await_in_sync();
+    }
+
+    fn member(&self, group: &str) -> BaseConsumer {
+        ClientConfig::new()
+            .set("bootstrap.servers", &self.bootstrap)
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            .create()
+            .unwrap()
+    }
+
+    /// Commits an offset as a group, without reading. A coordinator that has only just moved is asked again.
+    pub(crate) fn commit(&self, group: &str, topic: &str, partition: i32, offset: i64) {
+        use RDKafkaErrorCode as Code;
+        let member = self.member(group);
+        let mut offsets = TopicPartitionList::new();
+        offsets
+            .add_partition_offset(topic, partition, Offset::Offset(offset))
+            .unwrap();
+        eventually("the group has committed", || {
+            match member.commit(&offsets, CommitMode::Sync) {
+                Ok(()) => true,
+                Err(KafkaError::ConsumerCommit(
+                    Code::WaitingForCoordinator
+                    | Code::CoordinatorLoadInProgress
+                    | Code::CoordinatorNotAvailable
+                    | Code::NotCoordinator
+                    | Code::RequestTimedOut
+                    | Code::OperationTimedOut
+                    | Code::BrokerTransportFailure,
+                )) => false,
+                Err(e) => panic!("{group} {topic}/{partition} {offset}: {e}"),
+            }
+        });
     }
 
     pub(crate) fn bootstrap(&self) -> &str {
@@ -95,21 +151,8 @@ impl Cluster {
 
     /// Lets a group stand at an offset of a partition, and removes what lies before another.
     pub(crate) fn commit_and_expire(&self, group: &str, topic: &str, next: i64, start: i64) {
-        use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-        use rdkafka::{Offset, TopicPartitionList};
-        let at = |offset| {
-            let mut list = TopicPartitionList::new();
-            list.add_partition_offset(topic, 0, Offset::Offset(offset)).unwrap();
-            list
-        };
-        let reader: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", &self.bootstrap)
-            .set("group.id", group)
-            .create()
-            .unwrap();
-        reader.commit(&at(next), CommitMode::Sync).unwrap();
-        let deleted = self.admin.delete_records(&at(start), &AdminOptions::new());
-        self.runtime.block_on(deleted).unwrap();
+        self.commit(group, topic, 0, next);
+        self.delete_before(topic, 0, start);
     }
 
     /// A name that no topic has.
@@ -133,12 +176,15 @@ impl Cluster {
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let made = self.runtime.block_on(self.admin.create_topics([&topic], &options));
         made.unwrap().into_iter().for_each(|t| drop(t.unwrap()));
-        let there = || {
-            let topics = self.topics();
-            let topic = topics.iter().find(|t| t.name == name);
-            topic.is_some_and(|t| t.isrs.len() as i32 == partitions && t.isrs.iter().all(|isr| *isr == 3))
-        };
-        eventually("the new topic has its replicas", there);
+        self.await_topic(name, partitions as usize, 3);
+    }
+
+    /// Waits until every node has the topic, with so many partitions and so many replicas in sync of each: whoever asks next may ask
+    /// another node than this client did.
+    fn await_topic(&self, name: &str, partitions: usize, in_sync: usize) {
+        eventually("every node has the topic with its replicas", || {
+            kafka_nodes::have_topic(&self.bootstrap, name, partitions, in_sync)
+        });
     }
 
     /// A topic with so many replicas and the settings of the cluster, for what must be lost with a node.
@@ -147,9 +193,7 @@ impl Cluster {
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let made = self.runtime.block_on(self.admin.create_topics([&topic], &options));
         made.unwrap().into_iter().for_each(|t| drop(t.unwrap()));
-        eventually("the new topic is known", || {
-            self.shape(name).is_some_and(|(count, _)| count as i32 == partitions)
-        });
+        self.await_topic(name, partitions as usize, replicas as usize);
     }
 
     /// A topic with so many replicas and these settings.
@@ -161,11 +205,7 @@ impl Cluster {
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let made = self.runtime.block_on(self.admin.create_topics([&topic], &options));
         made.unwrap().into_iter().for_each(|t| drop(t.unwrap()));
-        eventually("the new topic has its replicas", || {
-            let topics = self.topics();
-            let topic = topics.iter().find(|t| t.name == name);
-            topic.is_some_and(|t| t.isrs.len() as i32 == partitions && t.isrs.iter().all(|isr| *isr as i32 == replicas))
-        });
+        self.await_topic(name, partitions as usize, replicas as usize);
     }
 
     /// A topic whose partitions lie on these nodes, the first of each leading.
@@ -179,10 +219,7 @@ impl Cluster {
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let made = self.runtime.block_on(self.admin.create_topics([&topic], &options));
         made.unwrap().into_iter().for_each(|t| drop(t.unwrap()));
-        eventually("the new topic has its replicas", || {
-            let counts = self.in_sync(name);
-            counts.len() == replicas.len() && counts.iter().all(|isr| *isr == 2)
-        });
+        self.await_topic(name, replicas.len(), 2);
     }
 
     /// How many replicas of each partition are in sync.
@@ -201,27 +238,29 @@ impl Cluster {
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let grown = self.runtime.block_on(self.admin.create_partitions([&more], &options));
         grown.unwrap().into_iter().for_each(|t| drop(t.unwrap()));
-        eventually("the new partitions have their replicas", || {
-            let topics = self.topics();
-            let found = topics.iter().find(|t| t.name == topic);
-            found.is_some_and(|t| t.isrs.len() == partitions && t.isrs.iter().all(|isr| *isr == 3))
-        });
+        self.await_topic(topic, partitions, 3);
     }
 
     /// Waits until no transaction is open in a topic: a coordinator answers when it has decided, and its marks come to the logs a
     /// moment later.
     pub(crate) fn await_transactions(&self, topic: &str, partitions: i32) {
-        let ends = |isolation: &str| -> Vec<i64> {
-            let consumer: BaseConsumer = ClientConfig::new()
+        let consumer = |isolation: &str| -> BaseConsumer {
+            ClientConfig::new()
                 .set("bootstrap.servers", &self.bootstrap)
                 .set("isolation.level", isolation)
                 .create()
-                .unwrap();
-            let end = |partition| consumer.fetch_watermarks(topic, partition, PATIENCE).unwrap().1;
-            (0..partitions).map(end).collect()
+                .unwrap()
         };
+        let readers = ["read_committed", "read_uncommitted"].map(consumer);
         eventually("every transaction is over", || {
-            ends("read_committed") == ends("read_uncommitted")
+            let [committed, all] = readers.each_ref().map(|reader| -> Option<Vec<i64>> {
+                let end = |partition| {
+                    let marks = reader.fetch_watermarks(topic, partition, Duration::from_secs(10));
+                    marks.ok().map(|(_, high)| high)
+                };
+                (0..partitions).map(end).collect()
+            });
+            committed.is_some() && committed == all
         });
     }
 
@@ -245,17 +284,24 @@ impl Cluster {
                 Err(e) => panic!("{name}: {e}"),
                 Ok(gone) => match gone.as_slice() {
                     [Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition))] => true,
+                    // No controller, or none that answered the node in time.
+                    [Err((_, RDKafkaErrorCode::NotController | RDKafkaErrorCode::RequestTimedOut))] => false,
                     other => panic!("{name}: {other:?}"),
                 },
             }
         });
+        if !std::thread::panicking() {
+            eventually("no node has the deleted topic", || {
+                kafka_nodes::lack_topic(&self.bootstrap, name)
+            });
+        }
     }
 
     pub(crate) fn set(&self, topic: &str, name: &str, value: &str) {
         self.set_all(topic, &[(name, value)]);
     }
 
-    /// Gives a topic these settings, and takes all others away from it.
+    /// Gives a topic these settings, and takes all others away from it; every node has heard of it afterwards.
     pub(crate) fn set_all(&self, topic: &str, settings: &[(&str, &str)]) {
         let mut change = AlterConfig::new(ResourceSpecifier::Topic(topic));
         for (name, value) in settings {
@@ -264,6 +310,9 @@ impl Cluster {
         let options = AdminOptions::new();
         let done = self.runtime.block_on(self.admin.alter_configs([&change], &options));
         done.unwrap().into_iter().for_each(|t| drop(t.unwrap()));
+        eventually("every node has the settings of the topic", || {
+            kafka_nodes::have_settings(&self.bootstrap, topic, settings)
+        });
     }
 
     /// All topics; asking for all creates none. Asked again while nobody answers, as when the node that the client holds has just
@@ -293,6 +342,32 @@ impl Cluster {
         found.and_then(|t| t.leaders.get(partition)).copied().unwrap_or(-1)
     }
 
+    /// The node that leads a partition, once somebody does.
+    pub(crate) fn await_leader(&self, topic: &str, partition: usize) -> i32 {
+        eventually("somebody leads the partition", || self.leader(topic, partition) > 0);
+        self.leader(topic, partition)
+    }
+
+    /// Lets nodes go on that were stopped, and waits until the cluster is itself again: it fences whoever was silent for longer than a
+    /// session, also when all were, and until then everything looks as it did before.
+    pub(crate) fn go_on(&self, nodes: &[&str]) {
+        self.script("cont", &[&["kafka"], nodes].concat());
+        // Whoever takes a topic with a copy on each node has a controller, and no node that is fenced.
+        let probe = self.fresh_name("again");
+        let topic = NewTopic::new(&probe, 1, TopicReplication::Fixed(3));
+        let options = AdminOptions::new().request_timeout(Some(Duration::from_secs(10)));
+        eventually("the cluster takes a new topic", || {
+            let made = self.runtime.block_on(self.admin.create_topics([&topic], &options));
+            let is_there = |one: &Result<String, (String, RDKafkaErrorCode)>| {
+                matches!(one, Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)))
+            };
+            made.is_ok_and(|all| all.iter().all(is_there))
+        });
+        self.await_topic(&probe, 1, 3);
+        self.await_in_sync();
+        self.delete_topic(&probe);
+    }
+
     /// Waits until every replica follows: a test that starts on a limping cluster would find the faults of the one before.
     fn await_in_sync(&self) {
         let whole = || self.topics().iter().all(|t| t.isrs == t.replicas);
@@ -316,7 +391,7 @@ impl Cluster {
     pub(crate) fn shape(&self, topic: &str) -> Option<(usize, usize)> {
         let topics = self.topics();
         let found = topics.iter().find(|t| t.name == topic)?;
-        Some((found.isrs.len(), found.isrs[0]))
+        Some((found.isrs.len(), *found.isrs.first()?))
     }
 
     /// The topics that Kafka's own tool lists.
@@ -335,18 +410,25 @@ impl Cluster {
             .collect()
     }
 
-    /// Every record of a topic that a reader of committed messages gets, by kcat.
+    /// Every record of a topic that a reader of committed messages gets, by kcat. It asks once and gives up when a node that has only
+    /// just come back does not know the topic or its leader yet; then it is started again, and what it printed does not count.
     pub(crate) fn read(&self, topic: &str) -> Vec<Seen> {
-        let format = "%p %o %K %S %h\n%k%s\n";
-        let read = Command::new("kcat")
-            .args(["-C", "-b", self.bootstrap(), "-t", topic, "-o", "beginning", "-e", "-q"])
-            .args(["-X", "isolation.level=read_committed", "-f", format])
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&read.stderr);
-        assert!(read.status.success(), "kcat cannot read {topic}: {said}");
-        parse(&read.stdout)
+        let began = Instant::now();
+        loop {
+            let format = "%p %o %K %S %h\n%k%s\n";
+            let read = Command::new("kcat")
+                .args(["-C", "-b", self.bootstrap(), "-t", topic, "-o", "beginning", "-e", "-q"])
+                .args(["-X", "isolation.level=read_committed", "-f", format])
+                .stdin(Stdio::null())
+                .output()
+                .unwrap();
+            if read.status.success() {
+                return parse(&read.stdout);
+            }
+            let said = String::from_utf8_lossy(&read.stderr);
+            assert!(began.elapsed() < PATIENCE, "kcat cannot read {topic}: {said}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
     }
 
     /// Writes one record by kcat. Headers are `name=value`, any bytes but NUL.

@@ -212,7 +212,7 @@ struct Transactions<'c> {
     topic: String,
 }
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 impl<'c> Transactions<'c> {
     fn new(case: &Case<'c>) -> Transactions<'c> {

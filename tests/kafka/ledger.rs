@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Lines with a key (text, not UTF-8, empty: in turns), and lines without one.
 const KEYED: usize = 75_000;
@@ -39,10 +40,15 @@ fn keyless(n: usize) -> Vec<u8> {
     line
 }
 
-/// Feeds a run part by part, so that it lasts as long as what happens to the cluster meanwhile.
-fn feed(command: Command, lines: &[Vec<u8>], pause: Duration) -> tool::Done {
+/// Feeds a run part by part, so that it lasts as long as what happens to the cluster meanwhile; the last parts wait until it did.
+fn feed(command: Command, lines: &[Vec<u8>], pause: Duration, killed: &AtomicBool) -> tool::Done {
     let mut running = tool::start(command);
-    for part in lines.chunks(lines.len().div_ceil(PARTS)) {
+    for (n, part) in lines.chunks(lines.len().div_ceil(PARTS)).enumerate() {
+        let began = Instant::now();
+        while n >= PARTS / 2 && !killed.load(Ordering::Relaxed) {
+            assert!(began.elapsed() < Duration::from_secs(120), "the node was never killed");
+            thread::sleep(Duration::from_millis(20));
+        }
         let mut text = part.join(&b'\n');
         text.push(b'\n');
         running.feed(&text);
@@ -69,22 +75,25 @@ fn every_line_of_a_hundred_thousand_is_there_while_a_node_is_killed_and_comes_ba
         *ledger.entry((None, line.clone())).or_default() += 1;
     }
 
-    let node = cluster.leader(&case.topic, 0).to_string();
+    let node = cluster.await_leader(&case.topic, 0).to_string();
     let receipts = [case.path("keyed.jsonl"), case.path("keyless.jsonl")];
     let mut with_keys = case.send_with("spool", &["-K", ":"]);
     with_keys.arg("--receipts").arg(&receipts[0]);
     let mut without = case.send_with("other-spool", &[]);
     without.arg("--receipts").arg(&receipts[1]);
     let pause = Duration::from_millis(120);
+    let killed = AtomicBool::new(false);
+    let killed = &killed;
     thread::scope(|scope| {
         let runs = [
-            scope.spawn(move || feed(with_keys, &keyed_lines, pause)),
-            scope.spawn(move || feed(without, &keyless_lines, pause)),
+            scope.spawn(move || feed(with_keys, &keyed_lines, pause, killed)),
+            scope.spawn(move || feed(without, &keyless_lines, pause, killed)),
         ];
         thread::sleep(pause * PARTS as u32 / 3);
         cluster.script("kill", &["kafka", &node]);
-        thread::sleep(Duration::from_secs(1));
         assert!(runs.iter().all(|r| !r.is_finished()), "the node was killed too late");
+        killed.store(true, Ordering::Relaxed);
+        thread::sleep(Duration::from_secs(1));
         cluster.script("restart", &["kafka", &node]);
         for run in runs {
             run.join().unwrap().expect(0);
@@ -190,7 +199,7 @@ fn as_many_says_kafkas_own_consumer(cluster: &Cluster, topic: &str, seen: &[Seen
         "--max-messages",
         &count,
         "--timeout-ms",
-        "20000",
+        "120000",
     ];
     let read = cluster.script("kafka-tool", &arguments).stdout;
     let mut values: Vec<&[u8]> = read.split(|b| *b == b'\n').collect();
@@ -209,7 +218,7 @@ fn as_many_says_kafkas_own_consumer(cluster: &Cluster, topic: &str, seen: &[Seen
 /// Either all was read from the new leader, or `verify` says that it was not. Nothing else.
 fn a_leader_killed_under_verify(cluster: &Cluster, case: &Case<'_>, stamped: u64) {
     // A leader that falls silent first: the reading outlasts the kill.
-    let node = cluster.leader(&case.topic, 0).to_string();
+    let node = cluster.await_leader(&case.topic, 0).to_string();
     cluster.script("stop", &["kafka", &node]);
     let mut running = tool::start(case.verify_command(&[]));
     thread::sleep(Duration::from_millis(1500));

@@ -19,7 +19,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 const QUERIES: usize = 2000;
 /// No record may grow old while it is searched for.
 const KEPT: [(&str, &str); 1] = [("retention.ms", "-1")];
@@ -86,6 +86,8 @@ impl Writer {
             .set("compression.codec", codec)
             .set("partitioner", partitioner)
             .set("linger.ms", "20")
+            // Whoever tries again without it on a busy machine writes what it was never told of.
+            .set("enable.idempotence", "true")
             .set("topic.metadata.refresh.interval.ms", "500");
         if let Some(id) = transactional {
             config.set("transactional.id", id);
@@ -259,7 +261,7 @@ fn grow(cluster: &Cluster, topic: &str, count: usize) {
         .unwrap();
     grown.into_iter().for_each(|one| drop(one.unwrap()));
     cluster::eventually("it has grown", || {
-        cluster.shape(topic).is_some_and(|(n, isr)| n == count && isr == 3)
+        crate::kafka_nodes::have_topic(cluster.bootstrap(), topic, count, 3)
     });
 }
 

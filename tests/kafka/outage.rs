@@ -82,7 +82,7 @@ fn a_cluster_that_falls_silent_costs_nothing_that_was_accepted() {
     assert!(unknown.stderr.contains("cannot reach"), "{}", unknown.stderr);
     tool::run(silent.verify_command(&silence)).expect(3);
 
-    cluster.script("cont", &["kafka", "1", "2", "3"]);
+    cluster.go_on(&["1", "2", "3"]);
     heals(&silent, &lines, &of_silent);
     heals(&twice, &lines, &of_twice);
 }
@@ -96,7 +96,8 @@ fn second_ctrl_c_ends_at_once(mut running: Running) -> Done {
     let asked = Instant::now();
     running.signal("INT");
     let done = running.wait();
-    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    // Not after the minute that the first one granted.
+    assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
     done
 }
 
@@ -113,8 +114,8 @@ fn a_topic_deleted_in_the_middle_is_told() {
     running.feed(&judge::text(&lines[LINES..]));
     running.close();
     let done = running.wait();
-    let there = cluster.topics().iter().any(|t| t.name == case.topic);
-    assert!(!there, "the deleted topic was made again\n{}", done.stderr);
+    let gone = crate::kafka_nodes::lack_topic(cluster.bootstrap(), &case.topic);
+    assert!(gone, "the deleted topic was made again\n{}", done.stderr);
     let done = done.expect(4);
     let receipts = Receipts::read(&case.path("receipts"));
     assert_eq!(receipts.lines(), (1..=2 * LINES as u64).collect::<Vec<_>>());
@@ -152,11 +153,10 @@ fn what_cannot_go_does_not_hold_up_what_can() {
     running.signal("INT");
     running.signal("INT");
     running.wait().expect(130);
-    cluster.script("cont", &["kafka", "1", "2", "3"]);
+    cluster.go_on(&["1", "2", "3"]);
     let (left, ..) = case.stats();
     assert!(left >= LINES as u64, "{left} wait");
     cluster.delete_topic(&case.topic);
-    cluster::eventually("the topic is gone", || !cluster.listed_topics().contains(&case.topic));
     cluster.make_topic(&case.topic, 1, &[]);
 
     let mut flush = case.flush_command("spool");

@@ -1,36 +1,17 @@
 //! Finding on Kafka: what follows a hit, what may explain that there is none, and the way back.
 
-use crate::cluster::{self, Cluster};
+use crate::cluster;
 use crate::tool::{self, Case};
 use rdkafka::ClientConfig;
-use rdkafka::Offset;
-use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::Value;
 use std::process::Command;
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 fn json(query: Command, code: i32) -> Value {
     tool::run(query).expect(code).json()
-}
-
-/// Commits an offset as a group, without reading.
-fn commit(cluster: &Cluster, group: &str, topic: &str, partition: i32, offset: i64) {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", cluster.bootstrap())
-        .set("group.id", group)
-        .set("enable.auto.commit", "false")
-        .create()
-        .unwrap();
-    let mut offsets = TopicPartitionList::new();
-    offsets
-        .add_partition_offset(topic, partition, Offset::Offset(offset))
-        .unwrap();
-    consumer.assign(&offsets).unwrap();
-    consumer.commit(&offsets, CommitMode::Sync).unwrap();
 }
 
 #[test]
@@ -48,10 +29,10 @@ fn a_journey_tells_who_consumed_it_and_where_its_copies_are() {
     ]))
     .expect(0);
     let (billing, audit) = (format!("{}-billing", case.topic), format!("{}-audit", case.topic));
-    commit(&cluster, &billing, &case.topic, 1, 2);
-    commit(&cluster, &audit, &case.topic, 1, 0);
+    cluster.commit(&billing, &case.topic, 1, 2);
+    cluster.commit(&audit, &case.topic, 1, 0);
     let elsewhere = format!("{}-elsewhere", case.topic);
-    commit(&cluster, &elsewhere, &case.topic, 2, 0);
+    cluster.commit(&elsewhere, &case.topic, 2, 0);
     let dead = format!("{}-dlt", case.topic);
     cluster.make_topic(&dead, 1, &[]);
     cluster.write(&dead, 0, &[b"why=poison"], Some(b"b"), b"2");

@@ -11,7 +11,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What a scan handed over.
 #[derive(Default)]
@@ -97,9 +97,11 @@ fn keys_of(n: u32) -> Option<Vec<u8>> {
 /// Writes so many messages over all partitions, each batch as small or as large as `config` makes it.
 pub(crate) fn fill(cluster: &Cluster, topic: &str, partitions: i32, count: u32, config: &[(&str, &str)]) {
     let mut producer = ClientConfig::new();
+    // Without its idempotence a producer that tries again on a busy machine writes twice.
+    let safe = config.iter().all(|(key, _)| *key != "acks");
     producer
         .set("bootstrap.servers", cluster.bootstrap())
-        .set("acks", "all");
+        .set("enable.idempotence", if safe { "true" } else { "false" });
     for (key, value) in config {
         producer.set(*key, *value);
     }
@@ -469,7 +471,7 @@ fn every_secured_listener_is_read_by_our_own_connections() {
         "{said}"
     );
     assert!(
-        !said.contains("not this") && start.elapsed() < Duration::from_secs(9),
+        !said.contains("not this") && start.elapsed() < Duration::from_secs(25),
         "{said}"
     );
     cluster.delete_topic(&topic);
@@ -528,7 +530,7 @@ fn a_leader_that_dies_moves_and_what_has_no_other_is_partial() {
     cluster.make_topic_with(&single, 3, 1);
     fill(&cluster, &single, 3, 3000, &[]);
     let expected = in_order(cluster.read(&safe));
-    let node = cluster.leader(&safe, 0).to_string();
+    let node = cluster.await_leader(&safe, 0).to_string();
     let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/brokers/kill");
     let killed = node.clone();
     let mut handed = Handed {

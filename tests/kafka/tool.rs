@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// No run of the tool may take longer; one that hangs is a failure of its own.
-const LIMIT: Duration = Duration::from_secs(150);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// A topic and a spool of one test.
 pub(crate) struct Case<'a> {
@@ -255,6 +255,22 @@ impl Running {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Waits until it hears Ctrl-C itself; before that a signal ends it as any other process.
+    pub(crate) fn await_listening(&mut self) {
+        let began = Instant::now();
+        while !self.is_over() {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+            let caught = status.lines().find_map(|l| l.strip_prefix("SigCgt:"));
+            let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+            // The first bit is signal 1; SIGINT is 2.
+            if caught.is_some_and(|mask| mask & 0b10 != 0) {
+                return;
+            }
+            assert!(began.elapsed() < Duration::from_secs(60), "it never hears a signal");
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     pub(crate) fn is_over(&mut self) -> bool {

@@ -41,9 +41,16 @@ fn fsck(case: &Case<'_>) {
     tool::run(fsck).expect(0);
 }
 
+/// A commit is answered before its marks are in the logs, and until then nobody may read what was committed.
+fn await_marks(cluster: &Cluster, case: &Case<'_>) {
+    let (partitions, _) = cluster.shape(&case.topic).unwrap();
+    cluster.await_transactions(&case.topic, i32::try_from(partitions).unwrap());
+}
+
 /// Every line once, and nothing that `verify` minds.
 #[track_caller]
 fn holds_once(cluster: &Cluster, case: &Case<'_>, lines: &[Vec<u8>]) {
+    await_marks(cluster, case);
     let seen = cluster.read(&case.topic);
     assert_eq!(seen.len(), lines.len());
     assert_eq!(values(&seen), lines.iter().cloned().collect());
@@ -76,6 +83,7 @@ fn readers_get_all_of_an_input_with_its_receipts() {
         .iter()
         .map(|r| (r["partition"].as_i64().unwrap(), r["offset"].as_i64().unwrap()))
         .collect();
+    await_marks(&cluster, &case);
     let there = cluster.read(&case.topic);
     let places = there.iter().map(|s| (i64::from(s.partition), s.offset));
     assert_eq!(offsets, places.collect(), "every receipt names its place");
@@ -103,6 +111,9 @@ fn a_crash_at_any_point_leaves_nothing_or_everything_and_the_next_run_ends_it() 
         let more = judge::lines(round * 200, 200, 50);
         let before = lines.len();
         that_dies(&case, at, &more);
+        if at == "committed" {
+            await_marks(&cluster, &case);
+        }
         assert_eq!(cluster.read(&case.topic).len() - before, there, "{at}");
         lines.extend(more);
         if round % 2 == 0 {
@@ -137,6 +148,9 @@ fn what_cannot_be_proven_stays_in_doubt_until_somebody_decides() {
     let case = Case::new(&cluster, "doubt", 1);
     for (at, word, afterwards) in [("committed", "rollback", 0), ("asked", "commit", 20)] {
         that_dies(&case, at, &judge::lines(0, 20, 50));
+        if at == "committed" {
+            await_marks(&cluster, &case);
+        }
         // Whatever stood there is removed, as retention may: nothing can be read any more.
         delete_everything(&cluster, &case.topic);
         let flushed = case.flush().expect(4);
@@ -158,6 +172,7 @@ fn what_cannot_be_proven_stays_in_doubt_until_somebody_decides() {
             .to_owned();
         decide(&case, &[&id, word]).expect(0);
         case.flush().expect(0);
+        await_marks(&cluster, &case);
         assert_eq!(cluster.read(&case.topic).len(), afterwards, "{at}");
     }
     let (pending, failed, confirmed) = case.stats();
@@ -249,10 +264,14 @@ fn an_action_with_several_messages_publishes_them_in_one_transaction() {
         return;
     };
     let case = Case::new(&cluster, "action", 1);
-    let exec = |input: &[u8]| tool::run_with(case.send(&["--exec", "--", "true"]), input);
-    exec(b"a\nb\nc\n").expect(0);
-    exec(b"d\n").expect(0);
-    exec(b"e\nf\n").expect(0);
+    let exec = |input: &[u8]| {
+        tool::run_with(case.send(&["--exec", "--", "true"]), input).expect(0);
+        // The mark of a commit takes its place in the log when it comes, which is not when the commit is answered.
+        await_marks(&cluster, &case);
+    };
+    exec(b"a\nb\nc\n");
+    exec(b"d\n");
+    exec(b"e\nf\n");
     let offsets: Vec<i64> = cluster.read(&case.topic).iter().map(|s| s.offset).collect();
     // The marker of a commit takes a place of its own; one message needs none.
     assert_eq!(offsets, [0, 1, 2, 4, 5, 6]);
@@ -267,6 +286,7 @@ fn whoever_is_left_open_under_the_same_name_is_fenced() {
     };
     let case = Case::new(&cluster, "fence", 1);
     tool::run_with(case.send(&["--transaction"]), b"a\nb\n").expect(0);
+    await_marks(&cluster, &case);
     let id = cluster.read(&case.topic)[0].id.clone().unwrap();
     let name = format!("mqsafe-{}", id.split(' ').nth(1).unwrap());
     // Somebody else under that name has begun and does not end, as a copy of the spool might.
@@ -274,7 +294,7 @@ fn whoever_is_left_open_under_the_same_name_is_fenced() {
         config.set("bootstrap.servers", cluster.bootstrap());
         config.set("transactional.id", &name).create().unwrap()
     };
-    let (other, patience) = (config(&mut rdkafka::ClientConfig::new()), Duration::from_secs(10));
+    let (other, patience) = (config(&mut rdkafka::ClientConfig::new()), Duration::from_secs(60));
     other.init_transactions(patience).unwrap();
     other.begin_transaction().unwrap();
     other
@@ -284,6 +304,7 @@ fn whoever_is_left_open_under_the_same_name_is_fenced() {
     let next = tool::run_with(case.send(&["--transaction"]), b"c\nd\n").expect(0);
     assert!(next.stderr.contains("stored 2"), "{}", next.stderr);
     other.commit_transaction(patience).expect_err("it was fenced");
+    await_marks(&cluster, &case);
     let seen: Vec<Vec<u8>> = cluster.read(&case.topic).into_iter().map(|s| s.value).collect();
     assert_eq!(seen, ["a", "b", "c", "d"].map(|v| v.as_bytes().to_vec()));
 }

@@ -1,6 +1,7 @@
 //! The three brokers: how a topic is made, and how it is read by somebody else's program.
 
 use crate::cluster::Seen;
+use crate::kafka_nodes;
 use crate::support;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -67,7 +68,7 @@ pub(crate) fn script(name: &str, arguments: &[&str]) -> String {
 pub(crate) fn eventually(what: &str, mut so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !so() {
-        assert!(start.elapsed() < Duration::from_secs(60), "never: {what}");
+        assert!(start.elapsed() < Duration::from_secs(180), "never: {what}");
         std::thread::sleep(Duration::from_millis(100));
     }
 }
@@ -121,24 +122,26 @@ impl Broker for Kafka {
         let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(60)));
         let made = runtime.block_on(self.admin.create_topics([&topic], &options));
         made.unwrap().into_iter().for_each(|t| drop(t.unwrap()));
-        eventually("the new topic has its replicas", || {
-            self.leaders(&name)
-                .is_some_and(|(leaders, whole)| leaders.len() == 3 && whole)
+        eventually("every node has the new topic with its replicas", || {
+            kafka_nodes::have_topic(&self.bootstrap, &name, 3, 3)
         });
         name
     }
 
     /// By kcat. The values of these tests have neither tabs nor line ends.
     fn read(&self, topic: &str) -> Vec<Seen> {
-        let read = Command::new("kcat")
-            .args(["-C", "-b", &self.bootstrap, "-t", topic, "-o", "beginning", "-e", "-q"])
-            .args(["-X", "isolation.level=read_committed", "-f", "%h\t%s\n"])
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&read.stderr);
-        assert!(read.status.success(), "kcat cannot read {topic}: {said}");
-        let text = String::from_utf8(read.stdout).unwrap();
+        // It asks once, and a node that has only just come back may not know the topic or its leader yet.
+        let mut text = String::new();
+        eventually(&format!("kcat reads {topic}"), || {
+            let read = Command::new("kcat")
+                .args(["-C", "-b", &self.bootstrap, "-t", topic, "-o", "beginning", "-e", "-q"])
+                .args(["-X", "isolation.level=read_committed", "-f", "%h\t%s\n"])
+                .stdin(Stdio::null())
+                .output()
+                .unwrap();
+            text = String::from_utf8(read.stdout).unwrap();
+            read.status.success()
+        });
         let seen = |line: &str| {
             let (headers, value) = line.split_once('\t').unwrap();
             let id = headers.split(',').find_map(|h| h.strip_prefix("mqsafe-id="));
@@ -181,7 +184,7 @@ impl Rabbit {
 
     fn http(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let mut curl = Command::new("curl");
-        curl.args(["-s", "-m", "60", "-w", "\n%{http_code}", "-X", method]);
+        curl.args(["-s", "-m", "300", "-w", "\n%{http_code}", "-X", method]);
         curl.args(["-u", &format!("{}:{}", self.user, self.password)]);
         curl.args(["-H", "content-type: application/json", "-d", &body.to_string()]);
         let out = curl.arg(format!("{}/api/{path}", self.management)).output().unwrap();

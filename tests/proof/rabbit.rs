@@ -21,7 +21,7 @@ use std::process::Command;
 use std::time::Duration;
 
 const FEW: usize = 20;
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 #[test]
 fn the_rules_of_rabbitmq_are_right() {
@@ -236,19 +236,41 @@ impl Broker {
 
     /// The queues that lack something of what was confirmed.
     fn lacking(&self, vhost: &str, told: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
-        let found = |queue: &str| {
-            let (connection, channel) = self.runtime.block_on(open(&self.address(vhost)));
-            let found = self.runtime.block_on(async {
-                match queue {
-                    "stream" => first_of_stream(&channel, FEW).await,
-                    _ => take(&channel, queue).await,
+        // A queue that is not there is known for certain. One that is there may need a moment until somebody leads it again.
+        let lacks = |queue: &str, told: &BTreeSet<String>| {
+            let start = std::time::Instant::now();
+            let mut found = BTreeSet::new();
+            loop {
+                let (connection, channel) = self.runtime.block_on(open(&self.address(vhost)));
+                found.extend(self.runtime.block_on(async {
+                    match queue {
+                        "stream" => first_of_stream(&channel, FEW).await,
+                        _ => take(&channel, queue).await,
+                    }
+                }));
+                self.close(connection);
+                if found.is_superset(told) {
+                    return false;
                 }
-            });
-            self.close(connection);
-            found
+                if !self.has(vhost, queue) || start.elapsed() > Duration::from_secs(60) {
+                    return true;
+                }
+                std::thread::sleep(Duration::from_millis(500));
+            }
         };
-        let lacks = told.iter().filter(|(queue, told)| !found(queue).is_superset(told));
+        let lacks = told.iter().filter(|(queue, told)| lacks(queue, told));
         lacks.map(|(queue, _)| queue.clone()).collect()
+    }
+
+    /// Whether the server has a queue of this name.
+    fn has(&self, vhost: &str, queue: &str) -> bool {
+        let asked = Command::new("curl")
+            .args(["-s", "-m", "60", "-o", "/dev/null", "-w", "%{http_code}"])
+            .args(["-u", &format!("{}:{}", self.user, self.password)])
+            .arg(format!("{}/api/queues/{vhost}/{queue}", self.management))
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&asked.stdout) != "404"
     }
 
     fn open(&self, line: &Line) -> (Connection, Channel) {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// The server tells of messages and channels every five seconds.
-const TOLD: Duration = Duration::from_secs(30);
+const TOLD: Duration = Duration::from_secs(120);
 
 /// A virtual host that is there for one test.
 struct Host<'b> {
@@ -305,9 +305,16 @@ fn a_badly_configured_broker_is_told_by_every_rule_that_it_breaks() {
     });
     // A queue with an argument of its own, and one with a policy.
     let mut report = Value::Null;
+    let at_last = ["RQC001", "RQP001", "RQP002", "RQP003"];
     eventually("the server tells of messages and channels", || {
         report = host.as_guest(&[]).1;
         let all = found(&report);
+        // It may have counted between the one and the other.
+        let both = "2 of 2 messages in durable queue `full` are transient";
+        let findings = report["findings"].as_array().unwrap();
+        let counted = findings
+            .iter()
+            .any(|f| f["message"].as_str().is_some_and(|m| m.starts_with(both)));
         // Which policy a queue has is told with its messages, and a command needs it.
         let has_command = |rule: &str, name: &str| {
             let findings = report["findings"].as_array().unwrap();
@@ -319,9 +326,8 @@ fn a_badly_configured_broker_is_told_by_every_rule_that_it_breaks() {
         };
         has_command("RQT006", "odd")
             && has_command("RQT009", "full")
-            && ["RQP001", "RQP002", "RQP003"]
-                .iter()
-                .all(|rule| all.iter().any(|line| line.starts_with(rule)))
+            && counted
+            && at_last.iter().all(|rule| all.iter().any(|line| line.starts_with(rule)))
     });
     assert_eq!(
         found(&report),
@@ -429,6 +435,8 @@ fn a_look_into_queues_shows_transient_messages_and_takes_none() {
             .http("POST", &format!("queues/{}/{queue}/get", host.name), &take)
             .1
     };
+    broker.await_count_in(&host.name, "looked", 3);
+    broker.await_count_in(&host.name, "left", 1);
     let is_again = |message: &Value| message["redelivered"] == json!(true);
     let looked = taken("looked");
     assert_eq!(
@@ -504,7 +512,7 @@ fn queues_are_read_page_by_page() {
     };
     let (count, limit) = match support::full() {
         true => (10_000, Duration::from_secs(120)),
-        false => (600, Duration::from_secs(30)),
+        false => (600, Duration::from_secs(90)),
     };
     let host = Host::new(&broker);
     let queues: Vec<Value> = (0..count)
@@ -602,7 +610,7 @@ fn a_server_that_dies_or_hangs_while_it_is_asked_is_never_clean() {
     let judged = |child: std::process::Child| {
         let start = Instant::now();
         let done = child.wait_with_output().unwrap();
-        assert!(start.elapsed() < Duration::from_secs(60));
+        assert!(start.elapsed() < Duration::from_secs(150));
         let report: Value = serde_json::from_slice(&done.stdout).unwrap();
         let unread = report["running"][0]["unread"].as_array().unwrap().len();
         match done.status.code() {
@@ -615,8 +623,12 @@ fn a_server_that_dies_or_hangs_while_it_is_asked_is_never_clean() {
     assert!(!judged(start(&host, &home)), "the whole of it is read");
     let rounds = if support::full() { 20 } else { 2 };
     let mut missed = 0;
-    for round in 0..rounds {
-        let delay = Duration::from_millis(30 + round * 200 / rounds);
+    // Some more where the machine was so fast that each signal came too late.
+    for round in 0..3 * rounds {
+        if round >= rounds && missed > 0 {
+            break;
+        }
+        let delay = Duration::from_millis(30 + round % rounds * 200 / rounds);
         let running = start(&host, &home);
         std::thread::sleep(delay);
         signal("-STOP");

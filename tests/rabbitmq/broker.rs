@@ -50,6 +50,17 @@ impl Broker {
     }
 
     fn with(test: &str, turn: Turn) -> Option<Broker> {
+        let broker = Broker::named(test, turn)?;
+        // Whoever was started again a moment ago answers, and has counted nothing yet: an audit says so.
+        eventually("the management API tells of its node", || {
+            let (status, nodes) = broker.http("GET", "nodes", &Value::Null);
+            let counted = |node: &Value| !node["disk_free_limit"].is_null();
+            status == 200 && nodes.as_array().is_some_and(|all| all.iter().all(counted))
+        });
+        Some(broker)
+    }
+
+    fn named(test: &str, turn: Turn) -> Option<Broker> {
         Some(Broker {
             amqp: support::address(test, "RABBITMQ_AMQP")?,
             management: support::address(test, "RABBITMQ_MANAGEMENT")?,
@@ -94,7 +105,7 @@ impl Broker {
     /// Asks the management API: the status and the body.
     pub(crate) fn http(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let mut curl = Command::new("curl");
-        curl.args(["-s", "-m", "60", "-w", "\n%{http_code}", "-X", method]);
+        curl.args(["-s", "-m", "300", "-w", "\n%{http_code}", "-X", method]);
         curl.args(["-u", &format!("{}:{}", self.user, self.password)]);
         curl.args(["-H", "content-type: application/json", "-d", &body.to_string()]);
         let out = curl.arg(format!("{}/api/{path}", self.management)).output().unwrap();
@@ -168,6 +179,11 @@ impl Broker {
 impl Broker {
     /// Evaluates Erlang in the server, and gives what it returned.
     pub(crate) fn eval(&self, expressions: &str) -> String {
+        self.try_eval(expressions)
+            .unwrap_or_else(|answer| panic!("{expressions}: {answer}"))
+    }
+
+    fn try_eval(&self, expressions: &str) -> Result<String, String> {
         let script = format!("{}/tests/brokers/rabbitmq-eval", env!("CARGO_MANIFEST_DIR"));
         let mut child = Command::new(script)
             .stdin(Stdio::piped())
@@ -177,18 +193,36 @@ impl Broker {
         child.stdin.take().unwrap().write_all(expressions.as_bytes()).unwrap();
         let done = child.wait_with_output().unwrap();
         let answer = String::from_utf8_lossy(&done.stdout).trim().to_owned();
-        assert!(done.status.success(), "{expressions}: {answer}");
-        answer
+        if done.status.success() { Ok(answer) } else { Err(answer) }
     }
 
     /// How many messages a queue holds, as the queue itself says: the management API counts every five seconds.
     pub(crate) fn count(&self, queue: &str) -> u64 {
-        let answer = self.eval(&format!(
+        self.try_count("/", queue).unwrap_or_else(|answer| panic!("{answer}"))
+    }
+
+    fn try_count(&self, host: &str, queue: &str) -> Result<u64, String> {
+        let answer = self.try_eval(&format!(
             "{{ok, Q}} = rabbit_amqqueue:lookup({}), {{ok, N, _}} = rabbit_amqqueue:stat(Q), N.",
-            resource(queue)
-        ));
+            resource_in(host, queue)
+        ))?;
         let digits = answer.trim_start_matches("{ok,").trim_end_matches('}').trim();
-        digits.parse().unwrap_or_else(|_| panic!("{answer}"))
+        digits.parse().map_err(|_| answer.clone())
+    }
+
+    /// Waits until so many can be had of a queue: what somebody looked at and gave back comes back a moment after that one has gone,
+    /// and a server that was started again has its queues back one after another.
+    pub(crate) fn await_count(&self, queue: &str, count: u64) {
+        self.await_count_in("/", queue, count);
+    }
+
+    /// The same in another virtual host.
+    pub(crate) fn await_count_in(&self, host: &str, queue: &str, count: u64) {
+        let mut told = Err("nobody was asked".to_owned());
+        eventually(&format!("{queue} holds {count}"), || {
+            told = self.try_count(host, queue);
+            told == Ok(count)
+        });
     }
 
     /// Makes a durable queue what it is while its node is down: defined, and not running. `false` brings it back.
@@ -208,7 +242,21 @@ impl Broker {
 
 /// The name of a queue in the default virtual host, in Erlang.
 fn resource(queue: &str) -> String {
-    format!("{{resource, <<\"/\">>, queue, <<\"{queue}\">>}}")
+    resource_in("/", queue)
+}
+
+fn resource_in(host: &str, queue: &str) -> String {
+    format!("{{resource, <<\"{host}\">>, queue, <<\"{queue}\">>}}")
+}
+
+/// Waits until something is so.
+#[track_caller]
+pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(120), "never: {what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 pub(crate) fn nonce() -> String {
@@ -239,7 +287,7 @@ impl Sender {
 
     /// Hands one message over, waiting for room.
     pub(crate) fn offer(&mut self, ticket: u64, lane: &str, value: &[u8]) {
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_secs(120);
         while !self.try_offer(ticket, lane, value) {
             assert!(Instant::now() < end, "no room for {ticket}");
             self.hear(Duration::from_millis(5));

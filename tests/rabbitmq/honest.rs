@@ -31,7 +31,7 @@ fn fill(broker: &Broker, queue: &str, count: u64) {
     for n in 1..=count {
         sender.offer(n, &format!("|{queue}"), format!("value {n}").as_bytes());
     }
-    sender.wait_for(count as usize, Duration::from_secs(30));
+    sender.wait_for(count as usize, Duration::from_secs(120));
 }
 
 /// Does something to the broker once the first messages are there.
@@ -58,9 +58,10 @@ fn what_ends_in_the_middle_is_partial() {
     };
     // The connections go away, as when a broker ends or somebody closes them; and the stream goes away.
     let closed = "[rabbit_networking:close_connection(Pid, \"test\") || Pid <- rabbit_networking:connections()], ok.";
+    // Whoever closes connections says why (320 is CONNECTION_FORCED), which is told where it is heard before the connection is gone.
     for (about, expected) in [
-        ("closed", "the connection was closed"),
-        ("deleted", "ended the consumer"),
+        ("closed", &["the connection was closed", "test (320)"][..]),
+        ("deleted", &["ended the consumer"]),
     ] {
         let queue = broker.queue(about, "stream", json!({}));
         fill(&broker, &queue, 20_000);
@@ -75,7 +76,7 @@ fn what_ends_in_the_middle_is_partial() {
         let Coverage::Partial(why) = report.coverage() else {
             panic!("{about}: {report:?}");
         };
-        assert!(why.contains(expected), "{about}: {why}");
+        assert!(expected.iter().any(|words| why.contains(words)), "{about}: {why}");
     }
     // A queue that is defined and whose node is down is not an empty one.
     let queue = broker.queue("down", "classic", json!({}));
@@ -105,7 +106,7 @@ fn nothing_young_enough_is_known_and_not_waited_for() {
         1,
     );
     assert_eq!(none["coverage"], "COMPLETE", "{none}");
-    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
     // A queue without history shows what waits, and nothing else can be said of it.
     let empty = broker.queue("empty", "classic", json!({}));
     let nothing = answer(&search(&broker, Over::Plain, &empty, &["--peek", "k"]), 3);
@@ -229,7 +230,7 @@ fn a_journey_over_tls_reaches_the_dead_letters_behind_an_exchange() {
     assert_eq!(broker.http("POST", &format!("queues/%2F/{queue}/get"), &reject).0, 200);
     let start = Instant::now();
     while broker.count(&dead) == 0 {
-        assert!(start.elapsed() < Duration::from_secs(20), "the letter never came");
+        assert!(start.elapsed() < Duration::from_secs(120), "the letter never came");
         std::thread::sleep(Duration::from_millis(100));
     }
     for over in [Over::Plain, Over::Tls] {
@@ -239,6 +240,9 @@ fn a_journey_over_tls_reaches_the_dead_letters_behind_an_exchange() {
             Over::Tls => &["--yes"],
         };
         let words = [&["--peek", "--journey", "k"][..], more].concat();
+        // Whoever looked before has given them back.
+        broker.await_count(&queue, 1);
+        broker.await_count(&dead, 1);
         let found = answer(&search(&broker, over, &queue, &words), 0);
         let stops = found["journey"]["stops"].as_array().unwrap();
         let topics: Vec<&str> = stops.iter().map(|s| s["topic"].as_str().unwrap()).collect();
@@ -255,5 +259,6 @@ fn a_journey_over_tls_reaches_the_dead_letters_behind_an_exchange() {
         );
     }
     // Both are still where they were.
-    assert_eq!((broker.count(&queue), broker.count(&dead)), (1, 1));
+    broker.await_count(&queue, 1);
+    broker.await_count(&dead, 1);
 }

@@ -126,7 +126,7 @@ fn a_rejected_message_is_in_doubt_and_stops_only_an_ordered_run() {
         for n in 1..=5 {
             sender.offer(n, &format!("|{queue}"), b"v");
         }
-        sender.wait_for(5, Duration::from_secs(20));
+        sender.wait_for(5, Duration::from_secs(90));
         assert_eq!(broker.count(&queue), 1);
         let word = |delivery: &Delivery| match delivery {
             Delivery::Stored(_) => "stored",

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 fn send_all(sender: &mut Sender, lane: &str, first: u64, count: u64, mut disturb: impl FnMut(usize)) -> BTreeSet<u64> {
     let mut ticket = sender.verdicts.keys().next_back().copied().unwrap_or(0);
     let (mut waiting, mut stored) = ((first..first + count).collect::<Vec<u64>>(), BTreeSet::new());
-    let end = Instant::now() + Duration::from_secs(120);
+    let end = Instant::now() + Duration::from_secs(300);
     let mut sent: Vec<(u64, u64)> = Vec::new();
     while stored.len() < count as usize {
         let open = (sent.len(), sender.publisher.must_renew());
@@ -58,7 +58,7 @@ fn beside<'scope>(
 ) -> std::thread::ScopedJoinHandle<'scope, BTreeSet<u64>> {
     scope.spawn(move || {
         let mut sender = Sender::new(endpoint);
-        let (mut stored, mut next, end) = (BTreeSet::new(), 1, Instant::now() + Duration::from_secs(120));
+        let (mut stored, mut next, end) = (BTreeSet::new(), 1, Instant::now() + Duration::from_secs(300));
         // Batches with numbers of their own, until one went through after the kill.
         loop {
             let over = killed.load(Ordering::Relaxed);
@@ -135,18 +135,21 @@ fn a_blocked_publisher_says_so_and_goes_on() {
         let queue = broker.queue("blocked", "classic", json!({}));
         let mut arguments = vec!["send", "--no-spool", "-t", &queue];
         arguments.extend(way);
-        let (mut command, home) = tool(&broker, Over::Plain, &broker.password, &arguments);
-        let mut child = command.spawn().unwrap();
+        let (command, home) = tool(&broker, Over::Plain, &broker.password, &arguments);
+        let mut running = tool::watch(command);
         let input: String = (1..=3000).map(|n| format!("{n}\n")).collect();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        (queue, child, home)
+        running.stdin().write_all(input.as_bytes()).unwrap();
+        (queue, running, home)
     });
-    std::thread::sleep(Duration::from_secs(4));
+    for (_, running, _) in &running {
+        running.await_said("the broker blocks publishers: low on memory");
+    }
+    std::thread::sleep(Duration::from_secs(1));
     let meanwhile: Vec<u64> = running.iter().map(|(queue, _, _)| broker.count(queue)).collect();
     broker.eval("rabbit_alarm:clear_alarm({resource_limit, memory, node()}).");
     assert_eq!(meanwhile, [0, 0], "nothing was taken while it was blocked");
-    for (queue, child, _home) in running {
-        let done = child.wait_with_output().unwrap();
+    for (queue, running, _home) in running {
+        let done = running.end();
         assert_eq!(code(&done), 0, "{queue}");
         let words = said(&done);
         assert!(
@@ -171,7 +174,7 @@ fn a_full_disk_of_the_broker_blocks_and_costs_nothing() {
     let spool = spool.to_str().unwrap();
     // No disk has so much room: a petabyte.
     limit("1000000000000000");
-    let arguments = ["send", "-t", &queue, "--spool", spool, "--delivery-timeout", "3s"];
+    let arguments = ["send", "-t", &queue, "--spool", spool, "--delivery-timeout", "6s"];
     let input: String = (1..=2000).map(|n| format!("{n}\n")).collect();
     let blocked = tool::run(&broker, &broker.password, &arguments, &input);
     let meanwhile = broker.count(&queue);

@@ -6,7 +6,7 @@ use mqsafe::model::{Delivery, Endpoint, Lanes, Stage, Topology};
 use serde_json::json;
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(90);
 
 #[test]
 fn what_is_called_stored_is_there() {

@@ -51,7 +51,7 @@ fn a_stream_is_read_to_the_end_that_it_had() {
         for n in 1..=7000 {
             sender.offer(n, &format!("|{queue}"), format!("value {n}").as_bytes());
         }
-        sender.wait_for(7000, Duration::from_secs(30));
+        sender.wait_for(7000, Duration::from_secs(120));
         assert_eq!(sender.stored().len(), 7000);
         let mut seen = Seen::default();
         let mut scan = RabbitScan::new(&broker.connection(), &queue).unwrap();
@@ -85,7 +85,7 @@ fn an_empty_stream_ends_too() {
     let report = scan.scan(&ScanPlan::default(), &mut seen).unwrap();
     assert_eq!(report.coverage(), Coverage::Complete, "{report:?}");
     assert_eq!((report.partitions[0].to, seen.0.len()), (0, 0));
-    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(25), "{:?}", start.elapsed());
 }
 
 #[test]
@@ -115,6 +115,7 @@ fn a_queue_without_history_is_not_touched_unasked() {
         assert_eq!((seen.0.len(), report.partitions[0].to), (250, 250));
         assert_eq!(seen.0[7].1.as_deref(), Some(&b"c7"[..]));
         // All of them are back; in a quorum queue not in their order.
+        broker.await_count(&queue, 250);
         let mut there: Vec<String> = broker
             .take(&queue)
             .iter()

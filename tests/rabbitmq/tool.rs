@@ -1,9 +1,11 @@
 //! The tool as a process.
 
-use crate::broker::Broker;
+use crate::broker::{Broker, eventually};
 use serde_json::{Value, json};
-use std::io::Write;
-use std::process::{Command, Output, Stdio};
+use std::io::{Read, Write};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use tempfile::TempDir;
 
 /// How the broker is reached.
@@ -49,6 +51,49 @@ pub(crate) fn run_over(broker: &Broker, over: Over, password: &str, arguments: &
     let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
     child.wait_with_output().unwrap()
+}
+
+/// A run that is listened to while it goes on.
+pub(crate) struct Watched {
+    child: Child,
+    said: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+pub(crate) fn watch(mut command: Command) -> Watched {
+    let mut child = command.spawn().unwrap();
+    let mut from = child.stderr.take().unwrap();
+    let said = Arc::<Mutex<Vec<u8>>>::default();
+    let heard = Arc::clone(&said);
+    let reader = std::thread::spawn(move || {
+        let mut some = [0; 4096];
+        while let Ok(read @ 1..) = from.read(&mut some) {
+            heard.lock().unwrap().extend_from_slice(&some[..read]);
+        }
+    });
+    Watched { child, said, reader }
+}
+
+impl Watched {
+    pub(crate) fn stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().unwrap()
+    }
+
+    /// Waits until it has said this.
+    #[track_caller]
+    pub(crate) fn await_said(&self, words: &str) {
+        eventually(&format!("it says {words:?}"), || {
+            String::from_utf8_lossy(&self.said.lock().unwrap()).contains(words)
+        });
+    }
+
+    /// Waits until it ends.
+    pub(crate) fn end(self) -> Output {
+        let mut output = self.child.wait_with_output().unwrap();
+        self.reader.join().unwrap();
+        output.stderr = std::mem::take(&mut *self.said.lock().unwrap());
+        output
+    }
 }
 
 pub(crate) fn said(output: &Output) -> String {

@@ -1,14 +1,14 @@
 //! A queue that took nothing: because it is not there, or because its node is down.
 
 use crate::broker::{Broker, Sender};
-use crate::tool::{Over, code, run_over, said, tool};
+use crate::tool::{Over, code, run_over, said, tool, watch};
 use mqsafe::broker::rabbitmq::{RabbitEndpoint, probe};
 use mqsafe::model::{Delivery, Endpoint, How, Topology};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(90);
 
 #[test]
 fn a_queue_whose_node_is_down_is_not_an_absent_one() {
@@ -80,19 +80,19 @@ fn a_run_outlives_a_queue_that_is_down_for_a_while() {
         return;
     };
     let queue = broker.queue("away", "quorum", json!({}));
-    let (mut command, _home) = tool(&broker, Over::Plain, &broker.password, &["send", "-t", &queue]);
-    let mut child = command.spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
+    let (command, _home) = tool(&broker, Over::Plain, &broker.password, &["send", "-t", &queue]);
+    let mut running = watch(command);
+    let mut stdin = running.stdin();
     stdin.write_all(b"1\n2\n3\n").unwrap();
     stdin.flush().unwrap();
     wait_for_count(&broker, &queue, 3);
     broker.down(&queue, true);
     stdin.write_all(b"4\n5\n6\n").unwrap();
     stdin.flush().unwrap();
-    std::thread::sleep(Duration::from_millis(2500));
+    running.await_said("is down or inaccessible");
     broker.down(&queue, false);
     drop(stdin);
-    let done = child.wait_with_output().unwrap();
+    let done = running.end();
     assert_eq!(code(&done), 0);
     let words = said(&done);
     assert!(
@@ -159,7 +159,7 @@ fn a_queue_that_is_down_all_the_time_leaves_everything_in_the_spool() {
     let queue = broker.queue("dark", "classic", json!({}));
     broker.down(&queue, true);
     for over in [Over::Plain, Over::Tls] {
-        let arguments = ["send", "-t", &queue, "--connect-timeout", "1s"];
+        let arguments = ["send", "-t", &queue, "--connect-timeout", "4s"];
         let done = run_over(&broker, over, &broker.password, &arguments, "a\nb\n");
         assert_eq!(code(&done), 4);
         let words = said(&done);

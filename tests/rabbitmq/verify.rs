@@ -190,7 +190,7 @@ fn a_tap_counts_what_is_routed_and_takes_nothing() {
         &broker.management,
         "--tap",
         "--for",
-        "4s",
+        "10s",
     ];
     let (mut command, _home) = tool::tool(&broker, Over::Plain, &broker.password, &arguments);
     let child = command.spawn().unwrap();
@@ -201,7 +201,7 @@ fn a_tap_counts_what_is_routed_and_takes_nothing() {
     };
     let began = Instant::now();
     while bindings().as_array().map_or(0, Vec::len) < 2 {
-        assert!(began.elapsed() < Duration::from_secs(20), "the tap was never set");
+        assert!(began.elapsed() < Duration::from_secs(60), "the tap was never set");
         std::thread::sleep(Duration::from_millis(50));
     }
     for n in [7, 8, 10] {
@@ -234,7 +234,7 @@ fn what_perf_test_wrote_is_counted() {
     let ended = |mut child: std::process::Child| {
         let began = Instant::now();
         while child.try_wait().unwrap().is_none() {
-            if began.elapsed() > Duration::from_secs(60) {
+            if began.elapsed() > Duration::from_secs(180) {
                 child.kill().unwrap();
                 panic!("PerfTest did not come to its end");
             }
@@ -271,11 +271,11 @@ fn what_perf_test_wrote_is_counted() {
     let bindings = format!("bindings/%2F/e/{exchange}/q/{queue}");
     let bind = || assert_eq!(broker.http("POST", &bindings, &json!({"routing_key": "k"})).0, 201);
     bind();
-    let sender = broker.perf_test(&exchange, "k", &["-C", "1500", "-r", "300", "-s", "12"]);
+    let sender = broker.perf_test(&exchange, "k", &["-C", "3600", "-r", "300", "-s", "12"]);
     let await_more_than = |least: u64| {
         let began = Instant::now();
         while broker.count(&queue) <= least {
-            assert!(began.elapsed() < Duration::from_secs(60), "nothing came");
+            assert!(began.elapsed() < Duration::from_secs(120), "nothing came");
         }
     };
     await_more_than(50);
@@ -286,19 +286,19 @@ fn what_perf_test_wrote_is_counted() {
     await_more_than(before);
     ended(sender);
     let there = broker.count(&queue);
-    assert!(there > before && there < 1500, "{before} before, {there} at the end");
+    assert!(there > before && there < 3600, "{before} before, {there} at the end");
     let state = home.path().join("state");
     let drain = ["--drain", "--yes", "--alone", "--state", state.to_str().unwrap()];
     let holed = verify(&broker, &queue, &[&drain[..], &numbered[..]].concat());
     assert_eq!(
         told(&holed),
-        (1, totals(&[("read", there), ("stamped", there), ("gap", 1500 - there)])),
+        (1, totals(&[("read", there), ("stamped", there), ("gap", 3600 - there)])),
         "{}",
         said(&holed)
     );
     assert_eq!(
         answer(&holed)["lanes"][0]["gaps"],
-        json!([[before + 1, before + 1500 - there]]),
+        json!([[before + 1, before + 3600 - there]]),
         "{}",
         said(&holed)
     );
@@ -326,15 +326,7 @@ fn transient_messages_over_a_restart_are_lost_and_named() {
     }
     assert_eq!(broker.count(&queue), 25);
     broker.script("restart");
-    let began = Instant::now();
-    while broker.count(&queue) != 20 {
-        assert!(
-            began.elapsed() < Duration::from_secs(30),
-            "{} are there",
-            broker.count(&queue)
-        );
-        std::thread::sleep(Duration::from_millis(200));
-    }
+    broker.await_count(&queue, 20);
     stamped(&broker, &queue, 6, json!({}));
     let arguments = ["--drain", "--yes", "--alone", "--state", state.to_str().unwrap()];
     let drained = verify(&broker, &queue, &arguments);

@@ -7,7 +7,7 @@ use mqsafe::model::{Acks, Create, Delivery, Endpoint, How, Outcome, Topology};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(90);
 
 fn endpoint(broker: &Broker, place: &str, how: How) -> RabbitEndpoint {
     RabbitEndpoint::new(&broker.connection(), place)
@@ -191,7 +191,8 @@ fn one_lane_for_an_exchange_numbers_all_of_its_keys() {
         let sent = tool::run(&broker, &broker.password, &to, input);
         assert_eq!(tool::code(&sent), 0, "{}", tool::said(&sent));
     }
-    // Accepted while nobody could be asked, and delivered by a run that was not told.
+    // Accepted while nobody could be asked, and delivered by a run that was not told. Now and then the broker has answered before the
+    // end of the input was read; then it is delivered at once, and the next one must do.
     let nobody = [
         "send",
         "-e",
@@ -205,8 +206,16 @@ fn one_lane_for_an_exchange_numbers_all_of_its_keys() {
         "--connect-timeout",
         "0s",
     ];
-    let kept = tool::run(&broker, &broker.password, &nobody, "6\n");
-    assert_eq!(tool::code(&kept), 4, "{}", tool::said(&kept));
+    let mut last = 5;
+    loop {
+        last += 1;
+        assert!(last < 25, "20 times the broker answered at once");
+        let kept = tool::run(&broker, &broker.password, &nobody, &format!("{last}\n"));
+        match tool::code(&kept) {
+            4 => break,
+            other => assert_eq!(other, 0, "{}", tool::said(&kept)),
+        }
+    }
     let mut flush = std::process::Command::new(env!("CARGO_BIN_EXE_mqsafe"));
     flush.env("HOME", home.path()).env("PW", &broker.password);
     flush.args(["spool", "flush", "--spool", spool, "-X", "sasl.password=env:PW"]);
@@ -219,7 +228,7 @@ fn one_lane_for_an_exchange_numbers_all_of_its_keys() {
         "",
     );
     let told: serde_json::Value = serde_json::from_slice(&verified.stdout).unwrap();
-    for (name, expected) in [("stamped", 6), ("gap", 0), ("moved", 0), ("duplicate", 0)] {
+    for (name, expected) in [("stamped", last), ("gap", 0), ("moved", 0), ("duplicate", 0)] {
         assert_eq!(told["totals"][name], expected, "{name}: {told}");
     }
     let lanes: Vec<(String, u64)> = told["lanes"]
@@ -233,5 +242,8 @@ fn one_lane_for_an_exchange_numbers_all_of_its_keys() {
             )
         })
         .collect();
-    assert_eq!(lanes, [(format!("{exchange}|*"), 5), (format!("{exchange}|c"), 1)]);
+    assert_eq!(
+        lanes,
+        [(format!("{exchange}|*"), last - 1), (format!("{exchange}|c"), 1)]
+    );
 }

@@ -3,6 +3,8 @@
 use crate::support;
 use mqsafe::connect::{BrokerUrl, ClientProperties, Connection};
 use serde_json::Value;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -10,7 +12,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 static CLUSTER: RwLock<()> = RwLock::new(());
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Nothing takes so long that comes at all, on a machine that is five times slower too.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 #[expect(dead_code, reason = "the guards are held, not read")]
 enum Hold {
@@ -74,9 +77,66 @@ impl Case {
             dir: TempDir::new().unwrap(),
             _hold: hold(),
         };
-        std::fs::write(case.path("no-secret"), "x").unwrap();
         case.make(&case.topic, queues, "");
+        case.await_pair();
         Some(case)
+    }
+
+    /// Waits until the master says of a message that its slave has it too: one whose slave has only just come says of the first ones
+    /// that it has not, and then they are sent again.
+    fn await_pair(&self) {
+        let fields = [
+            ("a", "tests"),
+            ("b", "BenchmarkTest"),
+            ("c", "BenchmarkTest"),
+            ("d", "1"),
+            ("e", "0"),
+            ("f", "0"),
+            ("g", "0"),
+            ("h", "0"),
+            ("i", "WAIT\u{1}true\u{2}"),
+            ("j", "0"),
+            ("k", "false"),
+            ("m", "false"),
+            ("n", "broker-a"),
+        ];
+        eventually("the slave has what the master has", || {
+            self.call(&self.master, 310, &fields, "whole").is_ok()
+        });
+    }
+
+    /// Waits until readers get what the master has taken by now: it puts messages into their queues and its index a moment after it has
+    /// acknowledged them.
+    pub(crate) fn await_dispatched(&self) {
+        let state = || -> Option<(u64, u64)> {
+            let told: Value = serde_json::from_slice(&self.ask(28, &[]).ok()?).ok()?;
+            let number = |name: &str| told["table"][name].as_str()?.parse::<u64>().ok();
+            Some((number("commitLogMaxOffset")?, number("dispatchBehindBytes")?))
+        };
+        let mut taken = None;
+        eventually("readers get what was taken", || {
+            let Some((end, behind)) = state() else { return false };
+            end.saturating_sub(behind) >= *taken.get_or_insert(end)
+        });
+    }
+
+    /// What the master answers to a question that changes nothing; asked again while it does not answer, or is too busy to.
+    fn ask(&self, code: u32, fields: &[(&str, &str)]) -> Result<Vec<u8>, String> {
+        let began = Instant::now();
+        loop {
+            let answer = self.call(&self.master, code, fields, "");
+            // Its own words begin with its code: 2 is a broker that is busy, 14 one that has only just begun.
+            let is_answer = |why: &str| match why.split_once(':') {
+                Some((code, _)) => code.parse::<u32>().is_ok_and(|code| code != 2 && code != 14),
+                None => false,
+            };
+            match answer {
+                Err(why) if !is_answer(&why) && began.elapsed() < PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(200));
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// `host:port` of the name server.
@@ -122,23 +182,20 @@ impl Case {
         fields: &[(&str, &str)],
         body: &str,
     ) -> Result<Vec<u8>, String> {
-        let mut call = Command::new(script("signed-call"));
-        call.arg(address)
-            .arg("nobody")
-            .arg(self.path("no-secret"))
-            .arg(code.to_string());
-        call.args(fields.iter().map(|(name, value)| format!("{name}={value}")));
-        let mut child = call
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        std::io::Write::write_all(&mut child.stdin.take().unwrap(), body.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        match output.status.success() {
-            true => Ok(output.stdout),
-            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        let fields: serde_json::Map<String, Value> = fields
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).into()))
+            .collect();
+        let header = serde_json::json!({"code": code, "flag": 0, "language": "JAVA", "opaque": 1, "version": 0, "extFields": fields});
+        let (header, answer) = exchange(address, header.to_string().as_bytes(), body.trim().as_bytes())
+            .map_err(|e| format!("no answer of {address}: {e}"))?;
+        match header["code"].as_i64() {
+            Some(0) => Ok(answer),
+            code => Err(format!(
+                "{}: {}",
+                code.unwrap_or(-1),
+                header["remark"].as_str().unwrap_or("None")
+            )),
         }
     }
 
@@ -152,7 +209,7 @@ impl Case {
             ("endTimestamp", "9223372036854775807"),
             ("_UNIQUE_KEY_QUERY", "false"),
         ];
-        match self.call(&self.master, 12, &fields, "") {
+        match self.ask(12, &fields) {
             Ok(body) => String::from_utf8_lossy(&body).into_owned(),
             // `QUERY_NOT_FOUND`.
             Err(why) if why.starts_with("22:") => String::new(),
@@ -202,7 +259,15 @@ impl Case {
     }
 
     pub(crate) fn send_to(&self, topic: &str, input: &str, arguments: &[&str]) -> Done {
-        run_with(self.send_command(topic, arguments), input)
+        self.settled(run_with(self.send_command(topic, arguments), input))
+    }
+
+    /// What came to its end with the broker, when readers have it too.
+    fn settled(&self, done: Done) -> Done {
+        if [0, 1].contains(&done.code) {
+            self.await_dispatched();
+        }
+        done
     }
 
     pub(crate) fn send_command(&self, topic: &str, arguments: &[&str]) -> Command {
@@ -214,7 +279,7 @@ impl Case {
     pub(crate) fn flush(&self) -> Done {
         let mut flush = self.mqsafe(&["spool", "flush", "--spool"]);
         flush.arg(self.path("spool"));
-        run_with(flush, "")
+        self.settled(run_with(flush, ""))
     }
 
     /// `(pending, failed, confirmed)` of the spool.
@@ -254,7 +319,7 @@ impl Case {
     }
 
     pub(crate) fn held_in(&self, topic: &str) -> u64 {
-        let said = self.call(&self.master, 202, &[("topic", topic)], "").unwrap();
+        let said = self.ask(202, &[("topic", topic)]).unwrap();
         let said = String::from_utf8(said).unwrap();
         let sum = |name: &str| -> u64 {
             let name = format!("\"{name}\":");
@@ -269,7 +334,9 @@ impl Case {
 impl Case {
     /// Gives the master another configuration until it is dropped.
     pub(crate) fn configured(&self, now: &str, later: &'static str) -> Configured<'_> {
-        self.call(&self.master, 25, &[], now).unwrap();
+        eventually("the master takes the configuration", || {
+            self.call(&self.master, 25, &[], now).is_ok()
+        });
         Configured(self, later)
     }
 }
@@ -278,9 +345,34 @@ pub(crate) struct Configured<'a>(&'a Case, &'static str);
 
 impl Drop for Configured<'_> {
     fn drop(&mut self) {
-        let put_right = self.0.call(&self.0.master, 25, &[], self.1);
-        assert!(put_right.is_ok() || std::thread::panicking(), "{put_right:?}");
+        let began = Instant::now();
+        loop {
+            let put_right = self.0.call(&self.0.master, 25, &[], self.1);
+            if put_right.is_ok() || std::thread::panicking() {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "{put_right:?}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
     }
+}
+
+/// One request and its answer: the header and the body.
+fn exchange(address: &str, header: &[u8], body: &[u8]) -> std::io::Result<(Value, Vec<u8>)> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    let mut frame = (4 + header.len() as u32 + body.len() as u32).to_be_bytes().to_vec();
+    // The highest byte says how the header is written: 0 is JSON.
+    frame.extend((header.len() as u32).to_be_bytes());
+    frame.extend(header);
+    frame.extend(body);
+    stream.write_all(&frame)?;
+    let mut length = [0; 4];
+    stream.read_exact(&mut length)?;
+    let mut answer = vec![0; u32::from_be_bytes(length) as usize];
+    stream.read_exact(&mut answer)?;
+    let end = 4 + u32::from_be_bytes([0, answer[1], answer[2], answer[3]]) as usize;
+    Ok((serde_json::from_slice(&answer[4..end])?, answer[end..].to_vec()))
 }
 
 /// A script of `tests/brokers`, run to its end.
@@ -316,7 +408,6 @@ pub(crate) fn run_script(name: &str, nodes: &[&str]) {
 }
 
 pub(crate) fn run_with(mut command: Command, input: &str) -> Done {
-    use std::io::Write;
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

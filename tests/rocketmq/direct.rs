@@ -6,7 +6,7 @@ use mqsafe::model::{Create, Delivery, Endpoint, How, Lanes, Offer, Outgoing, Pos
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An endpoint for the topic of a test, and a message of its own for each number.
 pub(crate) struct Direct {
@@ -24,14 +24,15 @@ impl Direct {
         }
     }
 
-    /// Publishes message `n`, and waits until it is stored.
-    pub(crate) fn store(&self, n: u64) {
+    /// Publishes message `n`, and waits until it is stored and readers get it.
+    pub(crate) fn store(&self, case: &Case, n: u64) {
         let (mut publisher, deliveries) = self.publisher();
         assert!(matches!(self.endpoint.topology(PATIENCE), Ok(Topology::Known(_))));
         let offer = self.with(n, None, |message| publisher.offer(message));
         assert_eq!(offer, Offer::Taken, "{n}");
         let (_, delivery) = deliveries.recv_timeout(PATIENCE).unwrap();
         assert!(matches!(delivery, Delivery::Stored(_)), "{delivery:?}");
+        case.await_dispatched();
     }
 
     pub(crate) fn producer(&self) -> &str {
@@ -91,6 +92,7 @@ fn what_goes_together_keeps_its_order_its_keys_and_its_tags() {
             (n, Delivery::Stored(expected))
         );
     }
+    case.await_dispatched();
     assert_eq!(case.held(), COUNT);
 
     // On a busy machine mqadmin gives up early.

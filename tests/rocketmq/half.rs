@@ -45,6 +45,7 @@ fn is_stored(ended: &Ended) -> bool {
 /// Once, and as it was sent.
 #[track_caller]
 fn readers_have(case: &Case, direct: &Direct, n: u64) {
+    case.await_dispatched();
     let found = case.query(&format!("k{n}"), &[]).expect(0).json();
     assert_eq!(found["found"], 1, "{found}");
     let record = &found["records"][0];
@@ -84,6 +85,7 @@ fn readers_get_what_is_committed_and_nothing_else() {
     let mut second = preparer(&direct, &decisions);
     assert_eq!(second.end(&kept, true), Ended::Stored(place));
     assert_eq!(second.end(&dropped, false), Ended::Dropped);
+    case.await_dispatched();
     assert_eq!(case.held(), 1);
     case.query("k2", &[]).expect(1);
 
@@ -110,9 +112,11 @@ fn readers_get_what_is_committed_and_nothing_else() {
 
 #[test]
 fn a_broker_that_asks_is_answered_by_the_next_run() {
-    let Some(case) = cluster::shared("a_broker_that_asks_is_answered_by_the_next_run", 1) else {
+    let Some(case) = cluster::alone("a_broker_that_asks_is_answered_by_the_next_run", 1) else {
         return;
     };
+    // It may ask more often than five times, which are over after as many seconds, whatever the machine was busy with.
+    let _patient = case.configured("transactionCheckMax=1000", "transactionCheckMax=5");
     let (direct, decisions) = (Direct::new(&case), Decisions::default());
     let mut crashed = preparer(&direct, &decisions);
     let handles: Vec<Prepared> = (1..=3).map(|n| prepare(&mut *crashed, &direct, n)).collect();
@@ -179,7 +183,7 @@ fn what_is_handed_out_with_one_copy_is_in_doubt_until_there_are_two() {
     }
     let start = std::time::Instant::now();
     while !is_stored(&preparer.end(&prepared, true)) {
-        assert!(start.elapsed() < Duration::from_secs(30));
+        assert!(start.elapsed() < Duration::from_secs(120));
     }
     decisions.set(direct.stamp(1), Decision::RollBack);
     assert_eq!(case.held(), 1);

@@ -39,6 +39,22 @@ pub fn kafka(test: &str) -> Option<String> {
     address(test, "KAFKA_BOOTSTRAP")
 }
 
+/// Ports that nobody listens at, each another one. They lie below the range from which Linux takes ports for outgoing connections,
+/// and below what the scripts of the brokers take, so that nobody else gets one before its server is up, or while it is down.
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    static LAST: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
+    let from = std::process::id() as u16 % 400;
+    std::array::from_fn(|_| {
+        loop {
+            let next = LAST.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let port = 12_000 + (from * 20 + next) % 8_000;
+            if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+                return port;
+            }
+        }
+    })
+}
+
 /// Whether the long series were asked for (`tests/run --full`).
 pub fn full() -> bool {
     std::env::var_os("MQSAFE_FULL").is_some()

@@ -7,6 +7,20 @@ use std::net::TcpListener;
 
 const SECRET: &str = "hunter2";
 
+/// Whether a request has come with all of its body, however slowly its client writes it.
+fn is_whole(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else {
+        return false;
+    };
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.trim().parse::<usize>().ok())?
+    });
+    body.len() >= length.unwrap_or(0)
+}
+
 /// Answers each request with the same words; returns its address and what it was asked.
 fn provider(status: &str, body: &str, times: usize) -> (String, std::thread::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -19,10 +33,11 @@ fn provider(status: &str, body: &str, times: usize) -> (String, std::thread::Joi
         let mut asked = Vec::new();
         for _ in 0..times {
             let (mut stream, _) = listener.accept().unwrap();
-            stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
             let mut request = Vec::new();
             let mut buffer = [0; 4096];
-            while let Ok(n @ 1..) = stream.read(&mut buffer) {
+            while !is_whole(&request) {
+                let Ok(n @ 1..) = stream.read(&mut buffer) else { break };
                 request.extend_from_slice(&buffer[..n]);
             }
             let _ = stream.write_all(answer.as_bytes());

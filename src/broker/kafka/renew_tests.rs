@@ -104,7 +104,7 @@ impl Read for InHalves {
             return Ok(read);
         }
         let start = Instant::now();
-        while !self.planted.load(Ordering::SeqCst) && start.elapsed() < Duration::from_secs(20) {
+        while !self.planted.load(Ordering::SeqCst) && start.elapsed() < Duration::from_secs(90) {
             std::thread::sleep(Duration::from_millis(1));
         }
         self.halves[1].read(into)
@@ -187,7 +187,7 @@ fn read(mock: &MockKafka) -> Vec<(i32, u64, String)> {
     consumer.assign(&all).unwrap();
     let (mut seen, start) = (Vec::new(), Instant::now());
     while left > 0 {
-        assert!(start.elapsed() < Duration::from_secs(20), "{left} records are not read");
+        assert!(start.elapsed() < Duration::from_secs(90), "{left} records are not read");
         let Some(message) = consumer.poll(Duration::from_millis(100)) else {
             continue;
         };

@@ -8,7 +8,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::time::{Duration, Instant};
 
-const ASK: Duration = Duration::from_secs(20);
+const ASK: Duration = Duration::from_secs(90);
 
 /// Who holds partition 0 of a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::client::{Client, timed};
 use super::record::Row;
-use super::stream::{ENDED, QUIET_AND_EMPTY, Reading, SILENCE, SLICE, batch, consume, hand_over, progress, word};
+use super::stream::{QUIET_AND_EMPTY, Reading, SILENCE, SLICE, batch, consume, hand_over, progress, word};
 use super::words;
 use crate::model::Visit;
 use futures_util::StreamExt;
@@ -121,8 +121,8 @@ async fn one(
             timed(limit, channel.close(200, "bye".into())).await.map_err(words)?;
             return Ok(Flow::Further);
         }
-        if ended {
-            return Err(ENDED.to_owned());
+        if let Some(why) = ended {
+            return Err(why);
         }
         let all = BasicAckOptions { multiple: true };
         timed(limit, channel.basic_ack(tag, all)).await.map_err(words)?;
@@ -145,8 +145,8 @@ async fn first_offset(
         if let Ok(next) = tokio::time::timeout(SLICE, consumer.next()).await {
             let (rows, _, ended) = batch(next, &mut consumer)?;
             first = rows.first().map(|row| row.offset);
-            if first.is_none() && ended {
-                return Err(ENDED.to_owned());
+            if let (None, Some(why)) = (first, ended) {
+                return Err(why);
             }
         }
     }

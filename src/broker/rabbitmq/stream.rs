@@ -29,7 +29,7 @@ const BUSY: Duration = Duration::from_secs(5);
 /// Without any message for this long, reading ends with that as the reason.
 pub(super) const SILENCE: Duration = Duration::from_secs(30);
 /// A consumer that ends says nothing about what the stream holds, and above all not that it is empty.
-pub(super) const ENDED: &str = "the broker ended the consumer; the stream may have been deleted";
+const ENDED: &str = "the broker ended the consumer; the stream may have been deleted";
 /// How long it may take until somebody who asks to stop is heard.
 pub(super) const SLICE: Duration = Duration::from_millis(200);
 
@@ -139,8 +139,8 @@ async fn read_into(
         if is_done {
             break;
         }
-        if ended {
-            return Err(ENDED.to_owned());
+        if let Some(why) = ended {
+            return Err(why);
         }
         let all = BasicAckOptions { multiple: true };
         timed(limit, channel.basic_ack(tag, all)).await.map_err(words)?;
@@ -172,18 +172,18 @@ pub(super) fn hand_over(rows: &[&Row], read: &mut PartitionRead, visit: &mut dyn
     visit.progress(done, total)
 }
 
-/// What has arrived, up to a batch: the rows, the last delivery tag, and whether the consumer ended.
+/// What has arrived, up to a batch: the rows, the last delivery tag, and why nothing more comes where the consumer ended behind them.
 pub(super) fn batch(
     first: Option<lapin::Result<Delivery>>,
     consumer: &mut Consumer,
-) -> Result<(Vec<Row>, u64, bool), String> {
+) -> Result<(Vec<Row>, u64, Option<String>), String> {
     let (mut rows, mut tag) = (Vec::new(), 0);
     let mut next = first;
     loop {
         match next {
-            None => return Ok((rows, tag, true)),
+            None => return Ok((rows, tag, Some(ENDED.to_owned()))),
             Some(Err(e)) if rows.is_empty() => return Err(words::why(&e)),
-            Some(Err(_)) => return Ok((rows, tag, true)),
+            Some(Err(e)) => return Ok((rows, tag, Some(words::why(&e)))),
             Some(Ok(delivery)) => {
                 tag = delivery.delivery_tag;
                 let offset = record::stream_offset(&delivery).ok_or("the broker delivers without offsets")?;
@@ -191,10 +191,10 @@ pub(super) fn batch(
             }
         }
         if rows.len() == BATCH {
-            return Ok((rows, tag, false));
+            return Ok((rows, tag, None));
         }
         next = match consumer.next().now_or_never() {
-            None => return Ok((rows, tag, false)),
+            None => return Ok((rows, tag, None)),
             Some(next) => next,
         };
     }

@@ -110,7 +110,7 @@ impl Stage {
             }
         }
         while all.len() < COUNT as usize {
-            let (n, delivery) = self.deliveries.recv_timeout(Duration::from_secs(20)).unwrap();
+            let (n, delivery) = self.deliveries.recv_timeout(Duration::from_secs(90)).unwrap();
             assert!(all.insert(n, delivery).is_none(), "{n} twice");
         }
         all.into_values().collect()

@@ -504,7 +504,10 @@ fn running(report: &Report, count: usize) -> String {
         read => format!("{read} of {count} running {clusters}"),
     };
     let in_requests = usize::try_from(requests).unwrap_or(usize::MAX);
-    format!("{read} read in {requests} {}", plural(in_requests, "request", "requests"))
+    format!(
+        "{read} read in {requests} {}",
+        plural(in_requests, "request", "requests")
+    )
 }
 
 const fn plural<'a>(count: usize, one: &'a str, many: &'a str) -> &'a str {

@@ -444,7 +444,7 @@ fn only_some_lines_and_no_faster_than_asked() {
     assert_eq!((got.lines.len(), got.chunks), (45, 5), "chunks of a tenth of a second");
     assert_eq!(got.lines[44], (45, None, b"45".to_vec()));
     assert!(
-        (300..2000).contains(&took),
+        (300..15_000).contains(&took),
         "{took} ms for 45 messages at 100/s with a burst of 10"
     );
 }
