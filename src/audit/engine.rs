@@ -262,6 +262,7 @@ fn judge_world(world: &World<'_>, sources: &Sources, options: &Options<'_>, repo
     for unit in world.units() {
         report.files.push(judged(unit));
         notes_on_dead_settings(unit, report);
+        let before = report.findings.len();
         for rule in &rules {
             if unit.dialect == Dialect::KafkaClient && applies_to_a_client(rule) {
                 report.undecided.push(Undecided {
@@ -274,6 +275,11 @@ fn judge_world(world: &World<'_>, sources: &Sources, options: &Options<'_>, repo
             } else if rule.applies.iter().any(|r| role::is(unit, *r)) {
                 judge(rule, unit, context, sources, report);
             }
+        }
+        if unit.is_live()
+            && let Some(its) = report.findings.get_mut(before..)
+        {
+            remedy::join(unit, its, context.profile);
         }
     }
 }
