@@ -118,6 +118,7 @@ pub fn audit_with(
             unread: observed.unread.clone(),
             at_risk: observed.at_risk.clone(),
             requests: observed.requests,
+            asked: observed.asked.clone(),
         });
         report.notes.extend(observed.notes.iter().map(|what| Note {
             file: observed.target.clone(),

@@ -475,6 +475,9 @@ fn summary(report: &Report, outcome: Outcome, fail_on: Severity) -> String {
             since.count_same(),
             since.gone.len()
         ));
+        if !since.unseen.is_empty() {
+            rest.push_str(&format!(", {} of it not looked for", since.unseen.len()));
+        }
     }
     for (count, what) in [
         (report.unread().count(), "not read"),
@@ -504,7 +507,10 @@ fn running(report: &Report, count: usize) -> String {
         read => format!("{read} of {count} running {clusters}"),
     };
     let in_requests = usize::try_from(requests).unwrap_or(usize::MAX);
-    format!("{read} read in {requests} {}", plural(in_requests, "request", "requests"))
+    format!(
+        "{read} read in {requests} {}",
+        plural(in_requests, "request", "requests")
+    )
 }
 
 const fn plural<'a>(count: usize, one: &'a str, many: &'a str) -> &'a str {
