@@ -118,6 +118,7 @@ pub fn audit_with(
             unread: observed.unread.clone(),
             at_risk: observed.at_risk.clone(),
             requests: observed.requests,
+            asked: observed.asked.clone(),
         });
         report.notes.extend(observed.notes.iter().map(|what| Note {
             file: observed.target.clone(),
@@ -262,6 +263,7 @@ fn judge_world(world: &World<'_>, sources: &Sources, options: &Options<'_>, repo
     for unit in world.units() {
         report.files.push(judged(unit));
         notes_on_dead_settings(unit, report);
+        let before = report.findings.len();
         for rule in &rules {
             if unit.dialect == Dialect::KafkaClient && applies_to_a_client(rule) {
                 report.undecided.push(Undecided {
@@ -274,6 +276,11 @@ fn judge_world(world: &World<'_>, sources: &Sources, options: &Options<'_>, repo
             } else if rule.applies.iter().any(|r| role::is(unit, *r)) {
                 judge(rule, unit, context, sources, report);
             }
+        }
+        if unit.is_live()
+            && let Some(its) = report.findings.get_mut(before..)
+        {
+            remedy::join(unit, its, context.profile);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! password), and its name is the node (`broker 2`) where it is about one. Facts of a live broker have no span: [`place`] makes theirs.
 //! Where a value comes from stands in [`Unit::origins`], one for each fact. Build units with [`Sheet`].
 
+pub(crate) use super::remedy::quoted;
 pub(crate) use super::terms::canonical;
 pub(crate) use super::terms::canonical::LIVE;
 
@@ -28,6 +29,8 @@ pub struct Observation {
     pub notes: Vec<String>,
     /// How many requests were made, without those that open a connection.
     pub requests: u64,
+    /// What was asked for; `None` for everything.
+    pub asked: Option<Wanted>,
 }
 
 impl Observation {
@@ -40,6 +43,7 @@ impl Observation {
             at_risk: Vec::new(),
             notes: Vec::new(),
             requests: 0,
+            asked: None,
         }
     }
 }
@@ -68,6 +72,23 @@ impl Wanted {
     /// Whether a queue or an exchange is asked for.
     pub fn takes_queue(&self, name: &str) -> bool {
         self.takes(&self.queues, &self.topics, name)
+    }
+
+    /// Whether a thing is asked for that a finding describes; whatever no pattern speaks of is.
+    pub fn takes_described(&self, subject: &str) -> bool {
+        let named = |layer: Layer| subject.strip_prefix(layer.name())?.strip_prefix(" `");
+        let name = |rest: &str| {
+            let end = rest.rfind("` in virtual host `").or_else(|| rest.rfind('`'));
+            rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest).to_owned()
+        };
+        match (
+            named(Layer::Topic),
+            named(Layer::Queue).or_else(|| named(Layer::Exchange)),
+        ) {
+            (Some(topic), _) => self.takes_topic(&name(topic)),
+            (None, Some(queue)) => self.takes_queue(&name(queue)),
+            (None, None) => true,
+        }
     }
 
     /// What was asked for by a pattern that nothing in any of these clusters has a name for: a slip of the pen must not look like a
@@ -289,5 +310,7 @@ mod tests {
         wanted.topics = vec!["ord*".to_owned()];
         assert!(wanted.takes_topic("orders") && !wanted.takes_topic("other") && !wanted.takes_queue("orders"));
         assert_eq!(wanted.unmet(&[]).len(), 1);
+        assert!(wanted.takes_described("topic `orders`") && !wanted.takes_described("topic `other`"));
+        assert!(!wanted.takes_described("queue `orders` in virtual host `/`") && wanted.takes_described("broker 1"));
     }
 }

@@ -208,3 +208,150 @@ fn equal_headlines_with_other_reasons_stay_apart() {
         ]
     );
 }
+
+#[test]
+fn a_consumer_without_acknowledgements_is_told_where_others_could_have_had_the_message() {
+    let target = Arc::from("amqp://h");
+    let mut sheet = Sheet::new(&target);
+    for (name, exclusive) in [
+        ("orders", false),
+        ("mine", true),
+        ("amq.gen-x", false),
+        ("rpc.reply", false),
+    ] {
+        sheet.subject(Layer::Queue, Some("/"), name);
+        sheet.put(
+            Layer::Queue,
+            "exclusive",
+            FactValue::Bool(exclusive),
+            "the queue itself",
+        );
+        sheet.put(Layer::Queue, canonical::ACK_REQUIRED, FactValue::Bool(false), "");
+    }
+    let report = judged(
+        vec![sheet.unit(Dialect::RabbitmqDefinitions, Component::RabbitMq, None)],
+        &[],
+    );
+    let told: Vec<_> = of(&report, "RQC001")
+        .iter()
+        .map(|f| f.subject.clone().unwrap())
+        .collect();
+    assert_eq!(told, ["queue `orders` in virtual host `/`"]);
+}
+
+#[test]
+fn one_policy_mends_everything_of_a_queue_and_repeats_what_is_in_force() {
+    let target = Arc::from("amqp://h");
+    let mut sheet = Sheet::new(&target);
+    for (name, policy, number) in [("both", "", "7"), ("--dash", "keyed", "7"), ("odd", "unknown", "7")] {
+        sheet.subject(Layer::Queue, Some("/"), name);
+        sheet.put(Layer::Queue, "durable", FactValue::Bool(true), "the queue itself");
+        sheet.put(Layer::Queue, "type", text("quorum"), "the queue itself");
+        sheet.put(Layer::Queue, "arguments.x-max-length", text(number), "the queue itself");
+        sheet.put(Layer::Queue, canonical::POLICY, text(policy), "");
+    }
+    for (name, pattern, key) in [
+        ("keyed", "^--dash$", "dead-letter-routing-key"),
+        ("unknown", "^odd$", "of-a-plugin"),
+    ] {
+        sheet.subject(Layer::Policy, Some("/"), name);
+        sheet.put(Layer::Policy, "pattern", text(pattern), "the policy");
+        sheet.put(Layer::Policy, "apply-to", text("queues"), "the policy");
+        sheet.put(Layer::Policy, "priority", text("3"), "the policy");
+        sheet.put(Layer::Policy, format!("definition.{key}"), text("42"), "the policy");
+    }
+    let report = judged(
+        vec![sheet.unit(Dialect::RabbitmqDefinitions, Component::RabbitMq, None)],
+        &[],
+    );
+    let commands = |rule: &str, queue: &str| -> Vec<Option<String>> {
+        let found = of(&report, rule).into_iter();
+        let of_queue = found.filter(|f| f.subject.as_deref() == Some(&format!("queue `{queue}` in virtual host `/`")));
+        of_queue.map(|f| f.command.clone()).collect()
+    };
+    let whole = "rabbitmqadmin declare queue name=both.dead-letters durable=true arguments='{\"x-queue-type\":\"quorum\"}' && \
+                 rabbitmqctl set_policy --priority 0 --apply-to queues both.durability '^both$' \
+                 '{\"overflow\":\"reject-publish\",\"dead-letter-exchange\":\"\",\"dead-letter-routing-key\":\"both.dead-letters\"}'";
+    for rule in ["RQT005", "RQT009"] {
+        assert_eq!(commands(rule, "both"), [Some(whole.to_owned())], "{rule}");
+    }
+    // A routing key stays a text, and a name is no option.
+    let dash = commands("RQT005", "--dash");
+    let dash = dash[0].as_deref().unwrap();
+    assert!(dash.contains("queues -- --dash.durability '^--dash$' '{"), "{dash}");
+    let keyed = of(&report, "RQT005");
+    assert!(
+        keyed.iter().any(|f| f
+            .command
+            .as_deref()
+            .is_some_and(|c| c.contains(r#""dead-letter-routing-key":"#))),
+        "{dash}"
+    );
+    // Nobody knows whether the plug-in takes a number or a text.
+    assert_eq!(commands("RQT005", "odd"), [None]);
+}
+
+#[test]
+fn a_changelog_of_windows_is_kept_as_long_as_its_windows() {
+    let target = Arc::from("kafka://h:9092");
+    let mut sheet = Sheet::new(&target);
+    for name in ["app-store-changelog", "orders"] {
+        sheet.subject(Layer::Topic, None, name);
+        sheet.put(
+            Layer::Topic,
+            "cleanup.policy",
+            text("compact,delete"),
+            "the topic itself",
+        );
+        sheet.put(Layer::Topic, "retention.ms", text("86400000"), "the topic itself");
+    }
+    let report = judged(
+        vec![sheet.unit(Dialect::KafkaTopics, Component::KafkaBroker, None)],
+        &[],
+    );
+    let told: Vec<_> = of(&report, "KT005")
+        .iter()
+        .map(|f| f.subject.clone().unwrap())
+        .collect();
+    assert_eq!(told, ["topic `orders`"]);
+}
+
+#[test]
+fn a_command_for_a_group_repeats_what_it_would_reset() {
+    let target = Arc::from("rocketmq://h:9876");
+    let mut sheet = Sheet::new(&target);
+    for name in ["plain", "policy"] {
+        sheet.subject(Layer::Consumer, None, name);
+        sheet.put(Layer::Consumer, "retryMaxTimes", text("0"), "the broker's own table");
+        sheet.put(Layer::Consumer, "consumeBroadcastEnable", FactValue::Bool(true), "");
+        sheet.put(Layer::Consumer, "retryQueueNums", text("4"), "");
+        if name == "policy" {
+            sheet.put(Layer::Consumer, "groupRetryPolicy", FactValue::Composite, "");
+        }
+    }
+    sheet.subject(Layer::Topic, None, "ordered");
+    sheet.put(Layer::Topic, "readQueueNums", text("2"), "");
+    sheet.put(Layer::Topic, "writeQueueNums", text("8"), "");
+    sheet.put(Layer::Topic, "perm", text("6"), "");
+    sheet.put(Layer::Topic, "order", FactValue::Bool(true), "");
+    let node = Some("broker-a at h:10911".to_owned());
+    let report = judged(
+        vec![sheet.unit(Dialect::RocketmqTopics, Component::RocketMq, node)],
+        &[],
+    );
+    let commands =
+        |rule: &str| -> Vec<Option<String>> { of(&report, rule).iter().map(|f| f.command.clone()).collect() };
+    assert_eq!(
+        commands("RMC004"),
+        [
+            Some("mqadmin updateSubGroup -n h:9876 -b h:10911 -g plain -r 16 -d true -q 4".to_owned()),
+            None
+        ]
+    );
+    assert_eq!(
+        commands("RMT002"),
+        [Some(
+            "mqadmin updateTopic -n h:9876 -b h:10911 -t ordered -r 8 -w 8 -p 6 -o true".to_owned()
+        )]
+    );
+}

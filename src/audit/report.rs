@@ -2,7 +2,7 @@
 
 use super::excerpt::Excerpt;
 use super::fact::{Component, Dialect, Given};
-use super::live::{AtRisk, Unread, is_live};
+use super::live::{AtRisk, Unread, Wanted, is_live};
 use super::rule::Rule;
 use super::since::Since;
 use crate::config::Severity;
@@ -146,6 +146,8 @@ pub struct Running {
     pub at_risk: Vec<AtRisk>,
     /// How many requests were made, without those that open a connection.
     pub requests: u64,
+    /// What was asked for; `None` for everything.
+    pub asked: Option<Wanted>,
 }
 
 /// What an audit came to.

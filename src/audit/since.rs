@@ -15,6 +15,8 @@ pub struct Since {
     pub new: Vec<bool>,
     /// What the one of before had, and this does not.
     pub gone: Vec<Gone>,
+    /// What the one of before had, and nobody looked for this time, or not to the end: it may still be there.
+    pub unseen: Vec<Gone>,
 }
 
 impl Since {
@@ -82,17 +84,40 @@ impl Before {
     pub fn compare(&self, report: &Report) -> Since {
         let names = fingerprints(report);
         let present: BTreeSet<&String> = names.iter().collect();
-        let gone = self.0.iter().filter(|(name, _)| !present.contains(name));
+        let absent = self.0.iter().filter(|(name, _)| !present.contains(name));
+        let (gone, unseen) = absent
+            .map(|(_, finding)| finding.clone())
+            .partition(|finding| is_looked_for(finding, report));
         Since {
             new: names.iter().map(|name| !self.0.contains_key(name)).collect(),
-            gone: gone.map(|(_, finding)| finding.clone()).collect(),
+            gone,
+            unseen,
         }
+    }
+}
+
+/// Whether a finding that is no longer there would be in this report if it were still true.
+fn is_looked_for(finding: &Gone, report: &Report) -> bool {
+    let is_target = ["kafka://", "amqp://", "amqps://", "rocketmq://"];
+    match report.running.iter().find(|r| *r.target == *finding.file) {
+        Some(running) => {
+            let subject = finding.subject.as_deref().unwrap_or_default();
+            let is_asked = running
+                .asked
+                .as_ref()
+                .is_none_or(|asked| asked.takes_described(subject));
+            report.is_read(running) && running.unread.is_empty() && is_asked
+        }
+        None if is_target.iter().any(|scheme| finding.file.starts_with(scheme)) => false,
+        None => report.errors.iter().all(|e| *e.file != *finding.file),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::live::{Unread, Wanted};
+    use crate::audit::report::{Judged, Running};
     use crate::audit::{Options, audit_bytes, registry};
     use crate::config::Profile;
 
@@ -101,6 +126,54 @@ mod tests {
             panic!("no profile");
         };
         audit_bytes("server.properties", text.as_bytes(), &Options::new(&profile))
+    }
+
+    #[test]
+    fn what_nobody_looked_for_is_not_gone() {
+        let finding = |fingerprint: &str, file: &str, subject: &str| serde_json::json!({"rule": "KT002", "file": file, "subject": subject, "message": "m", "fingerprint": fingerprint});
+        let saved = serde_json::json!({"schema": SCHEMA, "findings": [
+            finding("1", "kafka://h", "topic `orders`"),
+            finding("2", "kafka://h", "topic `other`"),
+            finding("3", "kafka://h", "broker 1"),
+            finding("4", "kafka://elsewhere", "broker 1"),
+        ]});
+        let before = Before::parse(&saved.to_string()).expect("a report");
+        let mut now = report("");
+        now.running.push(Running {
+            target: "kafka://h".into(),
+            unread: Vec::new(),
+            at_risk: Vec::new(),
+            requests: 0,
+            asked: Some(Wanted {
+                topics: vec!["ord*".to_owned()],
+                queues: Vec::new(),
+                exclude: Vec::new(),
+                peek: 0,
+                patience: std::time::Duration::ZERO,
+            }),
+        });
+        let counts = |now: &Report| {
+            let since = before.compare(now);
+            (since.gone.len(), since.unseen.len())
+        };
+        // Nothing of it was read.
+        assert_eq!(counts(&now), (0, 4));
+        now.files.push(Judged {
+            file: "kafka://h".into(),
+            dialect: crate::audit::fact::Dialect::KafkaTopics,
+            component: crate::audit::fact::Component::KafkaBroker,
+            facts: 1,
+        });
+        // The topic that was asked for, and the broker.
+        assert_eq!(counts(&now), (2, 2));
+        now.running[0].asked = None;
+        assert_eq!(counts(&now), (3, 1));
+        now.running[0].unread.push(Unread {
+            what: "broker 2".to_owned(),
+            why: "it is away".to_owned(),
+            next: "start it".to_owned(),
+        });
+        assert_eq!(counts(&now), (0, 4));
     }
 
     #[test]

@@ -325,6 +325,7 @@ fn a_badly_configured_broker_is_told_by_every_rule_that_it_breaks() {
             })
         };
         has_command("RQT006", "odd")
+            && has_command("RQT009", "odd")
             && has_command("RQT009", "full")
             && counted
             && at_last.iter().all(|rule| all.iter().any(|line| line.starts_with(rule)))
@@ -363,16 +364,20 @@ fn a_badly_configured_broker_is_told_by_every_rule_that_it_breaks() {
     assert_eq!(
         told("RQT006", "odd", "command"),
         format!(
-            "rabbitmqctl set_policy -p {host_name} --priority 3 --apply-to queues odd.durability '^odd$' \
-             '{{\"max-length\":9,\"overflow\":\"reject-publish\"}}'"
+            "rabbitmqadmin -V {host_name} declare queue name=odd.dead-letters durable=true arguments='{{\"x-queue-type\":\"quorum\"}}' && \
+             rabbitmqctl set_policy -p {host_name} --priority 3 --apply-to queues odd.durability '^odd$' \
+             '{{\"max-length\":9,\"overflow\":\"reject-publish\",\"dead-letter-exchange\":\"\",\"dead-letter-routing-key\":\"odd.dead-letters\"}}'"
         )
     );
+    // The second of two policies of one queue would undo the first: both findings tell the one that mends both.
+    assert_eq!(told("RQT006", "odd", "command"), told("RQT009", "odd", "command"));
+    assert_eq!(told("RQT005", "full", "command"), told("RQT009", "full", "command"));
     assert_eq!(
         told("RQT009", "full", "command"),
         format!(
             "rabbitmqadmin -V {host_name} declare queue name=full.dead-letters durable=true arguments='{{\"x-queue-type\":\"quorum\"}}' && \
              rabbitmqctl set_policy -p {host_name} --priority 0 --apply-to queues full.durability '^full$' \
-             '{{\"dead-letter-exchange\":\"\",\"dead-letter-routing-key\":\"full.dead-letters\"}}'"
+             '{{\"overflow\":\"reject-publish\",\"dead-letter-exchange\":\"\",\"dead-letter-routing-key\":\"full.dead-letters\"}}'"
         )
     );
     // What one death could lose.

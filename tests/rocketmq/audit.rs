@@ -134,7 +134,10 @@ fn a_pair_that_waits_for_its_slave_has_nothing_at_risk_and_then_a_bad_one_has() 
             format!("RMB002: mqadmin updateBrokerConfig -b {master} -k brokerRole -v SYNC_MASTER"),
             format!("RMB009: mqadmin updateBrokerConfig -b {master} -k fileReservedTime -v 48"),
             "RMB013: -".to_owned(),
-            format!("RMC004: mqadmin updateSubGroup -n {servers} -b {master} -g {group} -r 16"),
+            // With everything that the tool would reset.
+            format!(
+                "RMC004: mqadmin updateSubGroup -n {servers} -b {master} -g {group} -r 16 -s true -m true -d true -o false -q 1 -i 0 -w 1 -a true"
+            ),
             format!("RMT002: mqadmin updateTopic -n {servers} -b {master} -t {unread_queues} -r 4 -w 4 -p 6"),
         ]
     );

@@ -1,7 +1,7 @@
 //! Commands of RocketMQ's own tool.
 
 use super::{hosts, quoted};
-use crate::audit::fact::{Dialect, Layer, Subject, Unit};
+use crate::audit::fact::{Dialect, FactValue, Layer, Subject, Unit};
 use crate::audit::judge::Hit;
 use crate::audit::terms::canonical::{LAG_OLDEST_MS, SKIPPED};
 use crate::config::Profile;
@@ -30,12 +30,7 @@ pub(super) fn command(unit: &Unit, subject: Option<&Subject>, hit: &Hit, profile
     match (unit.dialect, subject.map(|s| (s, s.layer))) {
         (Dialect::RocketmqBroker, _) => of_broker(address, hit, profile),
         (Dialect::RocketmqTopics, Some((topic, Layer::Topic))) => of_topic(unit, topic, address, hit),
-        (Dialect::RocketmqTopics, Some((group, Layer::Consumer))) => Some(format!(
-            "mqadmin updateSubGroup -n {} -b {} -g {} -r {RETRIES}",
-            quoted(hosts(&unit.file)),
-            quoted(address),
-            quoted(&group.name)
-        )),
+        (Dialect::RocketmqTopics, Some((group, Layer::Consumer))) => of_group(unit, group, address),
         _ => None,
     }
 }
@@ -66,6 +61,40 @@ fn of_broker(address: &str, hit: &Hit, profile: &Profile) -> Option<String> {
     ))
 }
 
+/// What `updateSubGroup` sets beside the retries: it puts a value of its own in the place of every one that it is not given, and so forbids
+/// a group to broadcast.
+const OF_GROUP: [(&str, &str); 8] = [
+    ("consumeEnable", "-s"),
+    ("consumeFromMinEnable", "-m"),
+    ("consumeBroadcastEnable", "-d"),
+    ("consumeMessageOrderly", "-o"),
+    ("retryQueueNums", "-q"),
+    ("brokerId", "-i"),
+    ("whichBrokerWhenConsumeSlowly", "-w"),
+    ("notifyConsumerIdsChangedEnable", "-a"),
+];
+
+/// A message is tried again, and all else of the group stays.
+fn of_group(unit: &Unit, group: &Subject, address: &str) -> Option<String> {
+    // It would be taken away.
+    if unit.of(group, "groupRetryPolicy").is_some() {
+        return None;
+    }
+    let mut command = format!(
+        "mqadmin updateSubGroup -n {} -b {} -g {} -r {RETRIES}",
+        quoted(hosts(&unit.file)),
+        quoted(address),
+        quoted(&group.name)
+    );
+    for (key, option) in OF_GROUP {
+        // 4.x has not all of them, and takes no option for those.
+        if let Some(fact) = unit.of(group, key) {
+            command.push_str(&format!(" {option} {}", quoted(&fact.value.show())));
+        }
+    }
+    Some(command)
+}
+
 /// As many queues to read as to write, and both allowed.
 fn of_topic(unit: &Unit, topic: &Subject, address: &str, hit: &Hit) -> Option<String> {
     if hit.key != "readQueueNums" && hit.key != "perm" {
@@ -74,9 +103,17 @@ fn of_topic(unit: &Unit, topic: &Subject, address: &str, hit: &Hit) -> Option<St
     let number = |key: &str| unit.of(topic, key)?.value.text()?.parse::<i64>().ok();
     let queues = number("readQueueNums")?.max(number("writeQueueNums")?);
     Some(format!(
-        "mqadmin updateTopic -n {} -b {} -t {} -r {queues} -w {queues} -p 6",
+        "mqadmin updateTopic -n {} -b {} -t {} -r {queues} -w {queues} -p 6{}",
         quoted(hosts(&unit.file)),
         quoted(address),
-        quoted(&topic.name)
+        quoted(&topic.name),
+        // Else it would be none afterwards.
+        match unit
+            .of(topic, "order")
+            .is_some_and(|f| f.value == FactValue::Bool(true))
+        {
+            true => " -o true",
+            false => "",
+        }
     ))
 }

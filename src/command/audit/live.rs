@@ -48,7 +48,14 @@ pub(super) fn observe(args: &LiveArgs, ui: &Ui, asked: &Asked) -> Result<Vec<Obs
     };
     let mut connections = Vec::new();
     for broker in brokers {
-        connections.push(resolve::told(resolve::resolved(broker, &settings)?, ui));
+        let connection = resolve::told(resolve::resolved(broker, &settings)?, ui);
+        // Named twice it is one cluster all the same.
+        if connections
+            .iter()
+            .all(|c: &Connection| c.url.to_string() != connection.url.to_string())
+        {
+            connections.push(connection);
+        }
     }
     let kinds = |kind| connections.iter().any(|c: &Connection| c.url.kind() == kind);
     if (!args.queue.is_empty() || args.peek > 0) && !kinds(BrokerKind::RabbitMq) {
@@ -62,6 +69,9 @@ pub(super) fn observe(args: &LiveArgs, ui: &Ui, asked: &Asked) -> Result<Vec<Obs
             Err(problem) if problem.outcome == Outcome::Unknown => unreached(target, problem),
             Err(problem) => return Err(problem),
         });
+    }
+    for observed in &mut all {
+        observed.asked = Some(wanted.clone());
     }
     // Of what was not read to its end nobody knows which names are there.
     if asked.signal().is_none() {

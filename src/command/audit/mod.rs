@@ -475,6 +475,9 @@ fn summary(report: &Report, outcome: Outcome, fail_on: Severity) -> String {
             since.count_same(),
             since.gone.len()
         ));
+        if !since.unseen.is_empty() {
+            rest.push_str(&format!(", {} of it not looked for", since.unseen.len()));
+        }
     }
     for (count, what) in [
         (report.unread().count(), "not read"),

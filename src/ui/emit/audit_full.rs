@@ -56,10 +56,14 @@ fn sections(report: &Report, out: &mut String) {
     if let Some(since) = &report.since {
         let _ = writeln!(
             out,
-            "since the report of before: {} new, {} the same, {} gone",
+            "since the report of before: {} new, {} the same, {} gone{}",
             since.count_new(),
             since.count_same(),
-            since.gone.len()
+            since.gone.len(),
+            match since.unseen.len() {
+                0 => String::new(),
+                n => format!(", {n} not looked for"),
+            }
         );
         let new = report.findings.iter().zip(&since.new).filter(|(_, new)| **new);
         for (f, _) in new {
@@ -71,11 +75,12 @@ fn sections(report: &Report, out: &mut String) {
                 escape(&f.headline)
             );
         }
-        for g in &since.gone {
+        let gone = since.gone.iter().map(|g| ("gone", g));
+        for (what, g) in gone.chain(since.unseen.iter().map(|g| ("not looked for", g))) {
             let subject = g.subject.as_deref().map(|s| format!("{s}: ")).unwrap_or_default();
             let _ = writeln!(
                 out,
-                "  gone: {}: {}{} {}",
+                "  {what}: {}: {}{} {}",
                 escape(&g.file),
                 escape(&subject),
                 g.rule,

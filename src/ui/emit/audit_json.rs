@@ -1,7 +1,7 @@
 //! Findings for machines: `mqsafe.audit/1`. Fields are added, never renamed.
 
 use super::audit_live::spot_of;
-use crate::audit::{Finding, Given, Report, Running, ShownPlace, Since, fingerprints};
+use crate::audit::{Finding, Given, Gone, Report, Running, ShownPlace, Since, fingerprints};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -55,6 +55,7 @@ struct JsonSince<'a> {
     new: usize,
     same: usize,
     gone: Vec<JsonGone<'a>>,
+    unseen: Vec<JsonGone<'a>>,
 }
 
 #[derive(Serialize)]
@@ -236,16 +237,17 @@ fn since(s: &Since) -> JsonSince<'_> {
     JsonSince {
         new: s.count_new(),
         same: s.count_same(),
-        gone: s
-            .gone
-            .iter()
-            .map(|g| JsonGone {
-                rule: &g.rule,
-                file: &g.file,
-                subject: g.subject.as_deref(),
-                message: &g.message,
-            })
-            .collect(),
+        gone: s.gone.iter().map(gone).collect(),
+        unseen: s.unseen.iter().map(gone).collect(),
+    }
+}
+
+fn gone(g: &Gone) -> JsonGone<'_> {
+    JsonGone {
+        rule: &g.rule,
+        file: &g.file,
+        subject: g.subject.as_deref(),
+        message: &g.message,
     }
 }
 

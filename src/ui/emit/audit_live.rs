@@ -53,9 +53,13 @@ pub(super) fn at_risk(a: &AtRisk) -> String {
 pub(super) fn lines(report: &Report) -> Vec<(&str, String)> {
     let unread = report.unread().map(|(target, u)| (&**target, unread(u)));
     let at_risk = report.at_risk().map(|(target, a)| (&**target, at_risk(a)));
-    let gone = report.since.iter().flat_map(|s| &s.gone).map(|g| {
+    let absent = report.since.iter().flat_map(|s| {
+        let gone = s.gone.iter().map(|g| ("gone", g));
+        gone.chain(s.unseen.iter().map(|g| ("not looked for", g)))
+    });
+    let gone = absent.map(|(what, g)| {
         let subject = g.subject.as_ref().map(|s| format!("{s}: ")).unwrap_or_default();
-        (g.file.as_str(), format!("gone: {subject}{} {}", g.rule, g.message))
+        (g.file.as_str(), format!("{what}: {subject}{} {}", g.rule, g.message))
     });
     unread.chain(at_risk).chain(gone).collect()
 }

@@ -5,13 +5,15 @@ use crate::audit::judge::At;
 use crate::audit::judge::{Judge, Say};
 use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
+use crate::audit::rules::rabbitmq::topology::is_short_lived;
 use crate::audit::rules::{is_false, is_true, named};
 use crate::audit::terms::canonical::{ACK_REQUIRED, ACK_REQUIRED_WHO};
 
 rule! {
     /// # What it finds
     /// Spring's `acknowledge-mode: none`, SmallRye's `auto-acknowledgement=true` on an incoming channel, Spring Cloud Stream's
-    /// `acknowledge-mode: NONE`; a live consumer with `ack_required` false. Spring's `auto` is the container's acknowledgement and
+    /// `acknowledge-mode: NONE`; a live consumer with `ack_required` false, but for one of a queue that is
+    /// exclusive, named by the broker or meant for answers, which ends with it. Spring's `auto` is the container's acknowledgement and
     /// clean.
     ///
     /// # How messages are lost
@@ -52,9 +54,11 @@ fn check(judge: &mut Judge<'_>) {
     let spring = named(unit, "spring.", ".acknowledge-mode").filter(none);
     let smallrye = named(unit, "mp.messaging.incoming.", ".auto-acknowledgement").filter(|f| is_true(f));
     let of_application: Vec<At> = spring.chain(smallrye).map(|f| judge.at_fact(f)).collect();
+    // A queue that ends with its consumer loses with it whatever is acknowledged: nobody else could have it.
     let live = unit
         .subjects
         .iter()
+        .filter(|s| !is_short_lived(unit, s))
         .filter_map(|s| Some((s, unit.of(s, ACK_REQUIRED).filter(|f| is_false(f))?)));
     let of_broker: Vec<(At, String)> = live
         .map(|(s, f)| {

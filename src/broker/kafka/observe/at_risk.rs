@@ -50,14 +50,19 @@ fn lost(cluster: &Cluster, topic: &str, partition: &Partition, dead: &BTreeSet<i
     if within.is_empty() || is_empty(cluster, topic, partition) {
         return None;
     }
+    let is_silent = |id: &i32| cluster.nodes.get(id).is_none_or(|n| !n.is_reached);
     let mut doubts = Vec::new();
+    // What it took last nobody can compare.
+    if !outside.is_empty() && dead.contains(&partition.leader) && is_silent(&partition.leader) {
+        doubts.push(format!("its leader, broker {}, does not answer", partition.leader));
+    }
+    let is_in_doubt = !doubts.is_empty();
     for id in &outside {
-        let is_reached = cluster.nodes.get(id).is_some_and(|n| n.is_reached);
-        if !is_reached {
+        if is_silent(id) {
             doubts.push(format!("broker {id} does not answer"));
         } else if cluster.behind.contains(&(topic.to_owned(), partition.id, *id)) {
             doubts.push(format!("the replica on broker {id} lacks records"));
-        } else {
+        } else if !is_in_doubt {
             return None;
         }
     }
@@ -71,14 +76,13 @@ fn lost(cluster: &Cluster, topic: &str, partition: &Partition, dead: &BTreeSet<i
     Some(why)
 }
 
-/// Whether nothing lies in a partition, as a replica in sync tells.
+/// Whether nothing lies in a partition, as every replica in sync tells: one that does not answer may have what the others have not.
 fn is_empty(cluster: &Cluster, topic: &str, partition: &Partition) -> bool {
     let size = |id: &i32| {
         let sizes = cluster.nodes.get(id)?.sizes.as_ref()?;
         sizes.get(&(topic.to_owned(), partition.id)).copied()
     };
-    let sizes: Vec<i64> = partition.isr.iter().filter_map(size).collect();
-    !sizes.is_empty() && sizes.iter().all(|bytes| *bytes == 0)
+    !partition.isr.is_empty() && partition.isr.iter().all(|id| size(id) == Some(0))
 }
 
 #[cfg(test)]
@@ -133,11 +137,23 @@ mod tests {
     }
 
     #[test]
+    fn of_a_leader_that_hangs_nobody_knows_what_it_has_alone() {
+        // As acks=1 lets it: the others are in sync by what the controller knows.
+        assert_eq!(named(&cluster(&[1, 2, 3], &[2, 3])), ["broker 1", "rack a"]);
+    }
+
+    #[test]
     fn what_is_empty_loses_nothing() {
         let mut one = cluster(&[1], &[1, 2, 3]);
         if let Some(node) = one.nodes.get_mut(&1) {
             node.sizes = Some(BTreeMap::from([(("orders".to_owned(), 0), 0)]));
         }
         assert!(named(&one).is_empty());
+        // What the leader took last may not have come to the one that answers.
+        let mut hung = cluster(&[1, 2], &[2]);
+        if let Some(node) = hung.nodes.get_mut(&2) {
+            node.sizes = Some(BTreeMap::from([(("orders".to_owned(), 0), 0)]));
+        }
+        assert!(!named(&hung).is_empty());
     }
 }

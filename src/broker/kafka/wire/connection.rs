@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 const ANSWER_BYTES: usize = 64 << 20;
 /// The memory of an answer grows in steps, so that a length that lies costs nothing.
 const STEP_BYTES: usize = 1 << 20;
+/// An answer that has begun comes at least so fast: one that drips would never be silent, and never end.
+const SLOWEST_BYTES_PER_S: u64 = 16 << 10;
 
 /// How long to wait, and whether to go on at all.
 #[derive(Debug, Clone)]
@@ -182,7 +184,7 @@ impl Connection {
                 self.host
             )));
         }
-        let mut at = 0;
+        let (mut at, begun) = (0, Instant::now());
         while at < length {
             let room = length.min((at * 2).max(STEP_BYTES)).max(buffer.len().min(length));
             if buffer.len() < room {
@@ -190,18 +192,58 @@ impl Connection {
                 buffer.resize(room, 0);
             }
             let into = buffer.get_mut(at..room).unwrap_or_default();
-            self.fill(into, &mut heard)?;
+            self.fill_since(into, &mut heard, Some((begun, at)))?;
             at = room;
         }
         Ok(length)
     }
 
     fn fill(&mut self, into: &mut [u8], heard: &mut Instant) -> Result<(), Unreached> {
+        self.fill_since(into, heard, None)
+    }
+
+    /// Fills `into`, of an answer that began at a moment and of which so many bytes came before.
+    fn fill_since(
+        &mut self,
+        into: &mut [u8],
+        heard: &mut Instant,
+        began: Option<(Instant, usize)>,
+    ) -> Result<(), Unreached> {
         let mut at = 0;
         while let Some(rest) = into.get_mut(at..).filter(|rest| !rest.is_empty()) {
             at += self.stream.read(&self.host, rest, &self.limits, *heard)?;
             *heard = Instant::now();
+            if let Some((begun, before)) = began
+                && drips(begun.elapsed(), before + at, self.limits.patience)
+            {
+                return Err(Unreached::new(format!(
+                    "{} sent {} bytes of an answer in {} s",
+                    self.host,
+                    before + at,
+                    begun.elapsed().as_secs()
+                )));
+            }
         }
         Ok(())
+    }
+}
+
+/// Whether an answer comes too slowly to be waited for: so much of it after so long.
+fn drips(since: Duration, came: usize, patience: Duration) -> bool {
+    let fair = u64::try_from(came).unwrap_or(u64::MAX) / SLOWEST_BYTES_PER_S;
+    since > patience.saturating_add(Duration::from_secs(fair))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drip_is_given_up_and_a_slow_line_is_not() {
+        let patience = Duration::from_secs(4);
+        assert!(!drips(Duration::from_secs(4), 1, patience));
+        assert!(drips(Duration::from_secs(5), 17, patience));
+        // 64 KiB a second.
+        assert!(!drips(Duration::from_secs(60), 60 << 16, patience));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::management::{Session, refusal};
 use super::super::target::Target;
-use crate::audit::live::Unread;
+use crate::audit::live::{Unread, quoted};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -12,7 +12,9 @@ const PAGE: usize = 500;
 /// The largest answer that is read. Bindings come in one piece: a million of them are some 150 MB.
 const LARGEST_BYTES: usize = 256 << 20;
 /// Whoever has more pages than these (a million entries) is read no further, and that is said.
-const MOST_PAGES: usize = 2000;
+const MOST_PAGES: u64 = 2000;
+/// So often a list is read that changes while it is read.
+const PASSES: u32 = 3;
 
 /// Why something could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +35,7 @@ impl Refused {
 
     /// What was to be read, and what to do.
     pub(super) fn unread(self, what: impl Into<String>, api: &Api<'_>) -> Unread {
-        let user = &api.target.user;
+        let user = quoted(&api.target.user);
         let next = match self.status {
             None => format!(
                 "check that the node runs and that --management names its management API (rabbitmq-plugins enable rabbitmq_management); \
@@ -140,6 +142,9 @@ impl<'a> Api<'a> {
     }
 
     /// A list that comes in pages, each entry once by `name`. `note` hears how much of it was read.
+    ///
+    /// What is deleted while pages are asked for moves the others to pages that were read before. So a list that changed is read again,
+    /// and one of which less came than there is was not read.
     pub(super) async fn pages(
         &mut self,
         path: &str,
@@ -148,26 +153,41 @@ impl<'a> Api<'a> {
         mut note: impl FnMut(u64, u64),
     ) -> Result<Vec<Value>, Refused> {
         let (mut all, mut seen) = (Vec::new(), HashSet::new());
-        let mut page = 1;
-        loop {
-            let mut answer = self
-                .get(&format!("{path}?page={page}&page_size={PAGE}&columns={columns}"))
-                .await?;
-            let number = |answer: &Value, key: &str| answer[key].as_u64().unwrap_or(0);
-            let (pages, total) = (number(&answer, "page_count"), number(&answer, "total_count"));
-            let Some(items) = answer.get_mut("items").and_then(Value::as_array_mut) else {
-                return Err(Refused::lost("the answer is no page"));
+        for pass in 1..=PASSES {
+            let (mut page, mut came, mut totals) = (1, 0, Vec::new());
+            let total = loop {
+                let mut answer = self
+                    .get(&format!("{path}?page={page}&page_size={PAGE}&columns={columns}"))
+                    .await?;
+                let number = |key: &str| answer[key].as_u64();
+                let (pages, total) = (number("page_count"), number("total_count"));
+                let items = answer.get_mut("items").and_then(Value::as_array_mut);
+                let (Some(items), Some(pages), Some(total)) = (items, pages, total) else {
+                    return Err(Refused::lost("the answer is no page"));
+                };
+                // Nobody is asked for pages without an end that hold nothing.
+                if items.is_empty() && page < pages {
+                    return Err(Refused::lost(format!("page {page} of {pages} is empty")));
+                }
+                came += items.len() as u64;
+                totals.push(total);
+                all.extend(items.drain(..).filter(|item| seen.insert(name(item))));
+                note(all.len() as u64, total);
+                if page >= pages {
+                    break total;
+                }
+                if page == MOST_PAGES {
+                    return Err(Refused::lost(format!("there are {total} of them, which are too many")));
+                }
+                page += 1;
             };
-            // What is made or deleted meanwhile moves the others: one may come on two pages.
-            all.extend(items.drain(..).filter(|item| seen.insert(name(item))));
-            note(all.len() as u64, total);
-            if page as u64 >= pages {
-                return Ok(all);
+            if came == total && totals.iter().all(|t| *t == total) {
+                break;
             }
-            if page == MOST_PAGES {
-                return Err(Refused::lost(format!("there are {total} of them, which are too many")));
+            if pass == PASSES && (all.len() as u64) < total {
+                return Err(Refused::lost(format!("only {} of {total} came", all.len())));
             }
-            page += 1;
         }
+        Ok(all)
     }
 }

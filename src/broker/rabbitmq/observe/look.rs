@@ -6,7 +6,7 @@ use super::super::client::{Client, timed};
 use super::super::target::Target;
 use super::super::words;
 use super::state::QueueState;
-use crate::audit::live::Unread;
+use crate::audit::live::{Unread, quoted};
 use lapin::options::BasicGetOptions;
 use lapin::types::ShortString;
 use serde_json::Value;
@@ -56,8 +56,9 @@ pub(super) async fn into<'v>(
             what,
             why,
             next: format!(
-                "looking into queues needs AMQP and the read permission: rabbitmqctl set_permissions -p '{vhost}' {} '' '' '.*'",
-                target.user
+                "looking into queues needs AMQP and the read permission: rabbitmqctl set_permissions -p {} {} '' '' '.*'",
+                quoted(vhost),
+                quoted(&target.user)
             ),
         };
         let client = match Client::login(&target, patience).await {

@@ -14,7 +14,7 @@ use super::client;
 use super::management::encoded;
 use super::target::Target;
 use crate::audit::fact::Layer;
-use crate::audit::live::{Observation, Unread, Wanted};
+use crate::audit::live::{Observation, Unread, Wanted, quoted};
 use crate::connect::Connection;
 use crate::model::{Problem, Result};
 use api::{Api, Refused};
@@ -115,7 +115,10 @@ async fn read(
                 unread.push(Unread {
                     what: format!("node {name}"),
                     why: "it does not run".to_owned(),
-                    next: format!("start it: what it alone knows is not in this audit (rabbitmqctl -n {name} status)"),
+                    next: format!(
+                        "start it: what it alone knows is not in this audit (rabbitmqctl -n {} status)",
+                        quoted(name)
+                    ),
                 });
             }
         }
@@ -219,7 +222,9 @@ fn closed_hosts(hosts: &[Value], exchanges: &[Value], api: &Api<'_>, unread: &mu
             what: format!("virtual host {name}"),
             why: format!("user {user} has no entry in it, and is shown nothing of it"),
             next: format!(
-                "make an entry, which may allow nothing: rabbitmqctl set_permissions -p '{name}' {user} '' '' ''"
+                "make an entry, which may allow nothing: rabbitmqctl set_permissions -p {} {} '' '' ''",
+                quoted(name),
+                quoted(user)
             ),
         });
     }

@@ -28,6 +28,10 @@ use std::time::Duration;
 /// Stands for no topic: what is asked here is about brokers.
 const NO_TOPIC: &str = "TBW102";
 
+/// How often, and after how long each time, it is looked whether a slave that was behind has come to where its master was.
+const LOOKS: u32 = 5;
+const LOOK: Duration = Duration::from_millis(200);
+
 /// What a running cluster tells. `heard` hears of the servers that were asked, and of how many there are.
 ///
 /// # Errors
@@ -229,6 +233,24 @@ async fn slave(asker: &Asker, node: &str, address: &str, seen: &mut Observation)
     }
 }
 
+/// Whether some slave has everything that the master had in `first`.
+async fn followed(asker: &Asker, address: &str, first: &HaStatus) -> bool {
+    if first.is_followed() {
+        return true;
+    }
+    for _ in 0..LOOKS {
+        tokio::time::sleep(LOOK).await;
+        // What cannot be asked again is not known to be copied.
+        let Ok(body) = asker.body(address, RequestCode::GetBrokerHaStatus).await else {
+            return false;
+        };
+        if HaStatus::parse(&body).is_ok_and(|later| first.is_reached(&later)) {
+            return true;
+        }
+    }
+    false
+}
+
 async fn master(
     asker: &Asker,
     node: &str,
@@ -250,6 +272,10 @@ async fn master(
             seen.unread.push(why.unread(what, NEEDS_USER));
             None
         }
+    };
+    let is_followed = match &ha {
+        Some(ha) => followed(asker, address, ha).await,
+        None => true,
     };
     // The route remembers a slave that died for two minutes; a connection of it tells at once.
     let slaves = ha.as_ref().map_or(slaves_in_route, |ha| ha.slaves.len());
@@ -287,6 +313,7 @@ async fn master(
         release: runtime.release,
         config,
         ha,
+        is_followed,
         slaves,
         topics: held.names(),
     })

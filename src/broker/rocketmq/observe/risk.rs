@@ -16,6 +16,8 @@ pub(super) struct HaStatus {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Slave {
     addr: String,
+    /// How many bytes it says that it has.
+    slave_ack_offset: i64,
     /// How many bytes it is behind.
     diff: i64,
     in_sync: bool,
@@ -36,6 +38,19 @@ impl HaStatus {
             slaves: text.ha_connection_info,
         })
     }
+
+    /// Whether some slave has everything; true where there is none, which is told otherwise.
+    pub(super) fn is_followed(&self) -> bool {
+        self.slaves.is_empty() || self.slaves.iter().any(|slave| slave.diff <= 0)
+    }
+
+    /// Whether, as `later` says, some slave has everything that the master had at this moment. Under load every slave is behind by what
+    /// was written just now; one that is new is behind by what was acknowledged long ago, and passes this point late.
+    pub(super) fn is_reached(&self, later: &HaStatus) -> bool {
+        let ends = self.slaves.iter().map(|s| s.slave_ack_offset.saturating_add(s.diff));
+        let end = ends.max().unwrap_or(0);
+        later.slaves.iter().any(|slave| slave.slave_ack_offset >= end)
+    }
 }
 
 /// A master, with everything that decides whether others have what it acknowledged.
@@ -47,6 +62,8 @@ pub(super) struct Master {
     pub(super) config: Config,
     /// `None` when it could not be asked.
     pub(super) ha: Option<HaStatus>,
+    /// Whether some slave has everything that the master had when it was asked; false only where that is certain.
+    pub(super) is_followed: bool,
     /// How many slaves there are, by connection, else by route.
     pub(super) slaves: usize,
     pub(super) topics: Vec<String>,
@@ -97,6 +114,10 @@ impl Master {
                 config.get("brokerRole")
             ));
         }
+        // What was acknowledged before this slave came.
+        if !self.is_followed {
+            return Some(format!("no slave has everything yet{behind}"));
+        }
         // 4.x waits for one slave, and knows no numbers.
         if self.release.is_some_and(|r| r.0 < 5) {
             return None;
@@ -141,6 +162,7 @@ mod tests {
             .iter()
             .map(|(diff, in_sync)| Slave {
                 addr: "s:1".to_owned(),
+                slave_ack_offset: 100 - diff,
                 diff: *diff,
                 in_sync: *in_sync,
             })
@@ -150,6 +172,7 @@ mod tests {
             release: Some((release, 0, 0)),
             config: Config::parse(config.replace(' ', "\n").as_bytes()),
             slaves: slaves.len(),
+            is_followed: HaStatus { slaves: slaves.clone() }.is_followed(),
             ha: Some(HaStatus { slaves }),
             topics: vec!["orders".to_owned()],
         };
@@ -165,8 +188,8 @@ mod tests {
             Some("no slave is connected: the only copy")
         );
         assert_eq!(
-            alone("brokerRole=SYNC_MASTER inSyncReplicas=1", &[(7, true)], 5, None).as_deref(),
-            Some("acknowledged when 1 copy is written, the master's own; the slave at s:1 is 7 bytes behind")
+            alone("brokerRole=SYNC_MASTER inSyncReplicas=1", &[(0, true)], 5, None).as_deref(),
+            Some("acknowledged when 1 copy is written, the master's own")
         );
         assert_eq!(alone("brokerRole=SYNC_MASTER", &[(0, true)], 4, None), None);
         assert!(alone("brokerRole=ASYNC_MASTER", &[(0, true)], 4, None).is_some());
@@ -177,6 +200,30 @@ mod tests {
             alone("brokerRole=ASYNC_MASTER flushDiskType=ASYNC_FLUSH", &[], 5, None)
                 .is_some_and(|w| w.contains("flushed"))
         );
+    }
+
+    #[test]
+    fn a_slave_that_has_not_everything_yet_is_no_copy() {
+        for (config, release) in [
+            ("brokerRole=SYNC_MASTER inSyncReplicas=2", 5),
+            ("brokerRole=SYNC_MASTER", 4),
+        ] {
+            assert_eq!(
+                alone(config, &[(7, true)], release, None).as_deref(),
+                Some("no slave has everything yet; the slave at s:1 is 7 bytes behind")
+            );
+        }
+        let at = |slave_ack_offset, diff| HaStatus {
+            slaves: vec![Slave {
+                slave_ack_offset,
+                diff,
+                ..Slave::default()
+            }],
+        };
+        // Written meanwhile: the master is at 120 now.
+        assert!(at(90, 10).is_reached(&at(100, 20)));
+        assert!(!at(90, 10).is_reached(&at(99, 21)));
+        assert!(!at(90, 10).is_reached(&HaStatus::default()));
     }
 
     #[test]

@@ -28,6 +28,7 @@ struct TopicText {
     read_queue_nums: Option<i64>,
     write_queue_nums: Option<i64>,
     perm: Option<i64>,
+    order: Option<bool>,
     attributes: BTreeMap<String, String>,
 }
 
@@ -35,6 +36,22 @@ struct TopicText {
 #[serde(rename_all = "camelCase", default)]
 struct GroupText {
     retry_max_times: Option<i64>,
+    retry_queue_nums: Option<i64>,
+    consume_enable: Option<bool>,
+    consume_from_min_enable: Option<bool>,
+    consume_broadcast_enable: Option<bool>,
+    consume_message_orderly: Option<bool>,
+    broker_id: Option<i64>,
+    which_broker_when_consume_slowly: Option<i64>,
+    notify_consumer_ids_changed_enable: Option<bool>,
+    group_retry_policy: RetryPolicyText,
+}
+
+#[derive(Deserialize, Default, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+struct RetryPolicyText {
+    exponential_retry_policy: Option<serde_json::Value>,
+    customized_retry_policy: Option<serde_json::Value>,
 }
 
 /// Topics that every broker makes for itself (`TopicValidator`, `TopicConfigManager`).
@@ -114,6 +131,9 @@ impl Held {
                     sheet.put(Layer::Topic, key, number(value), ORIGIN);
                 }
             }
+            if let Some(order) = topic.order {
+                sheet.put(Layer::Topic, "order", FactValue::Bool(order), ORIGIN);
+            }
             for (key, value) in &topic.attributes {
                 let key = format!("attributes.{}", key.trim_start_matches('+'));
                 sheet.put(Layer::Topic, key, FactValue::Text(value.clone()), ORIGIN);
@@ -123,6 +143,34 @@ impl Held {
             sheet.subject(Layer::Consumer, None, name);
             if let Some(times) = group.retry_max_times {
                 sheet.put(Layer::Consumer, "retryMaxTimes", number(times), ORIGIN);
+            }
+            // What a command that sets one of them has to repeat.
+            for (key, value) in [
+                ("retryQueueNums", group.retry_queue_nums),
+                ("brokerId", group.broker_id),
+                ("whichBrokerWhenConsumeSlowly", group.which_broker_when_consume_slowly),
+            ] {
+                if let Some(value) = value {
+                    sheet.put(Layer::Consumer, key, number(value), ORIGIN);
+                }
+            }
+            for (key, value) in [
+                ("consumeEnable", group.consume_enable),
+                ("consumeFromMinEnable", group.consume_from_min_enable),
+                ("consumeBroadcastEnable", group.consume_broadcast_enable),
+                ("consumeMessageOrderly", group.consume_message_orderly),
+                (
+                    "notifyConsumerIdsChangedEnable",
+                    group.notify_consumer_ids_changed_enable,
+                ),
+            ] {
+                if let Some(value) = value {
+                    sheet.put(Layer::Consumer, key, FactValue::Bool(value), ORIGIN);
+                }
+            }
+            let policy = &group.group_retry_policy;
+            if policy.exponential_retry_policy.is_some() || policy.customized_retry_policy.is_some() {
+                sheet.put(Layer::Consumer, "groupRetryPolicy", FactValue::Composite, ORIGIN);
             }
         }
         sheet.unit(Dialect::RocketmqTopics, Component::RocketMq, Some(node.to_owned()))
