@@ -55,12 +55,7 @@ fn of_queue(unit: &Unit, queue: &Subject, hit: &Hit, profile: &Profile) -> Optio
                     ("dead-letter-routing-key", json!(letters)),
                 ],
             )?;
-            Some(format!(
-                "rabbitmqadmin {}declare queue name={} durable=true arguments={} && {policy}",
-                in_host("-V", queue),
-                quoted(&letters),
-                quoted(r#"{"x-queue-type":"quorum"}"#)
-            ))
+            Some(format!("{} && {policy}", declare_quorum(unit, queue, &letters)))
         }
         "RQT010" if argument("dead-letter-strategy").is_none() => set_policy(
             unit,
@@ -80,6 +75,22 @@ fn of_queue(unit: &Unit, queue: &Subject, hit: &Hit, profile: &Profile) -> Optio
     }
 }
 
+/// A quorum queue beside another one. 4.3 comes with the second rabbitmqadmin, which has other words.
+fn declare_quorum(unit: &Unit, beside: &Subject, name: &str) -> String {
+    let name = quoted(name);
+    match unit.release.is_some_and(|r| (r.0, r.1) >= (4, 3)) {
+        true => format!(
+            "rabbitmqadmin {}queues declare --name {name} --type quorum --durable true",
+            in_host("--vhost", beside)
+        ),
+        false => format!(
+            "rabbitmqadmin {}declare queue name={name} durable=true arguments={}",
+            in_host("-V", beside),
+            quoted(r#"{"x-queue-type":"quorum"}"#)
+        ),
+    }
+}
+
 /// Whether the finding is about the place where dead letters end, which needs none itself.
 fn is_end(hit: &Hit) -> bool {
     hit.key == "durable"
@@ -95,6 +106,10 @@ fn set_policy(unit: &Unit, queue: &Subject, keys: &[(&str, Value)]) -> Option<St
             .subjects_of(Layer::Policy)
             .find(|p| p.vhost == queue.vhost && p.name == name)?;
         definition = self::definition(unit, policy)?;
+        // A policy that an upgrade kept; whoever sets one anew is refused.
+        if unit.release.is_some_and(|r| r.0 >= 4) {
+            definition.retain(|key, _| !key.starts_with("ha-"));
+        }
         let text = unit.of(policy, "priority").and_then(|f| f.value.text());
         priority = text.and_then(|t| t.parse::<i64>().ok()).unwrap_or(0).saturating_add(1);
     }

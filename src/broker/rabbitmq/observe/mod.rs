@@ -1,7 +1,8 @@
 //! What a running cluster tells an audit, by its management API. Nothing is changed.
 //!
-//! Needed: the tag `monitoring`, and an entry in each virtual host that is to be read; the entry may allow nothing. Without an entry the
-//! server answers with empty lists instead of a refusal. Every virtual host has exchanges, so one without any was not read.
+//! Needed: the tag `monitoring`, and an entry in each virtual host that is to be read; the entry may allow nothing, but for looking into
+//! queues: that reads them. Without an entry the server answers with empty lists instead of a refusal. Every virtual host has exchanges, so
+//! one without any was not read. With the tag `management` it refuses the nodes, and shortens other lists without a word.
 
 mod answer;
 mod api;
@@ -119,7 +120,19 @@ async fn read(
                 });
             }
         }
-        Err(why) => unread.push(why.unread("the nodes", api)),
+        Err(why) => {
+            let is_narrow = why.status == Some(401);
+            unread.push(why.unread("the nodes", api));
+            // With the tag management alone lists are shorter, and say nothing of it.
+            if is_narrow {
+                let user = &api.target.user;
+                unread.push(Unread {
+                    what: "the channels of other users, and the virtual hosts in which the user has no entry".to_owned(),
+                    why: format!("user {user} has not the tag monitoring, and is shown what is its own"),
+                    next: format!("give the user the tag: rabbitmqctl set_user_tags {user} monitoring"),
+                });
+            }
+        }
     }
     // Another virtual host than the default one was named on purpose.
     let only = Some(api.target.vhost.clone()).filter(|vhost| vhost != "/");
