@@ -298,7 +298,10 @@ impl<'a> Topology<'a> {
         let matching = self.policies_of(queue, Kind::Classic);
         let policy = matching.iter().find(|p| p.bars.is_empty())?;
         let mode = policy.unit.of(policy.subject, "definition.ha-mode")?;
-        let copies = policy.unit.of(policy.subject, "definition.ha-params").and_then(effective);
+        let copies = policy
+            .unit
+            .of(policy.subject, "definition.ha-params")
+            .and_then(effective);
         let one = mode.value.text() == Some("exactly") && copies.is_some_and(|n| n.value == "1");
         (!one).then_some(mode)
     }

@@ -127,7 +127,8 @@ async fn read(
             if is_narrow {
                 let user = &api.target.user;
                 unread.push(Unread {
-                    what: "the channels of other users, and the virtual hosts in which the user has no entry".to_owned(),
+                    what: "the channels of other users, and the virtual hosts in which the user has no entry"
+                        .to_owned(),
                     why: format!("user {user} has not the tag monitoring, and is shown what is its own"),
                     next: format!("give the user the tag: rabbitmqctl set_user_tags {user} monitoring"),
                 });
@@ -158,6 +159,7 @@ async fn read(
             |_, _| {},
         )
         .await;
+    let is_closed = matches!(&exchanges, Err(why) if why.status == Some(401));
     let exchanges = taken("the exchanges", exchanges, api, &mut unread);
     if let Some(exchanges) = &exchanges {
         closed_hosts(&raw.vhosts, exchanges, api, &mut unread);
@@ -182,11 +184,16 @@ async fn read(
     }
     raw.exchanges = exchanges.unwrap_or_default();
     raw.queues = queues.unwrap_or_default();
+    state::without_the_dead(&mut raw.queues, &raw.nodes);
     raw.bindings = bindings.unwrap_or_default();
     raw.policies = policies.unwrap_or_default();
     raw.operator_policies = operator.unwrap_or_default();
 
-    let consumers = api.list(&format!("/api/consumers{of_host}")).await;
+    // Where a user has no entry the server tells of no consumers, instead of refusing.
+    let consumers = match is_closed {
+        true => Err(Refused::closed()),
+        false => api.list(&format!("/api/consumers{of_host}")).await,
+    };
     raw.consumers = taken("the consumers", consumers, api, &mut unread).unwrap_or_default();
     let rates = overview["rates_mode"].as_str();
     if overview["disable_stats"].as_bool() == Some(true) || rates == Some("none") {
