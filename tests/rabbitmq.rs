@@ -16,6 +16,8 @@ mod support;
 mod audit;
 #[path = "rabbitmq/audit_cluster.rs"]
 mod audit_cluster;
+#[path = "rabbitmq/audit_joined.rs"]
+mod audit_joined;
 #[path = "rabbitmq/audit_releases.rs"]
 mod audit_releases;
 #[path = "rabbitmq/audit_user.rs"]

@@ -49,7 +49,7 @@ impl<'b> Host<'b> {
         self.put(&format!("exchanges/{}/{name}", self.name), body);
     }
 
-    fn bind(&self, exchange: &str, queue: &str) {
+    pub(crate) fn bind(&self, exchange: &str, queue: &str) {
         let path = format!("bindings/{}/e/{exchange}/q/{queue}", self.name);
         let (status, answer) = self.broker.http("POST", &path, &json!({"routing_key": "k"}));
         assert_eq!(status, 201, "{answer}");
@@ -661,6 +661,19 @@ fn a_server_that_dies_or_hangs_while_it_is_asked_is_never_clean() {
     assert!(missed > 0, "no audit met a server that died");
 }
 
+/// Gives the server its watermark back, also when a test fails.
+struct Watermark<'b>(&'b Broker);
+
+impl Watermark<'_> {
+    const USUAL: &'static str = "vm_memory_monitor:set_vm_memory_high_watermark(0.4).";
+}
+
+impl Drop for Watermark<'_> {
+    fn drop(&mut self) {
+        self.0.eval(Watermark::USUAL);
+    }
+}
+
 #[test]
 fn a_node_in_trouble_and_a_queue_without_its_members_are_told() {
     let Some(broker) = Broker::alone("rabbitmq::a_node_in_trouble_and_a_queue_without_its_members_are_told") else {
@@ -680,7 +693,7 @@ fn a_node_in_trouble_and_a_queue_without_its_members_are_told() {
             )
         });
         all.into_iter()
-            .filter(|l| l.contains("RQB007") || l.contains("RQT015"))
+            .filter(|l| ["RQB004", "RQB007", "RQT015"].iter().any(|rule| l.contains(rule)))
             .collect()
     };
     let awaited = |expected: &[&str]| {
@@ -699,6 +712,15 @@ fn a_node_in_trouble_and_a_queue_without_its_members_are_told() {
     broker.eval("rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []}).");
     awaited(&["medium RQB007 @node.alarms=memory"]);
     broker.eval("rabbit_alarm:clear_alarm({resource_limit, memory, node()}).");
+    awaited(&[]);
+    // A watermark that no memory is below.
+    let _healed = Watermark(&broker);
+    broker.eval("vm_memory_monitor:set_vm_memory_high_watermark(0).");
+    awaited(&[
+        "medium RQB004 vm_memory_high_watermark.relative=0",
+        "medium RQB007 @node.alarms=memory",
+    ]);
+    broker.eval(Watermark::USUAL);
     awaited(&[]);
     // The member of the queue ends, as with a node that does not come back.
     let member = format!(

@@ -453,6 +453,52 @@ fn a_file_is_compared_with_what_runs() {
 }
 
 #[test]
+fn a_weaker_slave_a_lowered_requirement_and_a_client_that_does_not_look_are_told() {
+    let test = "a_weaker_slave_a_lowered_requirement_and_a_client_that_does_not_look_are_told";
+    let (Some(case), Some(slave)) = (cluster::alone(test, 1), support::address(test, "ROCKETMQ_SLAVE")) else {
+        return;
+    };
+    let servers = case.servers().to_owned();
+    let file = case.path("application.properties");
+    let application =
+        "rocketmq.name-server=mq:9876\nrocketmq.producer.group=shop\nrocketmq.producer.retry-next-server=false\n";
+    std::fs::write(&file, application).unwrap();
+    let told = || {
+        let report = audit(&case, &servers, &["--topic", &case.topic, file.to_str().unwrap()], 1);
+        let all = report["findings"].as_array().unwrap().iter();
+        let about = |f: &&Value| ["X-M02", "X-M04", "RMB004"].iter().any(|rule| f["rule"] == *rule);
+        let mut all: Vec<(String, String)> = all
+            .filter(about)
+            .map(|f| {
+                let related = f["related"][0]["file"].as_str().unwrap_or("-");
+                let from = related.split_once("://").map_or(related, |(scheme, _)| scheme);
+                (short(f), from.to_owned())
+            })
+            .collect();
+        all.sort();
+        all
+    };
+    let line = |words: &str, from: &str| (words.to_owned(), from.to_owned());
+    let looks_away = line("X-M02 rocketmq.producer.retry-next-server=false", "rocketmq");
+    assert_eq!(told(), std::slice::from_ref(&looks_away));
+    let weaker = case.configured_at(&slave, "fileReservedTime=48\n", "fileReservedTime=72\n");
+    let lowered = case.configured(
+        "enableAutoInSyncReplicas=true\nminInSyncReplicas=1\n",
+        "enableAutoInSyncReplicas=false\n",
+    );
+    assert_eq!(
+        told(),
+        [
+            line("RMB004 enableAutoInSyncReplicas=true", "rocketmq"),
+            looks_away.clone(),
+            line("X-M04 fileReservedTime=48", "rocketmq"),
+        ]
+    );
+    drop((weaker, lowered));
+    assert_eq!(told(), [looks_away]);
+}
+
+#[test]
 fn a_broker_that_dies_while_it_is_asked_is_never_clean() {
     let test = "a_broker_that_dies_while_it_is_asked_is_never_clean";
     let Some(case) = cluster::alone(test, 1) else { return };

@@ -28,7 +28,8 @@ use topology::{Raw, text};
 const QUEUE_COLUMNS: &str = "name,vhost,durable,auto_delete,exclusive,type,arguments,policy,operator_policy,state,node,leader,members,\
                              online,slave_nodes,synchronised_slave_nodes,messages,messages_persistent";
 const EXCHANGE_COLUMNS: &str = "name,vhost,durable,auto_delete,internal,type,arguments,policy";
-const CHANNEL_COLUMNS: &str = "name,vhost,user,user_who_performed_action,confirm,transactional,message_stats.publish";
+const CHANNEL_COLUMNS: &str = "name,vhost,user,user_who_performed_action,confirm,transactional,global_prefetch_count,\
+                               message_stats.publish";
 
 /// What a running cluster tells. `heard` hears of entries that were read, and of how many there are.
 ///
