@@ -14,6 +14,14 @@ mod support;
 
 #[path = "rabbitmq/audit.rs"]
 mod audit;
+#[path = "rabbitmq/audit_cluster.rs"]
+mod audit_cluster;
+#[path = "rabbitmq/audit_joined.rs"]
+mod audit_joined;
+#[path = "rabbitmq/audit_releases.rs"]
+mod audit_releases;
+#[path = "rabbitmq/audit_user.rs"]
+mod audit_user;
 #[path = "rabbitmq/broker.rs"]
 mod broker;
 #[path = "rabbitmq/durability.rs"]

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 #[cfg(feature = "broker")]
 const AFTER_HELP: &str = "Nothing is changed at a running broker. What may not be read is named, with the permission it needs, and makes the exit code 3 \
 where nothing is found. Kafka: Describe and DescribeConfigs on the cluster and on all topics, Describe on all groups. \
-RabbitMQ: the tag monitoring, and an entry in each virtual host, which may allow nothing. RocketMQ: a user that the brokers know, \
+RabbitMQ: the tag monitoring, and an entry in each virtual host, which may allow nothing \
+but with --peek to read. RocketMQ: a user that the brokers know, \
 with the action Get on all topics.\n\n\
 Examples:\n  mqsafe audit .\n  mqsafe audit -b kafka://localhost:9092\n  mqsafe audit -b kafka://localhost:9092 --topic 'orders*' topics/ server.properties\n  mqsafe audit --profile finance server.properties definitions.json broker.conf\n  mqsafe audit --format json config/ > findings.json\n  mqsafe audit --explain KB002";
 #[cfg(not(feature = "broker"))]

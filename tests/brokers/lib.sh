@@ -11,9 +11,11 @@ WAIT=${MQSAFE_BROKERS_WAIT:-300}
 
 # Kafka last: its formatting then overlaps with the start of the others.
 BROKERS=(rabbitmq rocketmq rocketmq_acl kafka)
-declare -A NODES=([kafka]='1 2 3' [rocketmq]='namesrv master slave' [rocketmq_acl]='namesrv broker' [rabbitmq]=server [rabbitmq4]=server)
+declare -A NODES=([kafka]='1 2 3' [rocketmq]='namesrv master slave' [rocketmq_acl]='namesrv broker' [rabbitmq]=server [rabbitmq4]=server
+    [rabbitmq_cluster]='1 2 3')
 # Helpers live and die with their broker; kill, stop and cont leave them alone.
-declare -A HELPERS=([kafka]=oidc [rocketmq]=proxy [rabbitmq]='epmd proxy' [rabbitmq4]='epmd proxy')
+declare -A HELPERS=([kafka]=oidc [rocketmq]=proxy [rabbitmq]='epmd proxy' [rabbitmq4]='epmd proxy'
+    [rabbitmq_cluster]=epmd)
 
 say() { printf 'brokers: %s\n' "$*" >&2; }
 die() { local code=$1; shift; say "$*"; exit "$code"; }
@@ -305,3 +307,5 @@ print_states() { # BROKER NODE…; not zero when one that was started does not r
 . "$HERE/rocketmq_acl.sh"
 # shellcheck source=rabbitmq.sh
 . "$HERE/rabbitmq.sh"
+# shellcheck source=rabbitmq_cluster.sh
+. "$HERE/rabbitmq_cluster.sh"

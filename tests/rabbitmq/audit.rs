@@ -2,6 +2,7 @@
 //!
 //! Each test has a virtual host of its own, so that the lists are exact beside other tests.
 
+use crate::audit_user::User;
 use crate::broker::{Broker, nonce};
 use crate::support;
 use crate::tool::Over;
@@ -15,13 +16,13 @@ use std::time::{Duration, Instant};
 const TOLD: Duration = Duration::from_secs(120);
 
 /// A virtual host that is there for one test.
-struct Host<'b> {
-    broker: &'b Broker,
-    name: String,
+pub(crate) struct Host<'b> {
+    pub(crate) broker: &'b Broker,
+    pub(crate) name: String,
 }
 
 impl<'b> Host<'b> {
-    fn new(broker: &'b Broker) -> Host<'b> {
+    pub(crate) fn new(broker: &'b Broker) -> Host<'b> {
         let name = format!("audit.{}", nonce());
         let host = Host { broker, name };
         host.put(&format!("vhosts/{}", host.name), json!({}));
@@ -33,34 +34,34 @@ impl<'b> Host<'b> {
     }
 
     #[track_caller]
-    fn put(&self, path: &str, body: Value) {
+    pub(crate) fn put(&self, path: &str, body: Value) {
         let (status, answer) = self.broker.http("PUT", path, &body);
         assert!((200..300).contains(&status), "{path}: {status} {answer}");
     }
 
-    fn queue(&self, name: &str, durable: bool, arguments: Value) {
+    pub(crate) fn queue(&self, name: &str, durable: bool, arguments: Value) {
         let body = json!({"durable": durable, "arguments": arguments});
         self.put(&format!("queues/{}/{name}", self.name), body);
     }
 
-    fn exchange(&self, name: &str, durable: bool) {
+    pub(crate) fn exchange(&self, name: &str, durable: bool) {
         let body = json!({"type": "direct", "durable": durable});
         self.put(&format!("exchanges/{}/{name}", self.name), body);
     }
 
-    fn bind(&self, exchange: &str, queue: &str) {
+    pub(crate) fn bind(&self, exchange: &str, queue: &str) {
         let path = format!("bindings/{}/e/{exchange}/q/{queue}", self.name);
         let (status, answer) = self.broker.http("POST", &path, &json!({"routing_key": "k"}));
         assert_eq!(status, 201, "{answer}");
     }
 
-    fn policy(&self, name: &str, pattern: &str, priority: i64, definition: Value) {
+    pub(crate) fn policy(&self, name: &str, pattern: &str, priority: i64, definition: Value) {
         let body = json!({"pattern": pattern, "apply-to": "queues", "priority": priority, "definition": definition});
         self.put(&format!("policies/{}/{name}", self.name), body);
     }
 
     /// The audit of this virtual host, with its exit code.
-    fn audit(&self, over: Over, user: &str, password: &str, more: &[&str]) -> (i32, Value) {
+    pub(crate) fn audit(&self, over: Over, user: &str, password: &str, more: &[&str]) -> (i32, Value) {
         let (url, management) = match over {
             Over::Plain => (
                 format!("amqp://{user}@{}/{}", self.broker.amqp, self.name),
@@ -74,11 +75,11 @@ impl<'b> Host<'b> {
         audit(self.broker, &url, &management, over, password, more)
     }
 
-    fn as_guest(&self, more: &[&str]) -> (i32, Value) {
+    pub(crate) fn as_guest(&self, more: &[&str]) -> (i32, Value) {
         self.audit(Over::Plain, "guest", &self.broker.password, more)
     }
 
-    fn channel(&self, runtime: &tokio::runtime::Runtime) -> (Connection, Channel) {
+    pub(crate) fn channel(&self, runtime: &tokio::runtime::Runtime) -> (Connection, Channel) {
         let url = format!(
             "amqp://guest:{}@{}/{}",
             self.broker.password, self.broker.amqp, self.name
@@ -99,7 +100,14 @@ impl Drop for Host<'_> {
     }
 }
 
-fn audit(broker: &Broker, url: &str, management: &str, over: Over, password: &str, more: &[&str]) -> (i32, Value) {
+pub(crate) fn audit(
+    broker: &Broker,
+    url: &str,
+    management: &str,
+    over: Over,
+    password: &str,
+    more: &[&str],
+) -> (i32, Value) {
     let home = tempfile::TempDir::new().unwrap();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mqsafe"));
     command
@@ -129,7 +137,7 @@ fn audit(broker: &Broker, url: &str, management: &str, over: Over, password: &st
 }
 
 /// Rule and thing of each finding. What is so because there is one node, with the limits that it starts with, is left to one test.
-fn found(report: &Value) -> Vec<String> {
+pub(crate) fn found(report: &Value) -> Vec<String> {
     let mut all: Vec<String> = of_rules(report, |f| {
         format!(
             "{} {}",
@@ -142,30 +150,30 @@ fn found(report: &Value) -> Vec<String> {
 }
 
 /// The name between the first pair of back ticks.
-fn name_of(subject: &str) -> &str {
+pub(crate) fn name_of(subject: &str) -> &str {
     subject.split('`').nth(1).unwrap_or(subject)
 }
 
-fn of_rules(report: &Value, tell: impl Fn(&Value) -> String) -> Vec<String> {
+pub(crate) fn of_rules(report: &Value, tell: impl Fn(&Value) -> String) -> Vec<String> {
     let mut all: Vec<String> = report["findings"].as_array().unwrap().iter().map(tell).collect();
     all.sort();
     all
 }
 
 #[track_caller]
-fn finding<'r>(report: &'r Value, rule: &str, name: &str) -> &'r Value {
+pub(crate) fn finding<'r>(report: &'r Value, rule: &str, name: &str) -> &'r Value {
     let all = report["findings"].as_array().unwrap();
     let is = |f: &&Value| f["rule"] == rule && f["subject"].as_str().is_some_and(|s| name_of(s) == name);
     all.iter().find(is).unwrap_or_else(|| panic!("no {rule} of {name}"))
 }
 
 /// Names what could not be read.
-fn unread(report: &Value) -> Vec<&str> {
+pub(crate) fn unread(report: &Value) -> Vec<&str> {
     let all = report["running"][0]["unread"].as_array().unwrap();
     all.iter().map(|u| u["what"].as_str().unwrap()).collect()
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -173,7 +181,7 @@ fn runtime() -> tokio::runtime::Runtime {
         .unwrap()
 }
 
-fn eventually(what: &str, mut is_true: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut is_true: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_true() {
         assert!(start.elapsed() < TOLD, "never: {what}");
@@ -404,6 +412,21 @@ fn a_badly_configured_broker_is_told_by_every_rule_that_it_breaks() {
             ),
         ]
     );
+    // The same over TLS, for a user who has what the tool lists and nothing more.
+    let auditor = User::new(&broker, "monitoring");
+    auditor.enters(&host, "");
+    let (code, seen) = auditor.audit(&host, &[]);
+    assert_eq!((code, unread(&seen)), (1, Vec::new()));
+    let whole = |report: &Value| {
+        let told = of_rules(report, |f| {
+            format!(
+                "{} {} {} {} {}",
+                f["rule"], f["severity"], f["subject"], f["message"], f["command"]
+            )
+        });
+        (told, report["running"][0]["at_risk"].clone())
+    };
+    assert_eq!(whole(&seen), whole(&report));
     // Only what is asked for is told, and still judged with everything that is there.
     let (_, some) = host.as_guest(&["--queue", "f*", "--exclude", "fleet*"]);
     assert_eq!(
@@ -655,6 +678,19 @@ fn a_server_that_dies_or_hangs_while_it_is_asked_is_never_clean() {
     assert!(missed > 0, "no audit met a server that died");
 }
 
+/// Gives the server its watermark back, also when a test fails.
+struct Watermark<'b>(&'b Broker);
+
+impl Watermark<'_> {
+    const USUAL: &'static str = "vm_memory_monitor:set_vm_memory_high_watermark(0.4).";
+}
+
+impl Drop for Watermark<'_> {
+    fn drop(&mut self) {
+        self.0.eval(Watermark::USUAL);
+    }
+}
+
 #[test]
 fn a_node_in_trouble_and_a_queue_without_its_members_are_told() {
     let Some(broker) = Broker::alone("rabbitmq::a_node_in_trouble_and_a_queue_without_its_members_are_told") else {
@@ -674,7 +710,7 @@ fn a_node_in_trouble_and_a_queue_without_its_members_are_told() {
             )
         });
         all.into_iter()
-            .filter(|l| l.contains("RQB007") || l.contains("RQT015"))
+            .filter(|l| ["RQB004", "RQB007", "RQT015"].iter().any(|rule| l.contains(rule)))
             .collect()
     };
     let awaited = |expected: &[&str]| {
@@ -693,6 +729,15 @@ fn a_node_in_trouble_and_a_queue_without_its_members_are_told() {
     broker.eval("rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []}).");
     awaited(&["medium RQB007 @node.alarms=memory"]);
     broker.eval("rabbit_alarm:clear_alarm({resource_limit, memory, node()}).");
+    awaited(&[]);
+    // A watermark that no memory is below.
+    let _healed = Watermark(&broker);
+    broker.eval("vm_memory_monitor:set_vm_memory_high_watermark(0).");
+    awaited(&[
+        "medium RQB004 vm_memory_high_watermark.relative=0",
+        "medium RQB007 @node.alarms=memory",
+    ]);
+    broker.eval(Watermark::USUAL);
     awaited(&[]);
     // The member of the queue ends, as with a node that does not come back.
     let member = format!(
@@ -713,10 +758,6 @@ fn a_file_is_compared_with_what_runs() {
         return;
     };
     let host = Host::new(&broker);
-    host.queue("kept", false, json!({"x-queue-type": "classic"}));
-    host.queue("same", true, json!({"x-queue-type": "classic"}));
-    host.exchange("orders", true);
-    host.policy("limit", "^kept$", 1, json!({"max-length": 9}));
     let home = tempfile::TempDir::new().unwrap();
     let file = home.path().join("definitions.json");
     let name = &host.name;
@@ -731,25 +772,51 @@ fn a_file_is_compared_with_what_runs() {
                       "definition": {"max-length": 99}}],
     });
     std::fs::write(&file, serde_json::to_string_pretty(&declared).unwrap()).unwrap();
-    let (code, report) = host.as_guest(&[file.to_str().unwrap()]);
-    assert_eq!(code, 1, "{report}");
-    let drift: Vec<String> = of_rules(&report, |f| {
-        let word = |key: &str| f[key].as_str().unwrap_or("-").to_owned();
-        format!("{} {} {}", word("rule"), name_of(&word("subject")), word("key"))
-    });
-    let drift: Vec<&String> = drift.iter().filter(|l| l.starts_with("X-R09")).collect();
-    assert_eq!(
-        drift,
-        [
-            "X-R09 gone name",
-            "X-R09 kept durable",
-            "X-R09 limit definition.max-length"
-        ],
-        "{report}"
-    );
-    // Both places: the file's, and the cluster's.
-    let found = finding(&report, "X-R09", "kept");
-    assert!(found["file"].as_str().unwrap().ends_with("definitions.json") && found["line"].as_u64().is_some());
-    let related = found["related"][0]["file"].as_str().unwrap();
-    assert!(related.starts_with("amqp://"), "{found}");
+    let (status, answer) = broker.http("POST", "definitions", &declared);
+    assert_eq!(status, 204, "{answer}");
+    let auditor = User::new(&broker, "monitoring");
+    auditor.enters(&host, "");
+    let file = file.to_str().unwrap();
+    let drift = |report: &Value| -> Vec<String> {
+        let all = of_rules(report, |f| {
+            let word = |key: &str| f[key].as_str().unwrap_or("-").to_owned();
+            format!("{} {} {}", word("rule"), name_of(&word("subject")), word("key"))
+        });
+        all.into_iter().filter(|l| l.starts_with("X-R09")).collect()
+    };
+    for (_, report) in [host.as_guest(&[file]), auditor.audit(&host, &[file])] {
+        assert_eq!((drift(&report), unread(&report)), (Vec::new(), Vec::new()), "{report}");
+    }
+
+    // Behind the file's back.
+    for queue in ["kept", "gone"] {
+        assert_eq!(
+            broker.http("DELETE", &format!("queues/{name}/{queue}"), &json!({})).0,
+            204
+        );
+    }
+    host.queue("kept", false, json!({"x-queue-type": "classic"}));
+    host.policy("limit", "^kept$", 1, json!({"max-length": 9}));
+    for (scheme, (code, report)) in [
+        ("amqp://", host.as_guest(&[file])),
+        ("amqps://", auditor.audit(&host, &[file])),
+    ] {
+        assert_eq!(
+            (code, drift(&report)),
+            (
+                1,
+                vec![
+                    "X-R09 gone name".to_owned(),
+                    "X-R09 kept durable".to_owned(),
+                    "X-R09 limit definition.max-length".to_owned()
+                ]
+            ),
+            "{report}"
+        );
+        // Both places: the file's, and the cluster's.
+        let found = finding(&report, "X-R09", "kept");
+        assert!(found["file"].as_str().unwrap().ends_with("definitions.json") && found["line"].as_u64().is_some());
+        let related = found["related"][0]["file"].as_str().unwrap();
+        assert!(related.starts_with(scheme), "{found}");
+    }
 }

@@ -49,28 +49,46 @@ impl Broker {
         Broker::with(test, Turn::Alone(QUIET.write().unwrap_or_else(|e| e.into_inner())))
     }
 
+    /// RabbitMQ 4, shared with others; `None` when there is none, which the test has then said.
+    pub(crate) fn second(test: &str) -> Option<Broker> {
+        if std::env::var_os("RABBITMQ4_AMQP").is_none_or(|v| v.is_empty()) {
+            support::skip(
+                test,
+                "needs a second Debian, which tests/brokers/up rabbitmq4 makes for root",
+            );
+            return None;
+        }
+        let turn = Turn::Shared(QUIET.read().unwrap_or_else(|e| e.into_inner()));
+        Broker::of("RABBITMQ4", test, turn)
+    }
+
     fn with(test: &str, turn: Turn) -> Option<Broker> {
-        let broker = Broker::named(test, turn)?;
-        // Whoever was started again a moment ago answers, and has counted nothing yet: an audit says so.
-        eventually("the management API tells of its node", || {
-            let (status, nodes) = broker.http("GET", "nodes", &Value::Null);
-            let counted = |node: &Value| !node["disk_free_limit"].is_null();
-            status == 200 && nodes.as_array().is_some_and(|all| all.iter().all(counted))
-        });
+        let broker = Broker::of("RABBITMQ", test, turn)?;
+        broker.await_counted();
         Some(broker)
     }
 
-    fn named(test: &str, turn: Turn) -> Option<Broker> {
+    /// Whoever was started again a moment ago answers, and has counted nothing yet: an audit says so.
+    fn await_counted(&self) {
+        eventually("the management API tells of its node", || {
+            let (status, nodes) = self.http("GET", "nodes", &Value::Null);
+            let counted = |node: &Value| !node["disk_free_limit"].is_null();
+            status == 200 && nodes.as_array().is_some_and(|all| all.iter().all(counted))
+        });
+    }
+
+    fn of(name: &str, test: &str, turn: Turn) -> Option<Broker> {
+        let address = |key: &str| support::address(test, &format!("{name}_{key}"));
         Some(Broker {
-            amqp: support::address(test, "RABBITMQ_AMQP")?,
-            management: support::address(test, "RABBITMQ_MANAGEMENT")?,
+            amqp: address("AMQP")?,
+            management: address("MANAGEMENT")?,
             secured: Secured {
-                amqp: support::address(test, "RABBITMQ_AMQPS")?,
-                management: support::address(test, "RABBITMQ_MANAGEMENT_TLS")?,
+                amqp: address("AMQPS")?,
+                management: address("MANAGEMENT_TLS")?,
                 ca: format!("{}/ca.pem", support::address(test, "CERTS_DIR")?),
             },
-            user: support::address(test, "RABBITMQ_USER")?,
-            password: support::address(test, "RABBITMQ_PASSWORD")?,
+            user: address("USER")?,
+            password: address("PASSWORD")?,
             turn,
         })
     }

@@ -298,34 +298,116 @@ fn a_user_sees_what_access_control_lets_it_see() {
     );
     assert!(why.contains(&name) && next.contains("-a Get"), "{why} {next}");
 
-    // With that right alone everything is read.
-    let policies = json!({"subject": format!("User:{name}"), "policies": [{"policyType": "Custom", "entries": [
-        {"resource": "Topic:*", "actions": ["Get"], "decision": "Allow"}]}]});
-    secured.call(3006, &[&format!("subject=User:{name}")], &policies.to_string());
-    let report = audit(&case, &servers, &as_auditor, 1);
-    assert_eq!(unread(&report), []);
-    // One broker without a slave that waits for nobody. Secrets of its configuration are shown nowhere.
-    assert_eq!(
-        found(&report, &[], short),
-        [
-            "RMB003 inSyncReplicas=1",
-            "RMB013 transactionCheckMax=5",
-            "RMT001 autoCreateTopicEnable=true",
-            "X-M01 @slaves=0"
-        ]
-    );
-    let admin = std::fs::read_to_string(&secured.admin).unwrap();
-    assert!(!report.to_string().contains(admin.trim()));
-    assert!(at_risk(&report)[0].1.contains(&topic), "{report}");
-    // The same over TLS.
+    // With that right alone everything is read. A topic and a group that are badly made, and a message that nobody has read.
+    let rights = |decision: &str| {
+        json!({"subject": format!("User:{name}"), "policies": [{"policyType": "Custom", "entries": [
+            {"resource": "Topic:*", "actions": ["Get"], "decision": decision}]}]})
+        .to_string()
+    };
+    let subject = format!("subject=User:{name}");
+    secured.call(3006, &[&subject], &rights("Allow"));
+    let narrow = format!("topic=narrow-{}", case.topic);
+    let mut fields = [&[narrow.as_str()][..], &more].concat();
+    fields[3] = "writeQueueNums=2";
+    secured.call(17, &fields, "");
+    let hasty = json!({"groupName": format!("hasty-{}", case.topic), "retryMaxTimes": 0, "retryQueueNums": 1});
+    secured.call(200, &[], &hasty.to_string());
+    let admin = format!("secret.key=@{}", secured.admin);
+    let mut send = case.mqsafe(&["send", "-t", &topic, "-K", ":", "-X", "access.key=admin", "-X", &admin]);
+    send.args(["-b", &format!("rocketmq://{servers}")]);
+    cluster::run_with(send, "k:v\n").expect(0);
     let ca = format!(
         "ssl.ca.location={}/ca.pem",
         support::address(test, "CERTS_DIR").unwrap()
     );
-    let tls = [&as_auditor[..], &["-X", "tls.enable=true", "-X", &ca]].concat();
-    let report = audit(&case, &servers, &tls, 1);
-    assert_eq!(unread(&report), []);
+    let over_tls = [&as_auditor[..], &["-X", "tls.enable=true", "-X", &ca]].concat();
+    let names = [case.topic.as_str()];
+    let told = |how: &[&str]| {
+        let report = audit(&case, &servers, how, 1);
+        assert_eq!(unread(&report), []);
+        // Secrets of its configuration are shown nowhere.
+        let admin = std::fs::read_to_string(&secured.admin).unwrap();
+        assert!(!report.to_string().contains(admin.trim()));
+        (
+            found(&report, &names, short),
+            found(&report, &names, command),
+            at_risk(&report),
+        )
+    };
+    let plain = told(&as_auditor);
+    // One broker without a slave that waits for nobody.
+    assert_eq!(
+        plain.0,
+        [
+            "RMB003 inSyncReplicas=1",
+            "RMB013 transactionCheckMax=5",
+            "RMC004 retryMaxTimes=0",
+            "RMT001 autoCreateTopicEnable=true",
+            "RMT002 readQueueNums=1",
+            "X-M01 @slaves=0"
+        ]
+    );
+    assert!(plain.2[0].1.contains(&topic), "{:?}", plain.2);
+    assert_eq!(told(&over_tls), plain);
+
+    // A file, and what is changed behind its back.
+    let conf = case.path("broker.conf");
+    let declared = "brokerName=broker-acl\nbrokerId=0\nbrokerRole=SYNC_MASTER\ninSyncReplicas=1\nfileReservedTime=72\n";
+    std::fs::write(&conf, declared).unwrap();
+    let with_file = [&over_tls[..], &[conf.to_str().unwrap()]].concat();
+    let drift = || {
+        let report = audit(&case, &servers, &with_file, 1);
+        assert_eq!(unread(&report), []);
+        let all = report["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|f| f["rule"] == "X-M06");
+        let all: Vec<(String, u64, String)> = all
+            .map(|f| {
+                let words = f["related"][0]["message"].as_str().unwrap().to_owned();
+                (short(f), f["line"].as_u64().unwrap(), words)
+            })
+            .collect();
+        all
+    };
+    assert_eq!(drift(), []);
+    secured.call(25, &[], "fileReservedTime=96\n");
+    let altered = drift();
+    secured.call(25, &[], "fileReservedTime=72\n");
+    assert_eq!(
+        altered,
+        [(
+            "X-M06 fileReservedTime=72".to_owned(),
+            5,
+            format!("broker-acl at {} runs with fileReservedTime=96", secured.address)
+        )]
+    );
+
+    // One rule that finds nothing: then the exit code is about what was read. The right is taken away, the secret is wrong, the user is gone.
+    std::fs::write(case.path("settings.yaml"), "select: [X-M03]\n").unwrap();
+    let only = [&over_tls[..], &["--config", "settings.yaml"]].concat();
+    assert_eq!(unread(&audit(&case, &servers, &only, 0)), []);
+    secured.call(3007, &[&subject], &rights("Deny"));
+    let missed = unread(&audit(&case, &servers, &only, 3));
+    assert!(
+        missed.len() == 1
+            && missed[0].0.starts_with("the progress of consumer groups")
+            && missed[0].2.contains("-a Get"),
+        "{missed:?}"
+    );
+    secured.call(3007, &[&subject], &rights("Allow"));
+    let is_closed = |how: &[&str]| {
+        let missed = unread(&audit(&case, &servers, how, 3));
+        assert_eq!(missed[0].0, format!("broker broker-acl at {}", secured.address));
+        assert!(missed[0].2.contains("access.key"), "{missed:?}");
+    };
+    std::fs::write(&file, "another-secret").unwrap();
+    is_closed(&only);
+    std::fs::write(&file, "looks-only").unwrap();
+    assert_eq!(unread(&audit(&case, &servers, &only, 0)), []);
     secured.call(3003, &[&format!("username={name}")], "");
+    is_closed(&only);
 }
 
 #[test]
@@ -371,6 +453,52 @@ fn a_file_is_compared_with_what_runs() {
     );
     drop(configured);
     assert_eq!(drift(), []);
+}
+
+#[test]
+fn a_weaker_slave_a_lowered_requirement_and_a_client_that_does_not_look_are_told() {
+    let test = "a_weaker_slave_a_lowered_requirement_and_a_client_that_does_not_look_are_told";
+    let (Some(case), Some(slave)) = (cluster::alone(test, 1), support::address(test, "ROCKETMQ_SLAVE")) else {
+        return;
+    };
+    let servers = case.servers().to_owned();
+    let file = case.path("application.properties");
+    let application =
+        "rocketmq.name-server=mq:9876\nrocketmq.producer.group=shop\nrocketmq.producer.retry-next-server=false\n";
+    std::fs::write(&file, application).unwrap();
+    let told = || {
+        let report = audit(&case, &servers, &["--topic", &case.topic, file.to_str().unwrap()], 1);
+        let all = report["findings"].as_array().unwrap().iter();
+        let about = |f: &&Value| ["X-M02", "X-M04", "RMB004"].iter().any(|rule| f["rule"] == *rule);
+        let mut all: Vec<(String, String)> = all
+            .filter(about)
+            .map(|f| {
+                let related = f["related"][0]["file"].as_str().unwrap_or("-");
+                let from = related.split_once("://").map_or(related, |(scheme, _)| scheme);
+                (short(f), from.to_owned())
+            })
+            .collect();
+        all.sort();
+        all
+    };
+    let line = |words: &str, from: &str| (words.to_owned(), from.to_owned());
+    let looks_away = line("X-M02 rocketmq.producer.retry-next-server=false", "rocketmq");
+    assert_eq!(told(), std::slice::from_ref(&looks_away));
+    let weaker = case.configured_at(&slave, "fileReservedTime=48\n", "fileReservedTime=72\n");
+    let lowered = case.configured(
+        "enableAutoInSyncReplicas=true\nminInSyncReplicas=1\n",
+        "enableAutoInSyncReplicas=false\n",
+    );
+    assert_eq!(
+        told(),
+        [
+            line("RMB004 enableAutoInSyncReplicas=true", "rocketmq"),
+            looks_away.clone(),
+            line("X-M04 fileReservedTime=48", "rocketmq"),
+        ]
+    );
+    drop((weaker, lowered));
+    assert_eq!(told(), [looks_away]);
 }
 
 #[test]

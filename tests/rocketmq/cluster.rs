@@ -334,20 +334,25 @@ impl Case {
 impl Case {
     /// Gives the master another configuration until it is dropped.
     pub(crate) fn configured(&self, now: &str, later: &'static str) -> Configured<'_> {
-        eventually("the master takes the configuration", || {
-            self.call(&self.master, 25, &[], now).is_ok()
+        self.configured_at(&self.master, now, later)
+    }
+
+    /// The same for any broker.
+    pub(crate) fn configured_at(&self, address: &str, now: &str, later: &'static str) -> Configured<'_> {
+        eventually("the broker takes the configuration", || {
+            self.call(address, 25, &[], now).is_ok()
         });
-        Configured(self, later)
+        Configured(self, address.to_owned(), later)
     }
 }
 
-pub(crate) struct Configured<'a>(&'a Case, &'static str);
+pub(crate) struct Configured<'a>(&'a Case, String, &'static str);
 
 impl Drop for Configured<'_> {
     fn drop(&mut self) {
         let began = Instant::now();
         loop {
-            let put_right = self.0.call(&self.0.master, 25, &[], self.1);
+            let put_right = self.0.call(&self.1, 25, &[], self.2);
             if put_right.is_ok() || std::thread::panicking() {
                 return;
             }

@@ -115,6 +115,23 @@ pub(super) fn join(unit: &Unit, findings: &mut [Finding], profile: &Profile) {
     }
 }
 
+/// A quorum queue beside another one. 4.3 comes with the second rabbitmqadmin, which has other words.
+fn declare_quorum(unit: &Unit, beside: &Subject, name: &str) -> String {
+    match unit.release.is_some_and(|r| (r.0, r.1) >= (4, 3)) {
+        true => format!(
+            "rabbitmqadmin {}queues declare --name {} --type quorum --durable true",
+            in_host("--vhost", beside),
+            quoted(name)
+        ),
+        false => format!(
+            "rabbitmqadmin {}declare queue {} durable=true arguments={}",
+            in_host("-V", beside),
+            quoted(&format!("name={name}")),
+            quoted(r#"{"x-queue-type":"quorum"}"#)
+        ),
+    }
+}
+
 /// Whether the finding is about the place where dead letters end, which needs none itself.
 fn is_end(key: &str) -> bool {
     key == "durable"
@@ -130,6 +147,10 @@ fn with_policy(unit: &Unit, queue: &Subject, plan: Plan) -> Option<String> {
             .subjects_of(Layer::Policy)
             .find(|p| p.vhost == queue.vhost && p.name == name)?;
         definition = self::definition(unit, policy)?;
+        // A policy that an upgrade kept; whoever sets one anew is refused.
+        if unit.release.is_some_and(|r| r.0 >= 4) {
+            definition.retain(|key, _| !key.starts_with("ha-"));
+        }
         let text = unit.of(policy, "priority").and_then(|f| f.value.text());
         priority = text.and_then(|t| t.parse::<i64>().ok()).unwrap_or(0).saturating_add(1);
     }
@@ -146,12 +167,7 @@ fn with_policy(unit: &Unit, queue: &Subject, plan: Plan) -> Option<String> {
         ])
     );
     Some(match plan.letters {
-        Some(letters) => format!(
-            "rabbitmqadmin {}declare queue {} durable=true arguments={} && {policy}",
-            in_host("-V", queue),
-            quoted(&format!("name={letters}")),
-            quoted(r#"{"x-queue-type":"quorum"}"#)
-        ),
+        Some(letters) => format!("{} && {policy}", declare_quorum(unit, queue, &letters)),
         None => policy,
     })
 }

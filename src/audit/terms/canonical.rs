@@ -44,6 +44,8 @@ pub(crate) const POLICY: &str = "@policy";
 pub(crate) const OPERATOR_POLICY: &str = "@operator-policy";
 /// Live: which consumers of a queue do not acknowledge, in words.
 pub(crate) const ACK_REQUIRED_WHO: &str = "@ack-required.who";
+/// Live: how many consumers of a queue may hold as much as they are sent, and an example, in words.
+pub(crate) const UNBOUNDED: &str = "@prefetch.unbounded";
 /// Live: how many channels of a user publish without confirms, and an example, in words.
 pub(crate) const UNCONFIRMED: &str = "@publishes.unconfirmed";
 /// Live: how many messages of a virtual host the broker has dropped because nothing was bound for them.

@@ -12,7 +12,7 @@ use crate::audit::stated::Release;
 rule! {
     /// # What it finds
     /// A classic queue that a policy with `ha-mode` matches, on 4.0 and later or where the release is not known; a classic queue
-    /// beside a cluster of three nodes or more.
+    /// beside a cluster of three nodes or more, unless it is on 3.x and mirrored.
     ///
     /// # How messages are lost
     /// An upgrade from 3.13 to 4.x turns a mirrored queue into one with a single copy, without an error. A cluster does not replicate
@@ -82,16 +82,16 @@ fn check(judge: &mut Judge<'_>) {
         if kind != Kind::Classic || short || !is_durable_queue(unit, queue) {
             continue;
         }
-        let policies = topology.policies_of(queue, kind);
-        let mirrored = policies
-            .first()
-            .and_then(|(u, p)| u.of(p, "definition.ha-mode"))
-            .filter(|_| !mirrors);
+        let mirroring = topology.mirroring(queue);
+        // On 3.x it is replicated: how well is RQT003's matter.
+        if mirrors && mirroring.is_some() {
+            continue;
+        }
         let at = match told {
             Some(fact) => judge.at_fact(fact).of(queue),
             None => judge.at_subject(queue, "arguments.x-queue-type"),
         };
-        let (at, headline) = match (mirrored, cluster) {
+        let (at, headline) = match (mirroring, cluster) {
             (Some(ha), _) => (
                 at.related(&ha.place, "has no effect from 4.0 on")
                     .inferred(release.is_none()),

@@ -1,13 +1,17 @@
 //! RQC003: a prefetch that is unlimited or very large.
 
-use crate::audit::judge::{Judge, Say};
+use super::topology::is_short_lived;
+use crate::audit::fact::Layer;
+use crate::audit::judge::{At, Judge, Say};
 use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
 use crate::audit::rules::named;
+use crate::audit::terms::canonical::UNBOUNDED;
 
 rule! {
     /// # What it finds
-    /// A `prefetch` of 0, which is unlimited, or above 250, Spring's default.
+    /// A `prefetch` of 0, which is unlimited, or above 250, Spring's default; a live consumer that acknowledges, on a channel without
+    /// a limit.
     ///
     /// # How messages are lost
     /// A crash redelivers the whole window, and on a quorum queue raises the count of every message in it: a few crashes reach the
@@ -36,7 +40,7 @@ rule! {
         title: "One consumer holds too much at once",
         evidence: &[Evidence::File, Evidence::Live, Evidence::Code],
         variants: &[],
-        applies: &[Role::Application],
+        applies: &[Role::Application, Role::RabbitTopology],
         check: check,
     };
 }
@@ -53,19 +57,32 @@ fn check(judge: &mut Judge<'_>) {
         if n > 0 && n <= COMMON {
             continue;
         }
-        let at = judge.at_fact(fact);
-        judge.hit(
-            at,
-            Say::new(
-                match n {
-                    0 => "one consumer may hold the whole queue".to_owned(),
-                    n => format!("one consumer may hold {n} messages"),
-                },
-                "all of them come back after a crash",
-                "A crash redelivers the whole window, and on a quorum queue raises the count of every message in it towards the delivery \
-                 limit.",
-                "a prefetch of 10 to 100",
-            ),
-        );
+        let headline = match n {
+            0 => "one consumer may hold the whole queue".to_owned(),
+            n => format!("one consumer may hold {n} messages"),
+        };
+        hit(judge, judge.at_fact(fact), headline);
     }
+    for queue in unit.subjects_of(Layer::Queue).filter(|q| !is_short_lived(unit, q)) {
+        if let Some(fact) = unit.of(queue, UNBOUNDED) {
+            let headline = format!(
+                "one consumer may hold all of queue `{}` ({})",
+                queue.name,
+                fact.value.show()
+            );
+            hit(judge, judge.at_fact(fact).of(queue), headline);
+        }
+    }
+}
+
+fn hit(judge: &mut Judge<'_>, at: At, headline: String) {
+    judge.hit(
+        at,
+        Say::new(
+            headline,
+            "all of them come back after a crash",
+            "A crash redelivers the whole window, and on a quorum queue raises the count of every message in it towards the delivery limit.",
+            "a prefetch of 10 to 100",
+        ),
+    );
 }

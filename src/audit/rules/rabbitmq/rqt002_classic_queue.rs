@@ -7,11 +7,12 @@ use crate::audit::judge::{Judge, Say};
 use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
 use crate::audit::rules::is_true;
+use crate::audit::stated::Release;
 
 rule! {
     /// # What it finds
-    /// A durable queue of type classic that is neither exclusive nor deleted by itself nor meant for answers; told one step lower
-    /// where the type is left to the node's default. A virtual host whose `default_queue_type` is classic is told as advice
+    /// A durable queue of type classic that is neither exclusive nor deleted by itself nor meant for answers, nor mirrored where the
+    /// release is known to be 3.x; told one step lower where the type is left to the node's default. A virtual host whose `default_queue_type` is classic is told as advice
     /// (`RQT002/default-type`).
     ///
     /// # How messages are lost
@@ -63,6 +64,7 @@ fn check(judge: &mut Judge<'_>) {
                          classic queue confirms without flushing, so a power cut takes confirmed messages.";
     let unit = judge.unit;
     let topology = Topology::new(judge);
+    let mirrors = judge.release().is_some_and(|r| r < Release(4, 0, 0));
     for queue in unit.subjects_of(Layer::Queue) {
         let (kind, told) = topology.kind(unit, queue);
         let transient = !is_durable_queue(unit, queue) || unit.of(queue, "auto_delete").is_some_and(is_true);
@@ -70,6 +72,10 @@ fn check(judge: &mut Judge<'_>) {
             judge.undecided("the type of a queue is filled in elsewhere");
         }
         if kind != Kind::Classic || transient || is_short_lived(unit, queue) {
+            continue;
+        }
+        // Mirrored on 3.x: how well is RQT003's matter.
+        if mirrors && topology.mirroring(queue).is_some() {
             continue;
         }
         let at = match told {

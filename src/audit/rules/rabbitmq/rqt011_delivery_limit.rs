@@ -69,11 +69,12 @@ fn check(judge: &mut Judge<'_>) {
         if topology.kind(unit, queue).0 != Kind::Quorum || ends.contains(&name(queue)) || is_last_stop(&queue.name) {
             continue;
         }
-        let (at, limit) = match topology.of(unit, queue, "delivery-limit") {
-            Found::Set(limit) => (judge.at_fact(limit.fact).of(queue), limit.value),
+        let (at, limit, whence) = match topology.of(unit, queue, "delivery-limit") {
+            Found::Set(limit) => (judge.at_fact(limit.fact).of(queue), limit.value, ""),
             Found::Absent if limited_by_default => (
                 judge.at_subject(queue, "arguments.x-delivery-limit"),
                 DEFAULT.to_owned(),
+                ", which is the default since 4.0",
             ),
             Found::Absent | Found::Unknown(_) => continue,
         };
@@ -101,7 +102,10 @@ fn check(judge: &mut Judge<'_>) {
         judge.hit(
             at,
             Say::new(
-                format!("queue `{}` deletes a message after {limit} deliveries", queue.name),
+                format!(
+                    "queue `{}` deletes a message after {limit} deliveries{whence}",
+                    queue.name
+                ),
                 "no dead letter exchange",
                 "A consumer that fails, up to 4.2 also one that only puts messages back, reaches the limit, and the message is deleted. \
                  With a prefetch above 1 what was handed out together goes together.",

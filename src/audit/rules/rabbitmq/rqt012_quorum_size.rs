@@ -72,9 +72,11 @@ fn check(judge: &mut Judge<'_>) {
             continue;
         }
         let what = format!("quorum queue `{}`", queue.name);
-        let mut sizes: Vec<&Fact> = ["arguments.x-quorum-initial-group-size", MEMBERS]
+        // What it has counts more than what it began with.
+        let mut sizes: Vec<&Fact> = [MEMBERS, "arguments.x-quorum-initial-group-size"]
             .iter()
-            .filter_map(|k| unit.of(queue, k))
+            .find_map(|k| unit.of(queue, k))
+            .into_iter()
             .collect();
         if let Found::Set(target) = topology.of(unit, queue, "target-group-size") {
             sizes.push(target.fact);

@@ -1,6 +1,6 @@
-//! RQT014: policies that match nothing, are outranked, or set what the queue's type ignores.
+//! RQT014: policies that match nothing, are outranked, or are left out for what the queue's type does not know.
 
-use super::topology::{Kind, Topology};
+use super::topology::{Kind, Match, Topology};
 use crate::audit::fact::{Fact, Layer, Subject, Unit};
 use crate::audit::judge::{Judge, Say};
 use crate::audit::role::Role;
@@ -10,12 +10,14 @@ use std::collections::HashSet;
 rule! {
     /// # What it finds
     /// Of the policies that match a queue only the one of the highest priority counts: one with a dead letter exchange or an overflow
-    /// that is outranked by another without it. `delivery-limit` or `dead-letter-strategy` on classic queues, `overflow`,
-    /// `message-ttl` or `dead-letter-exchange` on streams. A policy for queues that matches none of the file's queues is advice
-    /// (`RQT014/matches-nothing`).
+    /// that is outranked by another without it. A policy with a key that the queue's type does not know: the server leaves out all of
+    /// it for that queue. Told are `delivery-limit` and `dead-letter-strategy` on classic queues, `overflow`, `message-ttl` and
+    /// `dead-letter-exchange` on streams, and any other such key where a dead letter exchange or an overflow goes with it. A policy for
+    /// queues that matches none of the file's queues is advice (`RQT014/matches-nothing`).
     ///
     /// # How messages are lost
-    /// The author has written a dead letter exchange, and the queue has none: what is rejected is deleted.
+    /// The author has written a dead letter exchange, and the queue has none: what is rejected is deleted. One `delivery-limit` in a
+    /// policy for all queues, and classic queues get nothing of it; one `ha-mode`, and quorum queues get nothing.
     ///
     /// # Instead
     /// One policy for each queue, with everything in it; keys that its type knows.
@@ -55,7 +57,8 @@ rule! {
     /// ```
     ///
     /// # Source
-    /// RabbitMQ `policies.md`, `rabbit_classic_queue:capabilities/0` and those of the other types.
+    /// RabbitMQ `policies.md`, `rabbit_queue_type:is_policy_applicable/2`, `rabbit_classic_queue:capabilities/0` and those of the other
+    /// types.
     pub(crate) static RULE = {
         code: "RQT014",
         name: "policy-without-effect",
@@ -88,15 +91,16 @@ fn check(judge: &mut Judge<'_>) {
         any = true;
         let kind = topology.kind(queue_unit, queue).0;
         let policies = topology.policies_of(queue, kind);
-        matched.extend(policies.iter().map(|(_, p)| std::ptr::from_ref::<Subject>(p)));
-        let Some(((winner_unit, winner), losers)) = policies.split_first() else {
-            continue;
-        };
-        for (loser_unit, loser) in losers.iter().filter(|(u, _)| std::ptr::eq(*u, unit)) {
-            outranked(judge, &mut told, (loser_unit, loser), (winner_unit, winner), queue);
+        matched.extend(policies.iter().map(|p| std::ptr::from_ref::<Subject>(p.subject)));
+        let (holding, barred): (Vec<_>, Vec<_>) = policies.iter().partition(|p| p.bars.is_empty());
+        let own = |p: &&&Match<'_>| std::ptr::eq(p.unit, unit);
+        let winner = holding.first().copied();
+        for policy in barred.iter().filter(own) {
+            left_out(judge, &mut told, policy, winner, queue, kind);
         }
-        if std::ptr::eq(*winner_unit, unit) {
-            ignored(judge, &mut told, winner, queue, kind);
+        let Some(winner) = winner else { continue };
+        for loser in holding.iter().skip(1).filter(own) {
+            outranked(judge, &mut told, loser, winner, queue);
         }
     }
     let understood = |p: &&Subject| {
@@ -135,28 +139,28 @@ fn apply_to<'a>(unit: &'a Unit, policy: &Subject) -> &'a str {
 fn outranked(
     judge: &mut Judge<'_>,
     told: &mut HashSet<*const Fact>,
-    (loser_unit, loser): (&Unit, &Subject),
-    (winner_unit, winner): (&Unit, &Subject),
+    loser: &Match<'_>,
+    winner: &Match<'_>,
     queue: &Subject,
 ) {
     for key in MATTER {
-        let Some(fact) = loser_unit.of(loser, key) else {
+        let Some(fact) = loser.unit.of(loser.subject, key) else {
             continue;
         };
-        if winner_unit.of(winner, key).is_some() || !told.insert(std::ptr::from_ref(fact)) {
+        if winner.unit.of(winner.subject, key).is_some() || !told.insert(std::ptr::from_ref(fact)) {
             continue;
         }
         let at = judge
             .at_fact(fact)
-            .of(loser)
-            .related(&winner.place, "outranks it, and does not set this");
+            .of(loser.subject)
+            .related(&winner.subject.place, "outranks it, and does not set this");
         let name = key.trim_start_matches("definition.");
         judge.hit(
             at,
             Say::new(
                 format!(
                     "queue `{}` does not get `{name}`: policy `{}` outranks `{}`",
-                    queue.name, winner.name, loser.name
+                    queue.name, winner.subject.name, loser.subject.name
                 ),
                 "one policy counts for each queue",
                 "Only the matching policy of the highest priority applies. What the other one should keep is lost.",
@@ -166,36 +170,63 @@ fn outranked(
     }
 }
 
-fn ignored(judge: &mut Judge<'_>, told: &mut HashSet<*const Fact>, policy: &Subject, queue: &Subject, kind: Kind) {
-    let unit = judge.unit;
-    let keys: &[&str] = match kind {
-        Kind::Classic => &["definition.delivery-limit", "definition.dead-letter-strategy"],
-        Kind::Stream => &[
-            "definition.overflow",
-            "definition.message-ttl",
-            "definition.dead-letter-exchange",
-        ],
-        Kind::Quorum | Kind::Unknown => &[],
+/// A policy that the queue does not get, for a key that its type does not know.
+fn left_out(
+    judge: &mut Judge<'_>,
+    told: &mut HashSet<*const Fact>,
+    policy: &Match<'_>,
+    winner: Option<&Match<'_>>,
+    queue: &Subject,
+    kind: Kind,
+) {
+    let (what, believed): (&str, &[&str]) = match kind {
+        Kind::Classic => (
+            "classic queue",
+            &["definition.delivery-limit", "definition.dead-letter-strategy"],
+        ),
+        Kind::Quorum => ("quorum queue", &[]),
+        Kind::Stream => (
+            "stream",
+            &[
+                "definition.overflow",
+                "definition.message-ttl",
+                "definition.dead-letter-exchange",
+            ],
+        ),
+        Kind::Unknown => return,
     };
-    let what = if kind == Kind::Classic {
-        "classic queues"
-    } else {
-        "streams"
+    let set = |p: &Match<'_>, key: &str| p.unit.of(p.subject, key).is_some();
+    let is_bar = |key: &str| policy.bars.iter().any(|f| f.key == key);
+    // What a queue of this type could have, and another policy does not give it.
+    let lost: Vec<String> = MATTER
+        .iter()
+        .filter(|key| set(policy, key) && !is_bar(key) && !winner.is_some_and(|w| set(w, key)))
+        .map(|key| format!("`{}`", key.trim_start_matches("definition.")))
+        .collect();
+    let believed = policy.bars.iter().find(|f| believed.contains(&f.key.as_str()));
+    let Some(bar) = believed.or_else(|| policy.bars.first().filter(|_| !lost.is_empty())) else {
+        return;
     };
-    for fact in keys.iter().filter_map(|k| unit.of(policy, k)) {
-        if !told.insert(std::ptr::from_ref(fact)) {
-            continue;
-        }
-        let at = judge.at_fact(fact).of(policy);
-        let name = fact.key.trim_start_matches("definition.");
-        judge.hit(
-            at,
-            Say::new(
-                format!("`{name}` does nothing on {what}, as `{}` is one", queue.name),
-                "ignored by this type",
-                "The server takes the policy and ignores the key. Whoever wrote it believes that it holds.",
-                "a quorum queue, or a policy of its own for it",
-            ),
-        );
+    if !told.insert(std::ptr::from_ref(*bar)) {
+        return;
     }
+    let at = judge.at_fact(bar).of(policy.subject);
+    let name = bar.key.trim_start_matches("definition.");
+    let with_it = match lost.is_empty() {
+        true => String::new(),
+        false => format!(", nor its {}", lost.join(", ")),
+    };
+    judge.hit(
+        at,
+        Say::new(
+            format!(
+                "{what} `{}` does not get policy `{}`, whose `{name}` its type does not know{with_it}",
+                queue.name, policy.subject.name
+            ),
+            "left out for this type",
+            "The server takes the policy, and leaves out all of it for a queue whose type does not know one of its keys. Whoever wrote it \
+             believes that it holds.",
+            "a policy for each type of queue, with keys that it knows",
+        ),
+    );
 }

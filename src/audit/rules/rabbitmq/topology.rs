@@ -68,6 +68,17 @@ struct Pattern {
     regex: Regex,
 }
 
+/// A policy whose pattern matches a queue.
+pub(in crate::audit::rules) struct Match<'a> {
+    /// Where it is.
+    pub unit: &'a Unit,
+    /// The policy.
+    pub subject: &'a Subject,
+    /// What it sets that the type of the queue does not know. With one such key the server leaves the whole policy out for that queue,
+    /// and looks for the next one.
+    pub bars: Vec<&'a Fact>,
+}
+
 /// Queues, exchanges, bindings and policies that belong together.
 pub(in crate::audit::rules) struct Topology<'a> {
     policies: Vec<Policy<'a>>,
@@ -253,15 +264,18 @@ impl<'a> Topology<'a> {
             }
             match &policy.pattern {
                 None => return Err("the pattern of a policy is not understood"),
-                Some(pattern) if pattern.matches(&queue.name) => return Ok(Some(i)),
+                Some(pattern) if pattern.matches(&queue.name) && bars(policy.unit, policy.subject, kind).is_empty() => {
+                    return Ok(Some(i));
+                }
                 Some(_) => {}
             }
         }
         Ok(None)
     }
 
-    /// Policies that match a queue, the one that counts first; empty when a pattern is not understood.
-    pub(in crate::audit::rules) fn policies_of(&self, queue: &Subject, kind: Kind) -> Vec<(&'a Unit, &'a Subject)> {
+    /// Policies that match a queue, by priority: the first that nothing bars is the one that counts. Empty when a pattern is not
+    /// understood.
+    pub(in crate::audit::rules) fn policies_of(&self, queue: &Subject, kind: Kind) -> Vec<Match<'a>> {
         let fits = |p: &&Policy<'a>| p.subject.vhost == queue.vhost && covers(p.apply_to, kind);
         let candidates: Vec<&Policy<'a>> = self.policies.iter().filter(fits).collect();
         if candidates.iter().any(|p| p.pattern.is_none()) {
@@ -270,7 +284,26 @@ impl<'a> Topology<'a> {
         let matching = candidates
             .into_iter()
             .filter(|p| p.pattern.as_ref().is_some_and(|x| x.matches(&queue.name)));
-        matching.map(|p| (p.unit, p.subject)).collect()
+        matching
+            .map(|p| Match {
+                unit: p.unit,
+                subject: p.subject,
+                bars: bars(p.unit, p.subject, kind),
+            })
+            .collect()
+    }
+
+    /// The policy that mirrors a classic queue, by its `ha-mode`; `None` where it has one copy. From 4.0 on the key does nothing.
+    pub(in crate::audit::rules) fn mirroring(&self, queue: &Subject) -> Option<&'a Fact> {
+        let matching = self.policies_of(queue, Kind::Classic);
+        let policy = matching.iter().find(|p| p.bars.is_empty())?;
+        let mode = policy.unit.of(policy.subject, "definition.ha-mode")?;
+        let copies = policy
+            .unit
+            .of(policy.subject, "definition.ha-params")
+            .and_then(effective);
+        let one = mode.value.text() == Some("exactly") && copies.is_some_and(|n| n.value == "1");
+        (!one).then_some(mode)
     }
 
     /// Policies of a unit that no queue in the run has. They are for queues that applications declare, and a policy says enough to be
@@ -392,6 +425,61 @@ impl<'a> Topology<'a> {
 fn lower(a: &Effective<'_>, b: &Effective<'_>) -> Option<bool> {
     let (a, b): (i64, i64) = (a.value.parse().ok()?, b.value.parse().ok()?);
     Some(a <= b)
+}
+
+/// What a policy sets that queues of this kind do not know (`unsupported_policies` of their types, as far as 3.10 to 4.3 agree).
+fn bars<'a>(unit: &'a Unit, policy: &'a Subject, kind: Kind) -> Vec<&'a Fact> {
+    let unknown: &[&str] = match kind {
+        Kind::Classic => &[
+            "delivery-limit",
+            "dead-letter-strategy",
+            "target-group-size",
+            "max-age",
+            "stream-max-segment-size-bytes",
+            "initial-cluster-size",
+        ],
+        Kind::Quorum => &[
+            "max-priority",
+            "queue-mode",
+            "ha-mode",
+            "ha-params",
+            "ha-sync-mode",
+            "ha-promote-on-shutdown",
+            "ha-promote-on-failure",
+            "queue-master-locator",
+            "max-age",
+            "stream-max-segment-size-bytes",
+            "initial-cluster-size",
+        ],
+        Kind::Stream => &[
+            "dead-letter-exchange",
+            "overflow",
+            "message-ttl",
+            "delivery-limit",
+            "dead-letter-strategy",
+            "dead-letter-routing-key",
+            "expires",
+            "max-length",
+            "max-in-memory-length",
+            "max-in-memory-bytes",
+            "max-priority",
+            "queue-mode",
+            "ha-mode",
+            "ha-params",
+            "ha-sync-mode",
+            "ha-promote-on-shutdown",
+            "ha-promote-on-failure",
+            "queue-master-locator",
+            "target-group-size",
+        ],
+        Kind::Unknown => &[],
+    };
+    let is_unknown = |f: &&Fact| {
+        f.key
+            .strip_prefix("definition.")
+            .is_some_and(|key| unknown.contains(&key))
+    };
+    unit.facts_of(policy).iter().filter(is_unknown).collect()
 }
 
 /// Whether a policy that applies to this kind of thing applies to a queue of this kind.

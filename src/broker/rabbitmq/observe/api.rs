@@ -33,9 +33,21 @@ impl Refused {
         }
     }
 
+    /// A list that the server shows empty, where it refuses others.
+    pub(super) fn closed() -> Refused {
+        Refused {
+            status: Some(401),
+            why: "the user has no entry in the virtual host, and is shown none".to_owned(),
+        }
+    }
+
     /// What was to be read, and what to do.
     pub(super) fn unread(self, what: impl Into<String>, api: &Api<'_>) -> Unread {
         let user = quoted(&api.target.user);
+        let vhost = match api.target.vhost.as_str() {
+            "/" => "VHOST".to_owned(),
+            vhost => quoted(vhost),
+        };
         let next = match self.status {
             None => format!(
                 "check that the node runs and that --management names its management API (rabbitmq-plugins enable rabbitmq_management); \
@@ -44,7 +56,7 @@ impl Refused {
             ),
             Some(401) if api.is_in => format!(
                 "give the user the tag monitoring (rabbitmqctl set_user_tags {user} monitoring) and an entry in the virtual host, which may \
-                 be empty: rabbitmqctl set_permissions -p VHOST {user} '' '' ''"
+                 be empty: rabbitmqctl set_permissions -p {vhost} {user} '' '' ''"
             ),
             Some(401 | 403) => format!(
                 "check user and password; the user needs the tag monitoring: rabbitmqctl set_user_tags {user} monitoring"

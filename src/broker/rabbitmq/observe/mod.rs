@@ -1,7 +1,8 @@
 //! What a running cluster tells an audit, by its management API. Nothing is changed.
 //!
-//! Needed: the tag `monitoring`, and an entry in each virtual host that is to be read; the entry may allow nothing. Without an entry the
-//! server answers with empty lists instead of a refusal. Every virtual host has exchanges, so one without any was not read.
+//! Needed: the tag `monitoring`, and an entry in each virtual host that is to be read; the entry may allow nothing, but for looking into
+//! queues: that reads them. Without an entry the server answers with empty lists instead of a refusal. Every virtual host has exchanges, so
+//! one without any was not read. With the tag `management` it refuses the nodes, and shortens other lists without a word.
 
 mod answer;
 mod api;
@@ -27,7 +28,8 @@ use topology::{Raw, text};
 const QUEUE_COLUMNS: &str = "name,vhost,durable,auto_delete,exclusive,type,arguments,policy,operator_policy,state,node,leader,members,\
                              online,slave_nodes,synchronised_slave_nodes,messages,messages_persistent";
 const EXCHANGE_COLUMNS: &str = "name,vhost,durable,auto_delete,internal,type,arguments,policy";
-const CHANNEL_COLUMNS: &str = "name,vhost,user,user_who_performed_action,confirm,transactional,message_stats.publish";
+const CHANNEL_COLUMNS: &str = "name,vhost,user,user_who_performed_action,confirm,transactional,global_prefetch_count,\
+                               message_stats.publish";
 
 /// What a running cluster tells. `heard` hears of entries that were read, and of how many there are.
 ///
@@ -122,7 +124,20 @@ async fn read(
                 });
             }
         }
-        Err(why) => unread.push(why.unread("the nodes", api)),
+        Err(why) => {
+            let is_narrow = why.status == Some(401);
+            unread.push(why.unread("the nodes", api));
+            // With the tag management alone lists are shorter, and say nothing of it.
+            if is_narrow {
+                let user = &api.target.user;
+                unread.push(Unread {
+                    what: "the channels of other users, and the virtual hosts in which the user has no entry"
+                        .to_owned(),
+                    why: format!("user {user} has not the tag monitoring, and is shown what is its own"),
+                    next: format!("give the user the tag: rabbitmqctl set_user_tags {user} monitoring"),
+                });
+            }
+        }
     }
     // Another virtual host than the default one was named on purpose.
     let only = Some(api.target.vhost.clone()).filter(|vhost| vhost != "/");
@@ -148,6 +163,7 @@ async fn read(
             |_, _| {},
         )
         .await;
+    let is_closed = matches!(&exchanges, Err(why) if why.status == Some(401));
     let exchanges = taken("the exchanges", exchanges, api, &mut unread);
     if let Some(exchanges) = &exchanges {
         closed_hosts(&raw.vhosts, exchanges, api, &mut unread);
@@ -172,11 +188,16 @@ async fn read(
     }
     raw.exchanges = exchanges.unwrap_or_default();
     raw.queues = queues.unwrap_or_default();
+    state::without_the_dead(&mut raw.queues, &raw.nodes);
     raw.bindings = bindings.unwrap_or_default();
     raw.policies = policies.unwrap_or_default();
     raw.operator_policies = operator.unwrap_or_default();
 
-    let consumers = api.list(&format!("/api/consumers{of_host}")).await;
+    // Where a user has no entry the server tells of no consumers, instead of refusing.
+    let consumers = match is_closed {
+        true => Err(Refused::closed()),
+        false => api.list(&format!("/api/consumers{of_host}")).await,
+    };
     raw.consumers = taken("the consumers", consumers, api, &mut unread).unwrap_or_default();
     let rates = overview["rates_mode"].as_str();
     if overview["disable_stats"].as_bool() == Some(true) || rates == Some("none") {

@@ -126,6 +126,22 @@ impl<'v> QueueState<'v> {
     }
 }
 
+/// Takes nodes that do not run out of what is there of each queue. A stream whose coordinator has lost its majority goes on telling of
+/// members that are dead. `running`: the nodes that run; empty when they could not be read.
+pub(super) fn without_the_dead(queues: &mut [Value], running: &[String]) {
+    if running.is_empty() {
+        return;
+    }
+    let is_there = |node: &Value| node.as_str().is_some_and(|name| running.iter().any(|n| n == name));
+    for queue in queues {
+        for key in ["online", "synchronised_slave_nodes"] {
+            if let Some(Value::Array(nodes)) = queue.get_mut(key) {
+                nodes.retain(is_there);
+            }
+        }
+    }
+}
+
 /// What could be lost, by node. `whole` when every virtual host is asked for, so that names need theirs.
 pub(super) fn at_risk<'v>(queues: impl Iterator<Item = &'v Value>, hosts: usize) -> Vec<AtRisk> {
     let mut by_node: BTreeMap<&str, Vec<Loss>> = BTreeMap::new();
@@ -223,6 +239,27 @@ mod tests {
         );
         assert!(named(&[queue("stream", &["a", "b", "c"], &["a", "c"])]).is_empty());
         assert_eq!(named(&[queue("stream", &["a", "b"], &["b"])]).len(), 1);
+    }
+
+    #[test]
+    fn who_does_not_run_is_not_there() {
+        let running = ["a".to_owned()];
+        let stream =
+            json!({"name": "s", "vhost": "/", "type": "stream", "members": ["a", "b", "c"], "online": ["b", "a"]});
+        let mirrored = json!({"name": "m", "vhost": "/", "type": "classic", "durable": true, "node": "a", "slave_nodes": ["b"],
+            "synchronised_slave_nodes": ["b"]});
+        let mut queues = [stream, mirrored];
+        assert!(named(&queues).is_empty());
+        without_the_dead(&mut queues, &[]);
+        assert!(named(&queues).is_empty());
+        without_the_dead(&mut queues, &running);
+        assert_eq!(
+            named(&queues),
+            [
+                "a: m: no mirror of it is synchronised",
+                "a: s: 1 of the 3 members of the stream are there: they may have what the others have not"
+            ]
+        );
     }
 
     #[test]

@@ -4,11 +4,11 @@ use super::state::{Kind, QueueState};
 use crate::audit::fact::{Component, Dialect, FactValue, Layer, Unit};
 use crate::audit::live::Sheet;
 use crate::audit::live::canonical::{
-    ACK_REQUIRED, ACK_REQUIRED_WHO, MEMBER_NODES, MEMBERS, NODES, ONLINE, OPERATOR_POLICY, POLICY, UNCONFIRMED,
-    UNROUTABLE, WAITING_TRANSIENT,
+    ACK_REQUIRED, ACK_REQUIRED_WHO, MEMBER_NODES, MEMBERS, NODES, ONLINE, OPERATOR_POLICY, POLICY, UNBOUNDED,
+    UNCONFIRMED, UNROUTABLE, WAITING_TRANSIENT,
 };
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What was read. A list that could not be read is empty, and `incomplete` says so.
@@ -41,7 +41,7 @@ pub(super) fn unit(target: &Arc<str>, raw: &Raw) -> Unit {
     for host in &raw.vhosts {
         virtual_host(&mut sheet, host);
     }
-    let acks = acknowledgements(&raw.consumers);
+    let acks = acknowledgements(raw);
     for queue in &raw.queues {
         self::queue(&mut sheet, queue, &acks, raw);
     }
@@ -128,6 +128,10 @@ fn queue(sheet: &mut Sheet, queue: &Value, acks: &BTreeMap<(&str, &str), Acks<'_
             let words = format!("{} of {} consumers: {example}", acks.automatic, acks.all);
             sheet.put(Layer::Queue, ACK_REQUIRED_WHO, word(&words), "");
         }
+        if let Some(example) = acks.boundless {
+            let words = format!("{} of {} consumers: {example}", acks.unbounded, acks.all);
+            sheet.put(Layer::Queue, UNBOUNDED, word(&words), "");
+        }
     }
     let looked = raw.looked.get(&(vhost.to_owned(), name.to_owned())).copied();
     if let Some((transient, all)) = looked.or(state.transient())
@@ -192,18 +196,41 @@ struct Acks<'a> {
     automatic: usize,
     /// One that does not acknowledge: its channel, which names both ends of its connection.
     example: Option<&'a str>,
+    /// How many acknowledge, and may hold as much as they are sent.
+    unbounded: usize,
+    /// One of these, by its channel.
+    boundless: Option<&'a str>,
 }
 
-fn acknowledgements(consumers: &[Value]) -> BTreeMap<(&str, &str), Acks<'_>> {
+/// Channels that say that they have no limit for all of their consumers together; 4.x does not say.
+fn without_limit(channels: &[Value]) -> BTreeSet<&str> {
+    let free = channels
+        .iter()
+        .filter(|c| c["global_prefetch_count"].as_u64() == Some(0));
+    free.map(|c| text(c, "name")).collect()
+}
+
+/// Quorum queues, for which the limit of a whole channel does not count.
+fn quorum(queues: &[Value]) -> BTreeSet<(&str, &str)> {
+    let quorum = queues.iter().filter(|q| QueueState::of(q).kind == Some(Kind::Quorum));
+    quorum.map(|q| (text(q, "vhost"), text(q, "name"))).collect()
+}
+
+fn acknowledgements(raw: &Raw) -> BTreeMap<(&str, &str), Acks<'_>> {
+    let (free, quorum) = (without_limit(&raw.channels), quorum(&raw.queues));
     let mut found: BTreeMap<(&str, &str), Acks<'_>> = BTreeMap::new();
-    for consumer in consumers {
+    for consumer in &raw.consumers {
         let queue = &consumer["queue"];
-        let acks = found.entry((text(queue, "vhost"), text(queue, "name"))).or_default();
+        let name = (text(queue, "vhost"), text(queue, "name"));
+        let acks = found.entry(name).or_default();
         acks.all += 1;
+        let channel = text(&consumer["channel_details"], "name");
         if consumer["ack_required"].as_bool() == Some(false) {
             acks.automatic += 1;
-            let channel = text(&consumer["channel_details"], "name");
             acks.example = acks.example.or(Some(channel));
+        } else if consumer["prefetch_count"].as_u64() == Some(0) && (free.contains(channel) || quorum.contains(&name)) {
+            acks.unbounded += 1;
+            acks.boundless = acks.boundless.or(Some(channel));
         }
     }
     found
