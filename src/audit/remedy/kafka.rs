@@ -50,7 +50,7 @@ fn of_topic(unit: &Unit, topic: &Subject, hit: &Hit, profile: &Profile) -> Optio
     if key == "replication.factor" || hit.rule.code == "KT003" && copies < profile.thresholds.replication_factor {
         return reassign(unit, topic, profile.thresholds.replication_factor);
     }
-    // Unread records are about to expire: kept twice as long as the oldest of them is old.
+    // Unread records are about to expire: kept twice as long as now, and the age that is told is half of what is kept.
     if hit.rule.code == "X-K07" && key == crate::audit::terms::canonical::LAG_OLDEST_MS {
         let age: i64 = hit.value.as_deref()?.parse().ok()?;
         return Some(set_topic(

@@ -28,6 +28,8 @@ const REPOSITORY_FILE: &str = ".mqsafe.yaml";
 const FILE_WIDTH: usize = 120;
 /// The largest profile that is read. The shipped ones have a few kilobytes.
 const MAX_PROFILE_BYTES: u64 = 1024 * 1024;
+/// The largest report of before, or baseline: some hundred thousand findings.
+const MAX_REPORT_BYTES: u64 = 256 * 1024 * 1024;
 
 pub(super) fn run(args: AuditArgs, ui: &Ui) -> Result<Outcome> {
     if let Some(code) = &args.explain {
@@ -163,7 +165,7 @@ fn read_baseline(path: &Path) -> Result<Baseline> {
             .because(why)
             .next("write it with --write-baseline")
     };
-    let text = std::fs::read_to_string(path).map_err(|e| refused(e.to_string()))?;
+    let text = read_up_to(path, MAX_REPORT_BYTES).map_err(refused)?;
     Baseline::parse(&text).map_err(refused)
 }
 
@@ -173,8 +175,19 @@ fn read_report(path: &Path) -> Result<Before> {
             .because(why)
             .next("save one with --format json")
     };
-    let text = std::fs::read_to_string(path).map_err(|e| refused(e.to_string()))?;
+    let text = read_up_to(path, MAX_REPORT_BYTES).map_err(refused)?;
     Before::parse(&text).map_err(refused)
+}
+
+/// The text of a file. Not by the length that the system tells, which is 0 for a device without an end.
+fn read_up_to(path: &Path, most_bytes: u64) -> std::result::Result<String, String> {
+    let mut text = String::new();
+    let read = std::fs::File::open(path).and_then(|f| f.take(most_bytes + 1).read_to_string(&mut text));
+    read.map_err(|e| e.to_string())?;
+    match text.len() as u64 > most_bytes {
+        true => Err(format!("larger than {most_bytes} bytes")),
+        false => Ok(text),
+    }
 }
 
 /// Whether the run was asked to stop while it asked brokers. Who judges files alone has nothing to give up, and dies of the signal.
@@ -346,13 +359,7 @@ fn load_profile(name: &str) -> Result<Profile> {
             .because(why)
             .next(next)
     };
-    let mut text = String::new();
-    // Not by the length that the system tells, which is 0 for a device without an end.
-    let read = std::fs::File::open(path).and_then(|f| f.take(MAX_PROFILE_BYTES + 1).read_to_string(&mut text));
-    read.map_err(|e| unreadable(e.to_string()))?;
-    if text.len() as u64 > MAX_PROFILE_BYTES {
-        return Err(unreadable(format!("larger than {MAX_PROFILE_BYTES} bytes")));
-    }
+    let text = read_up_to(path, MAX_PROFILE_BYTES).map_err(unreadable)?;
     Profile::parse(name, &text, &rules).map_err(|e| refused(e).next("the shipped profiles show what a profile may say"))
 }
 
