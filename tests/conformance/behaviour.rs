@@ -184,8 +184,8 @@ pub(crate) fn denied(door: &Option<Door>) {
     let _talking = talking(door);
     assert!(!door.denied.is_empty());
     for knock in &door.denied {
-        let (home, label) = (Home::new(), &knock.label);
-        let sent = knock::run(home.send(knock, &door.forbidden, &["-k", "key"]), b"one line\n");
+        let label = &knock.label;
+        let (home, sent) = knock::answered_in_time(|home| home.send(knock, &door.forbidden, &["-k", "key"]));
         match sent.code {
             // Known before anything was accepted.
             2 => assert_eq!(home.stats(), (0, 0, 0), "{label}: {}", sent.stderr),

@@ -155,9 +155,9 @@ pub(crate) fn nothing_there(door: &Option<Door>) {
     let _talking = talking(door);
     let knock = &door.right[0];
     let label = &knock.label;
-    let home = Home::new();
     let absent = format!("absent-{:08x}", rand::random::<u32>());
-    let done = knock::run(home.send(knock, &absent, &[]), b"line\n").expect(label, 2);
+    let (home, done) = knock::answered_in_time(|home| home.send(knock, &absent, &[]));
+    let done = done.expect(label, 2);
     assert!(
         done.stderr.contains(&absent) && done.stderr.contains("does not exist"),
         "{label}: {}",
@@ -165,7 +165,8 @@ pub(crate) fn nothing_there(door: &Option<Door>) {
     );
     assert_eq!(home.stats(), (0, 0, 0), "{label}");
     // Asked again it is still not there: nobody made it by accident.
-    let again = knock::run(home.send(knock, &absent, &[]), b"line\n").expect(label, 2);
+    let (_, again) = knock::answered_in_time(|home| home.send(knock, &absent, &[]));
+    let again = again.expect(label, 2);
     assert!(again.stderr.contains("does not exist"), "{label}: {}", again.stderr);
     // Standard input that is closed is no empty input.
     let home = Home::new();

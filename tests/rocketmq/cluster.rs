@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 static CLUSTER: RwLock<()> = RwLock::new(());
-/// Nothing takes so long that comes at all, on a machine that is five times slower too.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Nothing takes so long that comes at all, on a machine that is five times slower too: mqadmin starts a JVM each time, and its producer
+/// gives up three seconds later.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 #[expect(dead_code, reason = "the guards are held, not read")]
 enum Hold {
