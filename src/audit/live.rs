@@ -4,6 +4,7 @@
 //! password), and its name is the node (`broker 2`) where it is about one. Facts of a live broker have no span: [`place`] makes theirs.
 //! Where a value comes from stands in [`Unit::origins`], one for each fact. Build units with [`Sheet`].
 
+#[cfg(feature = "rabbitmq")]
 pub(crate) use super::remedy::quoted;
 pub(crate) use super::terms::canonical;
 pub(crate) use super::terms::canonical::LIVE;
