@@ -43,7 +43,7 @@ rule! {
         code: "X-M05",
         name: "group-members-differ",
         title: "Members of one group are set up differently",
-        evidence: &[Evidence::File, Evidence::Live],
+        evidence: &[Evidence::File],
         variants: &[],
         applies: &[Role::Application],
         check: check,

@@ -38,7 +38,7 @@ rule! {
         code: "RQB001",
         name: "partition-handling",
         title: "After a network partition the two sides diverge, or one is thrown away",
-        evidence: &[Evidence::File, Evidence::Live],
+        evidence: &[Evidence::File],
         variants: &["absent", "without-effect"],
         applies: &[Role::RabbitNode],
         check: check,

@@ -33,7 +33,7 @@ rule! {
         code: "RQB005",
         name: "consumer-timeout",
         title: "Slow work is given to somebody else, or stuck work to nobody",
-        evidence: &[Evidence::File, Evidence::Live],
+        evidence: &[Evidence::File],
         variants: &[],
         applies: &[Role::RabbitNode],
         check: check,

@@ -7,8 +7,7 @@ use crate::audit::rules::named;
 
 rule! {
     /// # What it finds
-    /// `consume-from-where` of `CONSUME_FROM_LAST_OFFSET`, or one of the deprecated words that mean the same, where a configuration
-    /// or a live connection says it.
+    /// `consume-from-where` of `CONSUME_FROM_LAST_OFFSET`, or one of the deprecated words that mean the same, where a configuration says it.
     ///
     /// # How messages are lost
     /// A group that is new on a topic with messages in it skips all of them.
@@ -36,7 +35,7 @@ rule! {
         code: "RMC001",
         name: "starts-at-the-end",
         title: "A new group starts at the end of the topic",
-        evidence: &[Evidence::File, Evidence::Live, Evidence::Code],
+        evidence: &[Evidence::File, Evidence::Code],
         variants: &[],
         applies: &[Role::Application],
         check: check,

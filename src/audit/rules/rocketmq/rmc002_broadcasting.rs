@@ -36,7 +36,7 @@ rule! {
         code: "RMC002",
         name: "broadcasting",
         title: "A message that fails is dropped, and positions lie in a local file",
-        evidence: &[Evidence::File, Evidence::Live, Evidence::Code],
+        evidence: &[Evidence::File, Evidence::Code],
         variants: &[],
         applies: &[Role::Application],
         check: check,

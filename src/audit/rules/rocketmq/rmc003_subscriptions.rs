@@ -41,7 +41,7 @@ rule! {
         code: "RMC003",
         name: "differing-subscriptions",
         title: "Members of one group subscribe to different things",
-        evidence: &[Evidence::File, Evidence::Live],
+        evidence: &[Evidence::File],
         variants: &[],
         applies: &[Role::Application],
         check: check,
