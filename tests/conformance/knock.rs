@@ -183,15 +183,15 @@ pub(crate) fn run(command: Command, input: &[u8]) -> Done {
     running.wait()
 }
 
-/// Sends one line to a place that is refused. A busy broker may not answer in time: then the line is accepted and kept, that is said, and
-/// an answer that comes after all does not change it (3). The first answer in time counts.
+/// Sends one line to a place that is refused. A busy broker may not answer in time: then the line is accepted and kept, and that is said;
+/// an answer that comes after all does not change it. The first answer in time counts.
 #[track_caller]
 pub(crate) fn answered_in_time(send: impl Fn(&Home) -> Command) -> (Home, Done) {
     let mut turns = 0;
     loop {
         let home = Home::new();
         let done = run(send(&home), b"one line\n");
-        let is_late = done.code == 3 && done.stderr.contains("cannot be reached");
+        let is_late = done.code == 4 && done.stderr.contains("cannot be reached");
         turns += 1;
         if !is_late || turns == 10 {
             return (home, done);

@@ -247,6 +247,8 @@ impl Pump<'_> {
     fn weigh(&self, trouble: Outcome, waits: bool) -> Outcome {
         match trouble {
             Outcome::Usage if !self.had_input => Outcome::Good,
+            // The broker's refusal came after something was kept, which is as safe as if the broker were down.
+            Outcome::Usage if waits && self.accepted > 0 && self.spool.is_durable() => Outcome::Spooled,
             Outcome::Usage if self.accepted > 0 => Outcome::Unknown,
             Outcome::Spooled if !waits => Outcome::Unknown,
             Outcome::Spooled if self.cut_short && self.accepted == 0 => Outcome::Unknown,

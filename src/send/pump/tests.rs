@@ -247,6 +247,89 @@ fn a_message_whose_lane_is_not_there_waits_and_goes_nowhere_else() {
     assert_eq!((report.earlier.stored, report.outcome), (1, Outcome::Good));
 }
 
+/// Says that there is no such topic as soon as something was accepted for it.
+struct TooLate(Arc<AtomicBool>);
+
+impl Endpoint for TooLate {
+    fn topology(&self, _: Duration) -> std::result::Result<Topology, Unreached> {
+        match self.0.load(Ordering::Relaxed) {
+            true => Ok(Topology::NoSuchTopic),
+            false => Err(Unreached::new("nobody answers")),
+        }
+    }
+
+    fn publisher(&self, _: Deliver) -> Result<Box<dyn Publish>> {
+        Err(Problem::unknown("nothing is published here"))
+    }
+
+    fn last_error(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Tells when something was accepted.
+struct Tells(Arc<AtomicBool>);
+
+impl Observer for Tells {
+    fn receipt(&mut self, _: &Receipt<'_>) {}
+
+    fn state(&mut self, state: &State) {
+        self.0.fetch_or(state.accepted > 0, Ordering::Relaxed);
+    }
+}
+
+/// Input whose end comes long after the broker's refusal.
+struct Slow(Option<&'static [u8]>, Arc<AtomicBool>);
+
+impl std::io::Read for Slow {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        if let Some(line) = self.0.take() {
+            into[..line.len()].copy_from_slice(line);
+            return Ok(line.len());
+        }
+        let began = Instant::now();
+        while !self.1.load(Ordering::Relaxed) && began.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(0)
+    }
+}
+
+#[test]
+fn a_refusal_that_comes_after_something_was_kept_leaves_it_safe_in_the_spool() {
+    let (mut spool, target) = store();
+    let accepted = Arc::new(AtomicBool::new(false));
+    let form = Form::Text {
+        end: b"\n".to_vec(),
+        key_delimiter: None,
+    };
+    let slow = Slow(Some(b"one\n"), Arc::clone(&accepted));
+    let how = InputOptions {
+        form,
+        ..InputOptions::default()
+    };
+    let input = Input::new(Source::stream("stdin", Box::new(slow)), how).unwrap();
+    let mut ear = Tells(Arc::clone(&accepted));
+    let patient = Options {
+        connect_timeout: Duration::from_secs(60),
+        ..options()
+    };
+    let pump = Pump::new(
+        &mut spool,
+        target,
+        Arc::new(TooLate(accepted)),
+        patient,
+        Some(input),
+        &mut ear,
+        Events::default(),
+    );
+    let report = pump.unwrap().run().unwrap();
+    assert_eq!((report.own.spooled, report.outcome), (1, Outcome::Spooled));
+    let said: Vec<String> = report.troubles.iter().map(ToString::to_string).collect();
+    assert!(said.len() == 1 && said[0].contains("does not exist"), "{said:?}");
+    assert_eq!(spool.stats().unwrap().pending, 1);
+}
+
 /// A client that asks for no acknowledgement, and has nothing to give back.
 struct Unacknowledged;
 
