@@ -116,8 +116,13 @@ impl<'v> QueueState<'v> {
             let why = format!("the {what} has one member");
             return self.members.iter().map(|node| (*node, why.clone())).collect();
         }
+        // Of a queue that has only just been made nothing may be told yet; that is not the same as nothing at risk.
+        if all == 0 {
+            let why = format!("the server does not tell the members of the {what}");
+            return self.node.map(|node| (node, why)).into_iter().collect();
+        }
         // With a majority there, every acknowledged message is also on a member that stays.
-        if all == 0 || there > all / 2 {
+        if there > all / 2 {
             return Vec::new();
         }
         let why =
@@ -238,6 +243,10 @@ mod tests {
             ["a: q: the stream has one member"]
         );
         assert!(named(&[queue("stream", &["a", "b", "c"], &["a", "c"])]).is_empty());
+        assert_eq!(
+            named(&[queue("quorum", &[], &[])]),
+            ["a: q: the server does not tell the members of the quorum queue"]
+        );
         assert_eq!(named(&[queue("stream", &["a", "b"], &["b"])]).len(), 1);
     }
 
