@@ -134,7 +134,10 @@ async fn read(
                     what: "the channels of other users, and the virtual hosts in which the user has no entry"
                         .to_owned(),
                     why: format!("user {user} has not the tag monitoring, and is shown what is its own"),
-                    next: format!("give the user the tag: rabbitmqctl set_user_tags {user} monitoring"),
+                    next: format!(
+                        "give the user the tag: rabbitmqctl set_user_tags {} monitoring",
+                        quoted(user)
+                    ),
                 });
             }
         }
