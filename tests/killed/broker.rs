@@ -8,6 +8,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -52,12 +53,22 @@ fn fresh_name(about: &str) -> String {
 /// A script of `tests/brokers`, run to its end; what it printed.
 #[track_caller]
 pub(crate) fn script(name: &str, arguments: &[&str]) -> String {
+    script_with(name, arguments, "")
+}
+
+/// The same with something on its stdin.
+pub(crate) fn script_with(name: &str, arguments: &[&str], input: &str) -> String {
     let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/brokers").join(name);
-    let done = Command::new(path)
+    let mut child = Command::new(path)
         .args(arguments)
-        .stdin(Stdio::null())
-        .output()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap();
+    // A script that reads nothing may be gone already.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let done = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success(), "{name} {arguments:?}: {said}");
     String::from_utf8_lossy(&done.stdout).into_owned()
@@ -165,9 +176,6 @@ pub(crate) struct Rabbit {
     management: String,
     user: String,
     password: String,
-    /// The kind of the queues. A quorum queue of one node can stay without a leader after a kill of RabbitMQ 3.10, and then
-    /// confirms nothing any more; so where the broker is killed the queues are classic ones.
-    pub(crate) kind: &'static str,
 }
 
 impl Rabbit {
@@ -178,7 +186,6 @@ impl Rabbit {
             management: support::address(test, "RABBITMQ_MANAGEMENT")?,
             user: support::address(test, "RABBITMQ_USER")?,
             password: support::address(test, "RABBITMQ_PASSWORD")?,
-            kind: "quorum",
         })
     }
 
@@ -212,7 +219,7 @@ impl Broker for Rabbit {
 
     fn make(&self) -> String {
         let name = fresh_name("killed");
-        let queue = json!({"durable": true, "arguments": {"x-queue-type": self.kind}});
+        let queue = json!({"durable": true, "arguments": {"x-queue-type": "quorum"}});
         eventually("the queue is made", || {
             self.http("PUT", &format!("queues/%2F/{name}"), &queue).0 == 201
         });

@@ -1,7 +1,7 @@
 //! The brokers disturbed in the middle of `send`: acknowledgements lost, connections cut, servers killed, stopped and moved,
 //! now and then with `send` killed too. In the end nothing is missing.
 
-use crate::broker::{Broker, Kafka, Rabbit, Rocket, eventually, script};
+use crate::broker::{Broker, Kafka, Rabbit, Rocket, eventually, script, script_with};
 use crate::proxy::{Proxy, Wire};
 use crate::series::{judge_kill, quiet, said, seed};
 use crate::support;
@@ -239,8 +239,7 @@ fn servers_killed_stopped_and_moved_cost_nothing() {
         Some(disturbed(&broker, all, case, rng(0)))
     };
     let rabbit = || -> Option<Vec<String>> {
-        let mut broker = Rabbit::new(test)?;
-        broker.kind = "classic";
+        let broker = Rabbit::new(test)?;
         let _healed = Healed("rabbitmq");
         let case = Case::new(&broker);
         Some(disturbed(&broker, common("rabbitmq", "server"), case, rng(1)))
@@ -281,8 +280,7 @@ fn common(broker: &'static str, node: &'static str) -> Vec<Disturbance<'static>>
             "killed",
             Box::new(move || {
                 if broker == "rabbitmq" {
-                    // A queue that was just made is not on the disk yet, and a kill may take it: that is no message lost.
-                    std::thread::sleep(Duration::from_secs(5));
+                    script_with("rabbitmq-eval", &[], support::DECLARED);
                 }
                 script("kill", &[broker, node]);
                 pause();

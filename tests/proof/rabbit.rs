@@ -3,7 +3,7 @@
 //! Topologies are imported as they are. What an application's file says goes where Spring AMQP puts it: into the fields of the
 //! protocol.
 
-use crate::nodes::{Healed, alone, audit, eventually, fresh, named, script};
+use crate::nodes::{Healed, alone, audit, eventually, fresh, named, script, script_with};
 use crate::proofs::{self, Of, Proof, SIDES, SOUND_QUEUE, Side};
 use crate::support;
 use crate::verdict::{Ran, Shown, series};
@@ -85,6 +85,7 @@ fn queues_that_a_node_takes_with_it_are_named_before() {
     }
     // The server tells of new queues after some seconds.
     eventually("the audit names every queue", || broker.named(&vhost) == all);
+    script_with("rabbitmq-eval", &[], support::DECLARED);
     script("kill", &["rabbitmq", "server"]);
     script("up", &["rabbitmq"]);
     let lost = broker.lacking(&vhost, &told);
@@ -473,6 +474,7 @@ impl Broker {
             }
             (connection, channel)
         });
+        script_with("rabbitmq-eval", &[], support::DECLARED);
         script("stop", &["rabbitmq"]);
         for (line, (_, channel)) in all[2].iter_mut().zip(&opened) {
             let publishing = line.publishing;

@@ -1,6 +1,7 @@
 //! The broker is killed or stopped in the middle.
 
 use crate::broker::{Broker, Sender};
+use crate::support;
 use crate::tool::{self, Over, code, said, tool};
 use mqsafe::broker::rabbitmq::RabbitEndpoint;
 use mqsafe::model::{Delivery, Endpoint, How};
@@ -78,11 +79,10 @@ fn nothing_is_called_stored_that_a_kill_took() {
     let Some(broker) = Broker::alone("nothing_is_called_stored_that_a_kill_took") else {
         return;
     };
-    // A quorum queue of one node can stay without a leader after a kill of RabbitMQ 3.10, and then confirms nothing any more.
     let queue = broker.queue("killed", "classic", json!({}));
     let endpoint = RabbitEndpoint::new(&broker.connection(), &queue).unwrap();
     let mut sender = Sender::new(&endpoint);
-    // In the same kill: another queue in transactions.
+    // In the same kill: another queue in transactions, and one by quorum.
     let tx_queue = broker.queue("killed.tx", "classic", json!({}));
     let how = How {
         amqp_tx: true,
@@ -92,12 +92,14 @@ fn nothing_is_called_stored_that_a_kill_took() {
         .unwrap()
         .publishing(how)
         .unwrap();
-    // The server writes what was declared to its disk up to two seconds later, and a kill takes that: this is about messages.
-    broker.eval("mnesia:sync_log().");
+    let quorum_queue = broker.queue("killed.quorum", "quorum", json!({}));
+    let by_quorum = RabbitEndpoint::new(&broker.connection(), &quorum_queue).unwrap();
+    broker.eval(support::DECLARED);
     let killed = AtomicBool::new(false);
     let mut said = String::new();
-    let (stored, stored_in_tx) = std::thread::scope(|scope| {
+    let (stored, stored_in_tx, stored_by_quorum) = std::thread::scope(|scope| {
         let tx = beside(scope, &in_tx, format!("|{tx_queue}"), &killed);
+        let quorum = beside(scope, &by_quorum, format!("|{quorum_queue}"), &killed);
         let stored = send_all(&mut sender, &format!("|{queue}"), 1, 12_000, |stored| {
             let error = endpoint.last_error().unwrap_or_default();
             if error != said {
@@ -110,10 +112,15 @@ fn nothing_is_called_stored_that_a_kill_took() {
                 killed.store(true, Ordering::Relaxed);
             }
         });
-        (stored, tx.join().unwrap())
+        (stored, tx.join().unwrap(), quorum.join().unwrap())
     });
-    assert!(killed.load(Ordering::Relaxed) && !stored_in_tx.is_empty());
-    for (queue, stored) in [(queue, stored), (tx_queue, stored_in_tx)] {
+    assert!(killed.load(Ordering::Relaxed) && !stored_in_tx.is_empty() && !stored_by_quorum.is_empty());
+    let all = [
+        (queue, stored),
+        (tx_queue, stored_in_tx),
+        (quorum_queue, stored_by_quorum),
+    ];
+    for (queue, stored) in all {
         let there: BTreeSet<u64> = broker
             .take(&queue)
             .iter()

@@ -22,6 +22,11 @@ pub fn skip(test: &str, reason: &str) {
     }
 }
 
+/// For `tests/brokers/rabbitmq-eval`, before a kill: what was declared is on the server's disk. By itself it writes its schema and the
+/// names of its quorum queues (Ra's `names.dets`) up to some seconds later, and a kill takes a queue that is younger, with what it
+/// confirmed; that is about queues, not about messages.
+pub const DECLARED: &str = "mnesia:sync_log(), [dets:sync(Table) || Table <- dets:all()].";
+
 /// An address that `tests/brokers/up` prints; without it the test did not run.
 pub fn address(test: &str, name: &str) -> Option<String> {
     let value = std::env::var(name).ok().filter(|value| !value.is_empty());
