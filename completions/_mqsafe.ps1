@@ -407,6 +407,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqsafe' -ScriptBlock {
             break
         }
         'mqsafe;spool;retry' {
+            [CompletionResult]::new('--partitioner', '--partitioner', [CompletionResultType]::ParameterName, 'As which client the new lane is chosen by key: murmur2 as Kafka''s Java client (the default), crc32 as librdkafka, fnv1a as Sarama; what the messages were sent with')
             [CompletionResult]::new('--lane', '--lane', [CompletionResultType]::ParameterName, 'Of what waits, the messages of this lane, as `ls` names it (can be repeated)')
             [CompletionResult]::new('--spool', '--spool', [CompletionResultType]::ParameterName, 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user''s state directory that no other process uses')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colour')

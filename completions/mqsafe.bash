@@ -1233,12 +1233,16 @@ _mqsafe() {
             return 0
             ;;
         mqsafe__subcmd__spool__subcmd__retry)
-            opts="-q -v -h --all-failed --unconsumed --relane --lane --force --spool --color --no-progress --quiet --verbose --log-format --help"
+            opts="-q -v -h --all-failed --unconsumed --relane --partitioner --lane --force --spool --color --no-progress --quiet --verbose --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --partitioner)
+                    COMPREPLY=($(compgen -W "murmur2 crc32 fnv1a" -- "${cur}"))
+                    return 0
+                    ;;
                 --lane)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

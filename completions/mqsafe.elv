@@ -393,6 +393,7 @@ set edit:completion:arg-completer[mqsafe] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'mqsafe;spool;retry'= {
+            cand --partitioner 'As which client the new lane is chosen by key: murmur2 as Kafka''s Java client (the default), crc32 as librdkafka, fnv1a as Sarama; what the messages were sent with'
             cand --lane 'Of what waits, the messages of this lane, as `ls` names it (can be repeated)'
             cand --spool 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user''s state directory that no other process uses'
             cand --color 'When to use colour'

@@ -421,6 +421,9 @@ complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_sub
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -s q -l quiet -d 'The answer only; twice: nothing but the exit code'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -s v -l verbose -d 'More about what is done; up to three times'
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from flush" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from retry" -l partitioner -d 'As which client the new lane is chosen by key: murmur2 as Kafka\'s Java client (the default), crc32 as librdkafka, fnv1a as Sarama; what the messages were sent with' -r -f -a "murmur2\t'Kafka\'s Java client'
+crc32\t'librdkafka (consistent_random), kcat'
+fnv1a\t'Sarama (Go)'"
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from retry" -l lane -d 'Of what waits, the messages of this lane, as `ls` names it (can be repeated)' -r
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from retry" -l spool -d 'The directory of the spool, also from MQSAFE_SPOOL; by default a store below the user\'s state directory that no other process uses' -r -F
 complete -c mqsafe -n "__fish_mqsafe_using_subcommand spool; and __fish_seen_subcommand_from retry" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'

@@ -1,6 +1,6 @@
 //! `mqsafe spool`.
 
-use super::{SettingArgs, SpoolArgs, duration};
+use super::{PartitionerArg, SettingArgs, SpoolArgs, duration};
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -203,6 +203,10 @@ pub struct SpoolRetryArgs {
     /// Give a new lane and number; without ID or --lane to what waits for lanes that the broker no longer has
     #[arg(long)]
     pub relane: bool,
+    /// As which client the new lane is chosen by key: murmur2 as Kafka's Java client (the default), crc32 as librdkafka, fnv1a as
+    /// Sarama; what the messages were sent with
+    #[arg(long, value_name = "HASH", requires = "relane")]
+    pub partitioner: Option<PartitionerArg>,
     /// Of what waits, the messages of this lane, as `ls` names it (can be repeated)
     #[arg(
         long = "lane",

@@ -1,6 +1,6 @@
 //! How a topic is to be published to: from flags to `model::How`, with what cannot be.
 
-use crate::cli::{LaneArg, PartitionerArg, PublishArgs, SendArgs};
+use crate::cli::{LaneArg, PublishArgs, SendArgs};
 use crate::connect::BrokerKind;
 use crate::model::{Acks, How, NamedLane, Problem, Result};
 use crate::send::{KeyHash, Partitioner};
@@ -43,12 +43,7 @@ pub(super) fn how(kind: BrokerKind, args: &SendArgs) -> Result<How> {
 
 /// What chooses the partition.
 pub(super) fn partitioner(args: &PublishArgs) -> Partitioner {
-    let hash = match args.partitioner {
-        None => KeyHash::default(),
-        Some(PartitionerArg::Murmur2) => KeyHash::Murmur2,
-        Some(PartitionerArg::Crc32) => KeyHash::Crc32,
-        Some(PartitionerArg::Fnv1a) => KeyHash::Fnv1a,
-    };
+    let hash = args.partitioner.map(KeyHash::from).unwrap_or_default();
     if args.lane == LaneArg::Exchange {
         return Partitioner::Fixed(NamedLane::ON_REQUEST);
     }

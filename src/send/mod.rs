@@ -29,6 +29,7 @@ pub use latency::Latency;
 pub use observe::{Observer, Receipt, State};
 pub use pace::Rate;
 pub use partitioner::Partitioner;
+pub use places::way_by_key;
 pub use pump::{Options, Pump, Report};
 pub use survey::{Survey, survey};
 pub use together::{Preparation, Preparing, Together};

@@ -102,6 +102,11 @@ pub(super) enum Wish {
     Unknown,
 }
 
+/// What the spool keeps for a message whose lane is chosen by key as a client with this hash does it.
+pub fn way_by_key(hash: KeyHash) -> Option<i32> {
+    Wish::ByKey(hash).keep()
+}
+
 impl Wish {
     /// As the spool gives it back.
     pub(super) fn kept(kept: Option<i32>) -> Wish {

@@ -132,11 +132,11 @@ fn a_store_that_was_used_is_in_order() {
     // One that is sent again, or gets another lane, is in order too.
     let mut spool = open(&dir.path().join("s"));
     let target = spool.target("kafka://a:1", "orders").unwrap();
-    spool.retry(&target, &[2, 3, 12], false).unwrap();
+    spool.retry(&target, &[2, 3, 12], None).unwrap();
     drop(spool);
     assert_eq!(check(&database).unwrap().faults, []);
     let mut spool = open(&dir.path().join("s"));
-    spool.retry(&target, &[4, 5], true).unwrap();
+    spool.retry(&target, &[4, 5], Some(NewLane::default())).unwrap();
     spool.forget(&target, &[6]).unwrap();
     drop(spool);
     assert_eq!(check(&database).unwrap().faults, []);

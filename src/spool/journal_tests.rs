@@ -135,7 +135,7 @@ fn a_number_that_may_be_in_the_log_is_not_void_when_its_message_is_given_up() {
     assert_eq!(accept(&mut spool, &target, 1)[0].voids, "2");
 
     // The first keeps its number, the second gets a new one at the end of the lane.
-    let done = spool.retry(&target, &[got[0].id, got[1].id, 99], false).unwrap();
+    let done = spool.retry(&target, &[got[0].id, got[1].id, 99], None).unwrap();
     let how: Vec<_> = done.iter().map(|r| (r.was, r.id, r.how)).collect();
     assert_eq!(how, [(0, 0, Again::Same), (1, 3, Again::NewNumber)]);
     let pending: Vec<_> = spool.pending(&target, 0, 99, 9999).unwrap();
@@ -151,7 +151,7 @@ fn a_number_that_may_be_in_the_log_is_not_void_when_its_message_is_given_up() {
         .map(|(_, r)| r.in_doubt)
         .collect();
     assert_eq!(doubts, [true, false]);
-    assert_eq!(spool.retry(&target, &[0, 3], false).unwrap(), [], "they wait already");
+    assert_eq!(spool.retry(&target, &[0, 3], None).unwrap(), [], "they wait already");
 }
 
 #[test]
@@ -160,7 +160,9 @@ fn another_lane_voids_only_a_number_that_is_certainly_not_stored() {
     let got = accept(&mut spool, &target, 3);
     came_back(&mut spool, &target, got[0].id, false);
     came_back(&mut spool, &target, got[1].id, true);
-    let done = spool.retry(&target, &[0, 1, 2], true).unwrap();
+    let done = spool
+        .retry(&target, &[0, 1, 2], Some(NewLane { wish: Some(-2) }))
+        .unwrap();
     let void: Vec<_> = done.iter().map(|r| r.how).collect();
     assert_eq!(
         void,
@@ -169,8 +171,12 @@ fn another_lane_voids_only_a_number_that_is_certainly_not_stored() {
     );
     let pending = spool.pending(&target, 0, 99, 9999).unwrap();
     assert_eq!(
-        pending.iter().map(|p| (p.id, p.partition, p.seq)).collect::<Vec<_>>(),
-        [(3, None, 0), (4, None, 0), (5, None, 0)]
+        pending
+            .iter()
+            .map(|p| (p.id, p.partition, p.wish, p.seq))
+            .collect::<Vec<_>>(),
+        [3, 4, 5].map(|id| (id, None, Some(-2), 0)),
+        "the way that was asked for is kept"
     );
     assert_eq!(accept(&mut spool, &target, 1)[0].voids, "1");
     // They get lanes as every other message does.
@@ -264,7 +270,7 @@ fn a_stored_message_is_kept_until_it_is_consumed() {
     assert_eq!((unconsumed(1007), unconsumed(1008)), (vec![2], vec![2, 3]));
 
     // Sent again it keeps its number, and is counted once.
-    let again = spool.retry(&target, &[1, 2], false).unwrap();
+    let again = spool.retry(&target, &[1, 2], None).unwrap();
     assert!(again.iter().all(|r| r.how == Again::Same && r.was == r.id));
     assert_eq!(spool.stats().unwrap().awaiting, 0);
     settle(&mut spool, &target, &ends[1..3]);
@@ -285,7 +291,7 @@ fn numbers_confirmed_again_do_not_change_the_journal() {
         .collect();
     settle(&mut spool, &target, &all);
     for id in [0, 4, 8] {
-        spool.retry(&target, &[id], false).unwrap();
+        spool.retry(&target, &[id], None).unwrap();
         settle(&mut spool, &target, &all[id as usize..][..1]);
     }
     let mut runs = Vec::new();

@@ -37,7 +37,7 @@ pub use kept::{Held, Kept, Run, Which};
 pub use read::{Pending, Stats, Target, Waiting};
 pub use schema::LAST_WAY;
 pub use seen::Remember;
-pub use tend::{Again, Dropped, Retried};
+pub use tend::{Again, Dropped, NewLane, Retried};
 pub use together::{Phase, Together, Way};
 pub use undecided::Group;
 

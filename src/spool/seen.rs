@@ -240,7 +240,9 @@ mod tests {
         assert_eq!(spool.forget(&target, &[got[0].id]).unwrap().len(), 1);
         assert_eq!(seen(&spool, &target, &["x", "y"], 20), [None, Some(10)]);
         // Another lane is another local number.
-        let retried = spool.retry(&target, &[got[1].id, got[2].id], true).unwrap();
+        let retried = spool
+            .retry(&target, &[got[1].id, got[2].id], Some(crate::spool::NewLane::default()))
+            .unwrap();
         assert!(retried.iter().all(|r| r.was != r.id), "{retried:?}");
         assert_eq!(seen(&spool, &target, &["y", "z"], 20), [Some(10), Some(10)]);
         spool.forget(&target, &[retried[0].id]).unwrap();

@@ -34,6 +34,13 @@ pub enum Again {
     },
 }
 
+/// How the new lane of a message is chosen when the broker is asked next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NewLane {
+    /// What the store keeps of the way; none is the usual one. It does not know what it is.
+    pub wish: Option<i32>,
+}
+
 /// What became of a message that was forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dropped {
@@ -44,13 +51,14 @@ pub struct Dropped {
 }
 
 impl Spool {
-    /// Makes messages pending again: failed ones, stored ones that nobody consumed, and with `relane` also those that wait in a lane.
+    /// Makes messages pending again: failed ones, stored ones that nobody consumed, and with `relane` also those that wait in a lane, each with a new
+    /// lane and number.
     ///
     /// Messages that the store does not keep, or that wait already, are left out of the answer.
     ///
     /// # Errors
     /// [`SpoolError`]; nothing was changed then, as far as this process may assume.
-    pub fn retry(&mut self, target: &Target, ids: &[u64], relane: bool) -> Result<Vec<Retried>, SpoolError> {
+    pub fn retry(&mut self, target: &Target, ids: &[u64], relane: Option<NewLane>) -> Result<Vec<Retried>, SpoolError> {
         let first = self.next_id;
         let (next_id, done) = self.write(|txn| {
             let mut tending = Tending::begin(txn, target, first)?;
@@ -138,11 +146,11 @@ impl<'t> Tending<'t> {
     }
 
     /// Makes one message pending; `None` when it is not there, or waits and is not to have another lane.
-    fn retry(&mut self, id: u64, relane: bool) -> Result<Option<Again>, redb::Error> {
+    fn retry(&mut self, id: u64, relane: Option<NewLane>) -> Result<Option<Again>, redb::Error> {
         let at = (self.target.no, id);
         if let Some((reason, void, message)) = take_failed(&mut self.failed, at)? {
-            if relane {
-                self.without_lane(message, &reason)?;
+            if let Some(new) = relane {
+                self.without_lane(message, new, &reason)?;
                 return Ok(Some(Again::NewLane { void }));
             }
             if void {
@@ -160,17 +168,18 @@ impl<'t> Tending<'t> {
             self.as_it_was(&message, &reason)?;
             return Ok(Some(Again::Same));
         }
+        let Some(new) = relane else { return Ok(None) };
         // What has no lane gets one anyway.
         let has_lane = |queue: &Queue<'_>, spot| queue.read(spot, |body| Ok(body.1 > 0));
         let spot = self.queue.find(at)?;
         let waits = spot.map_or(Ok(false), |spot| has_lane(&self.queue, spot))?;
-        if !relane || !waits {
+        if !waits {
             return Ok(None);
         }
         let Some((message, void)) = self.take_pending(at)? else {
             return Ok(None);
         };
-        self.without_lane(message, "it was given another lane")?;
+        self.without_lane(message, new, "it was given another lane")?;
         Ok(Some(Again::NewLane { void }))
     }
 
@@ -248,7 +257,8 @@ impl<'t> Tending<'t> {
     /// As a new message at the end of its lane: a later number must not be handed over before an earlier one.
     fn with_new_number(&mut self, mut message: Pending, reason: &str) -> Result<(), redb::Error> {
         let Some(partition) = message.partition else {
-            return self.without_lane(message, reason);
+            let same = NewLane { wish: message.wish };
+            return self.without_lane(message, same, reason);
         };
         let producer = &self.target.producer;
         (message.seq, message.voids) = self.lanes.take(self.txn, producer, partition)?;
@@ -257,8 +267,8 @@ impl<'t> Tending<'t> {
     }
 
     /// As a new message that has no lane yet.
-    fn without_lane(&mut self, mut message: Pending, reason: &str) -> Result<(), redb::Error> {
-        (message.partition, message.wish, message.seq) = (None, None, 0);
+    fn without_lane(&mut self, mut message: Pending, new: NewLane, reason: &str) -> Result<(), redb::Error> {
+        (message.partition, message.wish, message.seq) = (None, new.wish, 0);
         message.voids.clear();
         message.producer.clone_from(&self.target.producer);
         self.add(&message, reason)

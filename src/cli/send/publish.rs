@@ -1,6 +1,6 @@
 //! How `send` publishes.
 
-use crate::model::{Acks, Create};
+use crate::model::{Acks, Create, KeyHash};
 use clap::{Args, ValueEnum};
 
 /// What is asked of the broker.
@@ -84,6 +84,16 @@ pub enum AcksArg {
     /// Nobody
     #[value(name = "0")]
     Zero,
+}
+
+impl From<PartitionerArg> for KeyHash {
+    fn from(arg: PartitionerArg) -> KeyHash {
+        match arg {
+            PartitionerArg::Murmur2 => KeyHash::Murmur2,
+            PartitionerArg::Crc32 => KeyHash::Crc32,
+            PartitionerArg::Fnv1a => KeyHash::Fnv1a,
+        }
+    }
 }
 
 impl From<AcksArg> for Acks {

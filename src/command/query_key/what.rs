@@ -1,6 +1,6 @@
 //! From typed words to what is looked for, and where.
 
-use crate::cli::{PartitionerArg, PlaceArgs, WhatArgs};
+use crate::cli::{PlaceArgs, WhatArgs};
 use crate::command::resolve;
 use crate::connect::BrokerKind;
 use crate::model::{IndexUse, KeyHash, Problem, Result, moment};
@@ -159,13 +159,8 @@ pub(super) fn placing(args: &PlaceArgs, what: &WhatArgs, kind: BrokerKind) -> Re
         &[BrokerKind::RabbitMq, BrokerKind::RocketMq],
         &[(!what.id.is_empty(), "--id")],
     )?;
-    let hash = |arg| match arg {
-        PartitionerArg::Murmur2 => KeyHash::Murmur2,
-        PartitionerArg::Crc32 => KeyHash::Crc32,
-        PartitionerArg::Fnv1a => KeyHash::Fnv1a,
-    };
     Ok(Placing {
-        only: args.partitioner.map(hash),
+        only: args.partitioner.map(KeyHash::from),
         pruned: args.pruned,
         earlier_counts: args.partition_counts.clone(),
     })

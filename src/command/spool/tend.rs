@@ -4,7 +4,8 @@ use super::stores::{Choice, Chosen, Stores};
 use super::{now_ms, paths};
 use crate::cli::{SpoolDropArgs, SpoolRetryArgs};
 use crate::model::{Outcome, Problem, Result};
-use crate::spool::{Again, Held, Target, Which};
+use crate::send::{KeyHash, way_by_key};
+use crate::spool::{Again, Held, NewLane, Target, Which};
 use crate::ui::Ui;
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
@@ -16,11 +17,13 @@ pub(super) fn retry(args: &SpoolRetryArgs, ui: &Ui) -> Result<Outcome> {
     let mut stores = Stores::open(&paths(&args.spool)?, ui);
     let choices = to_retry(&stores, args)?;
     check_retry(&stores, &choices, args)?;
+    let hash = args.partitioner.map(KeyHash::from).unwrap_or_default();
+    let relane = args.relane.then(|| NewLane { wish: way_by_key(hash) });
     let (mut same, mut numbers, mut lanes, mut doubtful, mut waiting) = (0u64, 0u64, 0u64, 0u64, 0u64);
     for choice in &choices {
         let target = current(&mut stores, choice)?;
         let ids: Vec<u64> = choice.messages.iter().map(|m| m.id).collect();
-        let done = stores.open[choice.store].spool.retry(&target, &ids, args.relane)?;
+        let done = stores.open[choice.store].spool.retry(&target, &ids, relane)?;
         waiting += (ids.len() - done.len()) as u64;
         let mut lines = String::new();
         for retried in done {

@@ -263,7 +263,7 @@ fn resend_of(mut spool: Spool, broker: &str, topic: &str, ids: &Ids<'_>, resent:
     }
     if !late.is_empty() {
         let target = spool.target(broker, topic)?;
-        resent.again += spool.retry(&target, &late, false)?.len() as u64;
+        resent.again += spool.retry(&target, &late, None)?.len() as u64;
     }
     Ok(())
 }
