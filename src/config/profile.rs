@@ -32,6 +32,8 @@ pub struct Thresholds {
     pub retention_hours: i64,
     /// The shortest time a RocketMQ broker keeps messages, in hours.
     pub rocketmq_reserved_hours: i64,
+    /// How long a handler may work on one message, in milliseconds.
+    pub work_ms: i64,
 }
 
 impl Thresholds {
@@ -90,6 +92,7 @@ struct RawThresholds {
     delivery_timeout_ms: Option<i64>,
     retention_hours: Option<i64>,
     rocketmq_reserved_hours: Option<i64>,
+    work_ms: Option<i64>,
 }
 
 /// A map that refuses a key that comes twice, because one of the two would silently not count.
@@ -182,6 +185,7 @@ impl Profile {
                 base_numbers.map(|b| b.rocketmq_reserved_hours),
                 "rocketmq_reserved_hours",
             )?,
+            work_ms: number(given.work_ms, base_numbers.map(|b| b.work_ms), "work_ms")?,
         };
         let mut levels = base.map(|b| b.levels).unwrap_or_default();
         let before = levels.clone();
@@ -231,7 +235,7 @@ impl RawProfile {
 }
 
 /// The keys that a profile and its thresholds may have.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "extends",
     "description",
     "thresholds",
@@ -242,6 +246,7 @@ const KEYS: [&str; 10] = [
     "delivery_timeout_ms",
     "retention_hours",
     "rocketmq_reserved_hours",
+    "work_ms",
 ];
 
 /// Adds to an error about an unknown key the one that was probably meant.

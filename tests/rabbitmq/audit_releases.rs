@@ -34,7 +34,7 @@ fn furnished(broker: &Broker) -> Host<'_> {
     };
     host.queue("silent", true, quorum(json!({})));
     host.queue("endless", true, quorum(json!({"x-delivery-limit": -1})));
-    host.queue("kept", true, quorum(json!({})));
+    host.queue("kept", true, quorum(json!({"x-consumer-timeout": 5000})));
     host.queue("kept.dead", true, quorum(json!({})));
     host.queue("old", true, json!({"x-queue-type": "classic"}));
     host.queue("fleeting", false, json!({}));
@@ -104,7 +104,11 @@ fn release_4_deletes_after_twenty() {
         return;
     };
     let host = furnished(&broker);
-    let report = is_told(&broker, &host, &[&format!("RQT002 {}", host.name), "RQT011 silent"]);
+    let report = is_told(
+        &broker,
+        &host,
+        &[&format!("RQT002 {}", host.name), "RQT011 silent", "X-R08 kept"],
+    );
     let limit = finding(&report, "RQT011", "silent")["message"].as_str().unwrap();
     assert!(
         limit.starts_with("queue `silent` deletes a message after 20 deliveries, which is the default since 4.0."),

@@ -6,7 +6,7 @@ use crate::audit::rule::{Evidence, rule};
 
 rule! {
     /// # What it finds
-    /// `consumer_timeout` of less than a minute, or `undefined`. From 4.3 on only quorum queues look at it.
+    /// `consumer_timeout` below the profile's `work_ms`, or `undefined`. From 4.3 on only quorum queues look at it.
     ///
     /// # How messages are lost
     /// Work that takes longer is redelivered and done twice; with a delivery limit it may end deleted. Without any limit a stuck
@@ -40,14 +40,13 @@ rule! {
     };
 }
 
-/// Shorter than a handler that waits for one slow call, in milliseconds.
-const VERY_SHORT_MS: i64 = 60_000;
-
 fn check(judge: &mut Judge<'_>) {
     let Some((setting, text)) = judge.written("consumer_timeout") else {
         return;
     };
-    let short = text.parse::<i64>().is_ok_and(|ms| ms < VERY_SHORT_MS);
+    let short = text
+        .parse::<i64>()
+        .is_ok_and(|ms| ms < judge.profile.thresholds.work_ms);
     if !short && !matches!(text.as_str(), "undefined" | "false") {
         return;
     }
