@@ -8,7 +8,7 @@ const AFTER_HELP: &str = "Nothing is changed at a running broker. What may not b
 where nothing is found. Kafka: Describe and DescribeConfigs on the cluster and on all topics, Describe on all groups. \
 RabbitMQ: the tag monitoring, and an entry in each virtual host, which may allow nothing \
 but with --peek to read. RocketMQ: a user that the brokers know, \
-with the action Get on all topics.\n\n\
+with the action Get on all topics and groups.\n\n\
 Examples:\n  mqsafe audit .\n  mqsafe audit -b kafka://localhost:9092\n  mqsafe audit -b kafka://localhost:9092 --topic 'orders*' topics/ server.properties\n  mqsafe audit --profile finance server.properties definitions.json broker.conf\n  mqsafe audit --format json config/ > findings.json\n  mqsafe audit --explain KB002";
 #[cfg(not(feature = "broker"))]
 const AFTER_HELP: &str = "Examples:\n  mqsafe audit .\n  mqsafe audit --profile finance server.properties definitions.json broker.conf\n  mqsafe audit --format json config/ > findings.json\n  mqsafe audit --explain KB002";

@@ -1,10 +1,13 @@
 //! `audit` of a running RocketMQ: what it finds, what it says it could not read, what one death could lose.
 
 use crate::cluster::{self, Case, Done};
+use crate::honest::java_command;
 use crate::support;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// What the cluster runs that does not depend on where its files are.
 const ALWAYS: &str = "RMB008";
@@ -290,19 +293,24 @@ fn a_user_sees_what_access_control_lets_it_see() {
     let secret = format!("secret.key=@{}", Path::new(&file).display());
     let key = format!("access.key={name}");
     let as_auditor = ["-X", &key, "-X", &secret];
-    let report = audit(&case, &servers, &as_auditor, 1);
-    let (what, why, next) = unread(&report).remove(0);
-    assert!(
-        what.starts_with("the progress of consumer groups at broker broker-acl at "),
-        "{what}"
-    );
-    assert!(why.contains(&name) && next.contains("-a Get"), "{why} {next}");
+    let are_of_groups = |missed: &[(String, String, String)]| {
+        let begins = [
+            "the members of ",
+            "the progress of consumer groups at broker broker-acl at ",
+        ];
+        let each = missed.iter().zip(begins);
+        let all = each.map(|((what, why, next), begin)| {
+            what.starts_with(begin) && why.contains(&name) && next.contains("'Topic:*,Group:*' -a Get")
+        });
+        assert_eq!(all.collect::<Vec<_>>(), [true, true], "{missed:?}");
+    };
+    are_of_groups(&unread(&audit(&case, &servers, &as_auditor, 1)));
 
     // With that right alone everything is read. A topic and a group that are badly made, and a message that nobody has read.
     let rights = |decision: &str| {
-        json!({"subject": format!("User:{name}"), "policies": [{"policyType": "Custom", "entries": [
-            {"resource": "Topic:*", "actions": ["Get"], "decision": decision}]}]})
-        .to_string()
+        let of = |resource: &str| json!({"resource": resource, "actions": ["Get"], "decision": decision});
+        let policy = json!({"policyType": "Custom", "entries": [of("Topic:*"), of("Group:*")]});
+        json!({"subject": format!("User:{name}"), "policies": [policy]}).to_string()
     };
     let subject = format!("subject=User:{name}");
     secured.call(3006, &[&subject], &rights("Allow"));
@@ -389,13 +397,7 @@ fn a_user_sees_what_access_control_lets_it_see() {
     let only = [&over_tls[..], &["--config", "settings.yaml"]].concat();
     assert_eq!(unread(&audit(&case, &servers, &only, 0)), []);
     secured.call(3007, &[&subject], &rights("Deny"));
-    let missed = unread(&audit(&case, &servers, &only, 3));
-    assert!(
-        missed.len() == 1
-            && missed[0].0.starts_with("the progress of consumer groups")
-            && missed[0].2.contains("-a Get"),
-        "{missed:?}"
-    );
+    are_of_groups(&unread(&audit(&case, &servers, &only, 3)));
     secured.call(3007, &[&subject], &rights("Allow"));
     let is_closed = |how: &[&str]| {
         let missed = unread(&audit(&case, &servers, how, 3));
@@ -408,6 +410,62 @@ fn a_user_sees_what_access_control_lets_it_see() {
     assert_eq!(unread(&audit(&case, &servers, &only, 0)), []);
     secured.call(3003, &[&format!("username={name}")], "");
     is_closed(&only);
+}
+
+/// What a client says of itself stands in no configuration of a broker.
+#[test]
+fn members_that_are_connected_are_judged() {
+    let Some(case) = cluster::shared("members_that_are_connected_are_judged", 2) else {
+        return;
+    };
+    case.send("a\nb\nc\n", &[]).expect(0);
+    let servers = case.servers().to_owned();
+    let group = |about: &str| format!("{about}-{}", case.topic);
+    let (late, early, all) = (group("late"), group("early"), group("all"));
+    let members = [
+        [&late, "CLUSTERING", "CONSUME_FROM_LAST_OFFSET"],
+        [&early, "CLUSTERING", "CONSUME_FROM_FIRST_OFFSET"],
+        [&all, "BROADCASTING", "CONSUME_FROM_LAST_OFFSET"],
+    ];
+    let arguments = [&[case.name_server(), &case.topic][..], members.as_flattened()].concat();
+    let mut command = java_command(&case, "Listen.java", &arguments);
+    let mut java = command.stdin(Stdio::piped()).spawn().unwrap();
+    let told = || {
+        let report = audit(&case, &servers, &[], 1);
+        assert_eq!(unread(&report), []);
+        let all = report["findings"].as_array().unwrap().iter();
+        let mine = all.filter(|f| f["subject"].as_str().is_some_and(|s| s.contains(&case.topic)));
+        let mine = mine.map(|f| {
+            format!(
+                "{} {} {}",
+                short(f),
+                f["subject"].as_str().unwrap(),
+                f["command"].as_str().unwrap_or("-")
+            )
+        });
+        mine.collect::<BTreeSet<String>>()
+    };
+    let wanted: BTreeSet<String> = [
+        format!("RMC001 @members.start=CONSUME_FROM_LAST_OFFSET consumer `{late}` -"),
+        format!("RMC002 @members.message-model=BROADCASTING consumer `{all}` -"),
+    ]
+    .into();
+    let mut last = BTreeSet::new();
+    let start = Instant::now();
+    while last != wanted {
+        assert!(start.elapsed() < Duration::from_secs(180), "{last:#?}");
+        assert!(java.try_wait().unwrap().is_none(), "the members have left");
+        last = told();
+    }
+    let report = audit(&case, &servers, &[], 1).to_string();
+    assert!(
+        report.contains(&format!("topic {}: 3 messages in ", case.topic)),
+        "{report}"
+    );
+    // Who is not there says nothing.
+    drop(java.stdin.take());
+    assert!(java.wait().unwrap().success());
+    cluster::eventually("the members are gone", || told().is_empty());
 }
 
 #[test]

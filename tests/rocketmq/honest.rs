@@ -26,6 +26,14 @@ fn fill(case: &Case) {
 
 /// Runs a Java program of this directory with RocketMQ's own client, and gives what it printed.
 fn java(case: &Case, program: &str, arguments: &[&str]) -> String {
+    let output = java_command(case, program, arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A Java program of this directory, with RocketMQ's own client.
+pub(crate) fn java_command(case: &Case, program: &str, arguments: &[&str]) -> Command {
     let jars = std::env::var("ROCKETMQ_JARS").unwrap();
     let lib = script("lib.sh");
     let found = Command::new("bash")
@@ -43,7 +51,8 @@ fn java(case: &Case, program: &str, arguments: &[&str]) -> String {
     let source = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/rocketmq")
         .join(program);
-    let output = Command::new(java)
+    let mut command = Command::new(java);
+    command
         .args(["-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"])
         .arg(format!("-Duser.home={}", case.path("").display()))
         .arg(format!(
@@ -52,12 +61,8 @@ fn java(case: &Case, program: &str, arguments: &[&str]) -> String {
         ))
         .args(["-cp", &format!("{jars}/*")])
         .arg(source)
-        .args(arguments)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    String::from_utf8(output.stdout).unwrap()
+        .args(arguments);
+    command
 }
 
 #[test]

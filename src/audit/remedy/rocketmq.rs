@@ -21,7 +21,8 @@ const SAFE: [(&str, &str); 7] = [
     ("autoCreateSubscriptionGroup", "false"),
 ];
 
-/// How often a message is tried again unless a group says otherwise.
+/// The setting of a group, and how often a message is tried again unless one says otherwise.
+const RETRIES_KEY: &str = "retryMaxTimes";
 const RETRIES: &str = "16";
 
 /// The command, for a unit whose name ends with the broker's address: `broker-a at 10.0.0.1:10911`.
@@ -30,7 +31,10 @@ pub(super) fn command(unit: &Unit, subject: Option<&Subject>, hit: &Hit, profile
     match (unit.dialect, subject.map(|s| (s, s.layer))) {
         (Dialect::RocketmqBroker, _) => of_broker(address, hit, profile),
         (Dialect::RocketmqTopics, Some((topic, Layer::Topic))) => of_topic(unit, topic, address, hit),
-        (Dialect::RocketmqTopics, Some((group, Layer::Consumer))) => of_group(unit, group, address),
+        // What its members say of themselves no command changes.
+        (Dialect::RocketmqTopics, Some((group, Layer::Consumer))) if hit.key == RETRIES_KEY => {
+            of_group(unit, group, address)
+        }
         _ => None,
     }
 }

@@ -231,6 +231,7 @@ impl Open {
                 Some("shovel") => Layer::Shovel,
                 Some("vhost") => Layer::VirtualHost,
                 Some("producer") => Layer::Producer,
+                Some("consumer") => Layer::Consumer,
                 other => panic!("{other:?}: no layer"),
             };
             self.subjects.push(Subject {

@@ -26,8 +26,6 @@ pub(crate) const LAG_OLDEST_MS: &str = "@lag.oldest-ms";
 pub(crate) const COMMITTED: &str = "@group.committed";
 /// Live: where the log of that partition begins.
 pub(crate) const LOG_START: &str = "@log.start";
-/// Live: the longest time that a delivery of a queue was unacknowledged, in milliseconds.
-pub(crate) const WORK_MAX_MS: &str = "@work.max-ms";
 /// Live: how many slaves the route of a RocketMQ master shows.
 pub(crate) const SLAVES: &str = "@slaves";
 /// Live: how full a broker's disk is, in percent.
@@ -62,6 +60,12 @@ pub(crate) const RUNNING: &str = "@node.running";
 pub(crate) const LAG_OF: &str = "@lag.of";
 /// Live: which groups lost messages that were deleted before they had read them, in words.
 pub(crate) const SKIPPED: &str = "@lag.deleted-unread";
+/// Live: the message model of the members of a RocketMQ group that are connected.
+pub(crate) const MEMBERS_MODEL: &str = "@members.message-model";
+/// Live: where the connected members of a RocketMQ group begin in a queue in which it has no position.
+pub(crate) const MEMBERS_START: &str = "@members.start";
+/// Live: the queues with messages in which a RocketMQ group whose members are connected has no position, in words.
+pub(crate) const MEMBERS_UNPLACED: &str = "@members.unplaced";
 /// The carrier of what was read from a live broker.
 pub(crate) const LIVE: &str = "live";
 /// Live: the replicas of each partition of a Kafka topic, as `0=1,2,3 1=2,3,1`.

@@ -1,6 +1,7 @@
 //! Who reads a topic, and how far: as `mqadmin queryMsgByUniqueKey` tells of one message (`DefaultMQAdminExtImpl.messageTrackDetail`).
 
 use super::client::{ANSWER, Client, NO_PERMISSION, Routed, SUCCESS};
+use super::members::Members;
 use super::route::Route;
 use super::settings::{Settings, checked_topic};
 use super::wire::Request;
@@ -9,10 +10,9 @@ use crate::model::{Follow, Following, GroupPosition, Problem, Result};
 use rocketmq_protocol::RequestCode;
 use rocketmq_protocol::code::response_code::ResponseCode;
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-const NOT_ONLINE: i32 = ResponseCode::ConsumerNotOnline as i32;
 const NOT_FOUND: i32 = ResponseCode::QueryNotFound as i32;
 /// More groups than these are not asked one by one.
 const MOST_GROUPS: usize = 100;
@@ -27,20 +27,6 @@ pub struct RocketFollow {
 #[serde(rename_all = "camelCase", default)]
 struct GroupsText {
     group_list: BTreeSet<String>,
-}
-
-/// What a broker knows of the members of a group that are there (`ConsumerConnection`).
-#[derive(Deserialize, Default, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase", default)]
-struct MembersText {
-    message_model: String,
-    subscription_table: BTreeMap<String, SubscriptionText>,
-}
-
-#[derive(Deserialize, Default, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase", default)]
-struct SubscriptionText {
-    tags_set: Vec<String>,
 }
 
 impl RocketFollow {
@@ -122,7 +108,7 @@ async fn ask(client: &Client, places: &[(Option<String>, i32)]) -> std::result::
                         end,
                         is_online: members.as_ref().map(Option::is_some),
                         tags: subscription.map(|s| s.tags_set.clone()),
-                        is_broadcast: online.is_some_and(|m| m.message_model == "BROADCASTING"),
+                        is_broadcast: online.is_some_and(Members::is_broadcast),
                     });
                 }
                 Err(why) => known.unknown.push(format!("group {group}: {why}")),
@@ -161,17 +147,17 @@ async fn groups_at(client: &Client, master: &str) -> std::result::Result<BTreeSe
 }
 
 /// The members of a group; `None` when it has none that are there now.
-async fn members_of(client: &Client, route: &Route, group: &str) -> std::result::Result<Option<MembersText>, String> {
-    let request = Request::new(RequestCode::GetConsumerConnectionList).with("consumerGroup", group);
+async fn members_of(client: &Client, route: &Route, group: &str) -> std::result::Result<Option<Members>, String> {
+    let request = Members::request(group);
     let mut failure = None;
     for master in route.brokers.values().filter_map(|broker| broker.master.as_ref()) {
         match client.ask(master, &request, ANSWER).await {
-            Ok(reply) if reply.code == SUCCESS => match serde_json::from_slice(&reply.body) {
-                Ok(members) => return Ok(Some(members)),
-                Err(e) => failure = Some(format!("{master}: the answer about group {group} cannot be read ({e})")),
+            Ok(reply) => match Members::parse(&reply) {
+                Some(Ok(Some(members))) => return Ok(Some(members)),
+                Some(Ok(None)) => {}
+                Some(Err(why)) => failure = Some(format!("{master}, about group {group}: {why}")),
+                None => failure = Some(format!("{master} answered {} about group {group}", reply.words())),
             },
-            Ok(reply) if reply.code == NOT_ONLINE => {}
-            Ok(reply) => failure = Some(format!("{master} answered {} about group {group}", reply.words())),
             Err(lost) => failure = Some(lost.why.to_string()),
         }
     }
@@ -218,12 +204,5 @@ mod tests {
     fn what_brokers_say_of_groups() {
         let groups: GroupsText = serde_json::from_str(r#"{"groupList":["b","a"]}"#).unwrap();
         assert_eq!(groups.group_list.into_iter().collect::<Vec<_>>(), ["a", "b"]);
-        let members: MembersText = serde_json::from_str(
-            r#"{"connectionSet":[{"clientId":"x"}],"consumeFromWhere":"CONSUME_FROM_LAST_OFFSET","consumeType":"CONSUME_PASSIVELY",
-            "messageModel":"BROADCASTING","subscriptionTable":{"t":{"codeSet":[1],"tagsSet":["red"],"subString":"red"}}}"#,
-        )
-        .unwrap();
-        assert_eq!(members.message_model, "BROADCASTING");
-        assert_eq!(members.subscription_table["t"].tags_set, ["red"]);
     }
 }

@@ -14,6 +14,7 @@ mod handle;
 mod inflate;
 mod lane;
 mod lost;
+mod members;
 mod message;
 mod observe;
 mod outgoing;

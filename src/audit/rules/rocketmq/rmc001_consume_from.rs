@@ -1,13 +1,17 @@
 //! RMC001: where a group without a position begins.
 
+use crate::audit::fact::{Fact, Layer};
 use crate::audit::judge::{Judge, Say};
 use crate::audit::role::Role;
 use crate::audit::rule::{Evidence, rule};
 use crate::audit::rules::named;
+use crate::audit::terms::canonical::{MEMBERS_START, MEMBERS_UNPLACED};
 
 rule! {
     /// # What it finds
-    /// `consume-from-where` of `CONSUME_FROM_LAST_OFFSET`, or one of the deprecated words that mean the same, where a configuration says it.
+    /// `consume-from-where` of `CONSUME_FROM_LAST_OFFSET`, or one of the deprecated words that mean the same, where a configuration says it;
+    /// live, connected members of a group that say so, as every client does by default, in topics with messages where the group has no
+    /// position.
     ///
     /// # How messages are lost
     /// A group that is new on a topic with messages in it skips all of them.
@@ -35,9 +39,9 @@ rule! {
         code: "RMC001",
         name: "starts-at-the-end",
         title: "A new group starts at the end of the topic",
-        evidence: &[Evidence::File, Evidence::Code],
+        evidence: &[Evidence::File, Evidence::Live, Evidence::Code],
         variants: &[],
-        applies: &[Role::Application],
+        applies: &[Role::Application, Role::RocketTopic],
         check: check,
     };
 }
@@ -51,18 +55,28 @@ const LAST: [&str; 4] = [
 
 fn check(judge: &mut Judge<'_>) {
     let unit = judge.unit;
-    for fact in
-        named(unit, "", "consume-from-where").filter(|f| f.value.text().is_some_and(|v| LAST.contains(&v.trim())))
-    {
+    let last = |fact: &Fact| fact.value.text().is_some_and(|v| LAST.contains(&v.trim()));
+    let say = |headline: String, story: String| {
+        let label = "skips what is already there";
+        Say::new(headline, label, story, "CONSUME_FROM_FIRST_OFFSET")
+    };
+    for fact in named(unit, "", "consume-from-where").filter(|f| last(f)) {
         let at = judge.at_fact(fact);
-        judge.hit(
-            at,
-            Say::new(
-                "a group without a position starts at the end",
-                "skips what is already there",
-                "A group that is new on a topic with messages in it skips all of them.",
-                "CONSUME_FROM_FIRST_OFFSET",
-            ),
-        );
+        let headline = "a group without a position starts at the end";
+        let story = "A group that is new on a topic with messages in it skips all of them.";
+        judge.hit(at, say(headline.to_owned(), story.to_owned()));
+    }
+    for group in unit.subjects_of(Layer::Consumer) {
+        let start = unit.of(group, MEMBERS_START).filter(|f| last(f));
+        let unplaced = unit.of(group, MEMBERS_UNPLACED).and_then(|f| f.value.text());
+        if let Some((fact, unplaced)) = start.zip(unplaced) {
+            let at = judge.at_fact(fact).of(group);
+            let headline = format!("group `{}` starts at the end where it has no position", group.name);
+            let story = format!(
+                "Its members are connected, and it has none in {unplaced}. What waits there is skipped, but for queues whose very first \
+                 message the broker still has in memory."
+            );
+            judge.hit(at, say(headline, story));
+        }
     }
 }

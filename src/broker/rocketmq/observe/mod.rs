@@ -1,7 +1,7 @@
 //! What a running cluster tells an audit, by the administration requests of its brokers. Nothing is changed.
 //!
-//! Needed where access control is on (5.x): a user that the brokers know; and for the progress of consumer groups the action `Get` on their
-//! topics. Brokers tell their configuration, their topics and their groups to every user that they know.
+//! Needed where access control is on (5.x): a user that the brokers know; and for the progress of consumer groups and their members the
+//! action `Get` on their topics and on them. Brokers tell their configuration, their topics and their groups to every user that they know.
 
 mod config;
 mod controller;
@@ -10,6 +10,7 @@ mod risk;
 mod topics;
 
 use super::client::{Client, NO_PERMISSION, SUCCESS};
+use super::members::Members;
 use super::settings::Settings;
 use super::wire::{Reply, Request};
 use crate::audit::fact::{Component, Dialect, FactValue, Layer, Version};
@@ -27,6 +28,9 @@ use std::time::Duration;
 
 /// Stands for no topic: what is asked here is about brokers.
 const NO_TOPIC: &str = "TBW102";
+
+/// Groups of one broker whose members are asked for.
+const MOST_GROUPS: usize = 5000;
 
 /// How often, and after how long each time, it is looked whether a slave that was behind has come to where its master was.
 const LOOKS: u32 = 5;
@@ -89,20 +93,40 @@ impl Refused {
     }
 }
 
+/// Why an answer is none.
+fn refused(address: &str, reply: &Reply) -> Refused {
+    let why = format!("{address} answered {}", reply.words());
+    match reply.code {
+        NO_PERMISSION => Refused::Forbidden(why),
+        _ => Refused::Failed(why),
+    }
+}
+
 /// What an administrator does for a user whom the broker does not know.
 const NEEDS_USER: &str =
     "name a user that the brokers know, with -X access.key=NAME and -X secret.key=@FILE (mqadmin createUser)";
 
 impl Asker {
-    async fn ask(&self, address: &str, request: &Request) -> std::result::Result<Reply, Refused> {
+    /// The answer, whatever it says.
+    async fn answer(&self, address: &str, request: &Request) -> std::result::Result<Reply, Refused> {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        match self.client.ask(address, request, self.patience).await {
-            Ok(reply) if reply.code == SUCCESS => Ok(reply),
-            Ok(reply) if reply.code == NO_PERMISSION => {
-                Err(Refused::Forbidden(format!("{address} answered {}", reply.words())))
-            }
-            Ok(reply) => Err(Refused::Failed(format!("{address} answered {}", reply.words()))),
-            Err(lost) => Err(Refused::Failed(lost.why.to_string())),
+        let asked = self.client.ask(address, request, self.patience).await;
+        asked.map_err(|lost| Refused::Failed(lost.why.to_string()))
+    }
+
+    async fn ask(&self, address: &str, request: &Request) -> std::result::Result<Reply, Refused> {
+        match self.answer(address, request).await? {
+            reply if reply.code == SUCCESS => Ok(reply),
+            reply => Err(refused(address, &reply)),
+        }
+    }
+
+    /// The members of a group that are connected to a broker; `None` when it has none there.
+    async fn members(&self, address: &str, group: &str) -> std::result::Result<Option<Members>, Refused> {
+        let reply = self.answer(address, &Members::request(group)).await?;
+        match Members::parse(&reply) {
+            Some(members) => members.map_err(|why| Refused::Failed(format!("{address}: {why}"))),
+            None => Err(refused(address, &reply)),
         }
     }
 
@@ -251,6 +275,35 @@ async fn followed(asker: &Asker, address: &str, first: &HaStatus) -> bool {
     false
 }
 
+/// Asks who is connected. A member speaks to every broker of its topics, so that each of them knows it.
+async fn members(asker: &Asker, node: &str, address: &str, held: &mut topics::Held, seen: &mut Observation) {
+    let groups: Vec<String> = held.groups().map(str::to_owned).collect();
+    let what = |count: usize| match count {
+        0 | 1 => format!("the members of a consumer group at broker {node}"),
+        many => format!("the members of {many} consumer groups at broker {node}"),
+    };
+    if groups.len() > MOST_GROUPS {
+        seen.unread.push(Unread {
+            what: what(groups.len() - MOST_GROUPS),
+            why: format!("at most {MOST_GROUPS} groups of a broker are asked for"),
+            next: "delete the groups that nobody uses any more: mqadmin deleteSubGroup".to_owned(),
+        });
+    }
+    let mut missed: Option<(Refused, usize)> = None;
+    for group in groups.iter().take(MOST_GROUPS) {
+        match asker.members(address, group).await {
+            Ok(Some(members)) => {
+                held.members.insert(group.clone(), members);
+            }
+            Ok(None) => {}
+            Err(why) => missed = Some((why, missed.map_or(1, |(_, count)| count + 1))),
+        }
+    }
+    if let Some((why, count)) = missed {
+        seen.unread.push(why.unread(what(count), progress::NEEDS_GET));
+    }
+}
+
 async fn master(
     asker: &Asker,
     node: &str,
@@ -295,7 +348,8 @@ async fn master(
                 .push(why.unread(format!("the {what} of broker {node}"), NEEDS_USER));
         }
     }
-    let lag = progress::ask(asker, node, address, wanted, &mut seen.unread).await;
+    members(asker, node, address, &mut held, seen).await;
+    let lag = progress::ask(asker, node, address, wanted, &mut held, &mut seen.unread).await;
     if let Some((age_ms, of)) = lag.oldest {
         put(&mut sheet, LAG_OLDEST_MS, age_ms.to_string());
         put(&mut sheet, LAG_OF, of);

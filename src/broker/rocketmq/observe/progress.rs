@@ -2,15 +2,17 @@
 //!
 //! Every offset comes in one answer. How old the first unread message is no broker tells; but it tells the first offset at or after a
 //! moment, so that halving the time finds it without reading a message. Only whoever is the oldest until now is looked at closely.
+//!
+//! Who is connected and has no position where messages wait begins wherever its client says.
 
 use super::super::route;
 use super::super::wire::Request;
-use super::topics::is_own_group;
+use super::topics::{Held, is_own_group};
 use super::{Asker, Refused};
 use crate::audit::live::{Unread, Wanted};
 use rocketmq_protocol::RequestCode;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Topics of one broker whose groups are looked at.
@@ -22,8 +24,8 @@ const OLD_MS: i64 = 40 * 24 * 3_600_000;
 /// How exactly an age is found.
 const EXACT_MS: i64 = 300_000;
 
-/// What permission the offsets of a topic need.
-const NEEDS_GET: &str = "grant the user the action Get on the topics: mqadmin createAcl -c CLUSTER -s User:NAME -r 'Topic:*' -a Get -d Allow";
+/// What permission the offsets of a topic, and the members of a group, need.
+pub(super) const NEEDS_GET: &str = "grant the user the action Get on topics and groups: mqadmin createAcl -c CLUSTER -s User:NAME -r 'Topic:*,Group:*' -a Get -d Allow";
 
 /// What was found at one broker.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -63,7 +65,15 @@ struct Behind<'a> {
     next: i64,
 }
 
-pub(super) async fn ask(asker: &Asker, node: &str, address: &str, wanted: &Wanted, unread: &mut Vec<Unread>) -> Lag {
+/// Asks for the progress of every group. `held` hears which connected groups have no position where messages wait.
+pub(super) async fn ask(
+    asker: &Asker,
+    node: &str,
+    address: &str,
+    wanted: &Wanted,
+    held: &mut Held,
+    unread: &mut Vec<Unread>,
+) -> Lag {
     let what = || format!("the progress of consumer groups at broker {node}");
     let table = match asker.body(address, RequestCode::GetAllConsumerOffset).await {
         Ok(body) => route::parse::<OffsetsText>(&body).map_err(Refused::Failed),
@@ -87,6 +97,16 @@ pub(super) async fn ask(asker: &Asker, node: &str, address: &str, wanted: &Wante
             by_topic.entry(topic).or_default().push((group, queues));
         }
     }
+    let nowhere = BTreeMap::new();
+    let names = held.names();
+    for topic in names.iter().filter(|topic| wanted.takes_topic(topic)) {
+        for group in held.pushed(topic) {
+            let groups = by_topic.entry(topic).or_default();
+            if !groups.iter().any(|(known, _)| *known == group) {
+                groups.push((group, &nowhere));
+            }
+        }
+    }
     if by_topic.len() > MOST_TOPICS {
         unread.push(Unread {
             what: format!("the progress in {} more topics", by_topic.len() - MOST_TOPICS),
@@ -95,6 +115,7 @@ pub(super) async fn ask(asker: &Asker, node: &str, address: &str, wanted: &Wante
         });
     }
     let mut lag = Lag::default();
+    let mut all_unplaced = BTreeMap::new();
     let mut refused: Option<(Refused, usize)> = None;
     let note = |refused: &mut Option<(Refused, usize)>, why: Refused| match refused {
         Some((_, n)) => *n += 1,
@@ -108,6 +129,12 @@ pub(super) async fn ask(asker: &Asker, node: &str, address: &str, wanted: &Wante
                 continue;
             }
         };
+        for group in held.pushed(topic) {
+            let positions = groups.iter().find(|(name, _)| *name == group).map(|(_, its)| *its);
+            if let Some(words) = unplaced(topic, positions.unwrap_or(&nowhere), &ends) {
+                tell(all_unplaced.entry(group.to_owned()).or_default(), &words);
+            }
+        }
         for behind in behind(topic, groups, &ends, &mut lag.deleted) {
             let floor = lag.oldest.as_ref().map_or(YOUNG_MS, |(age, _)| *age);
             match older_than(asker, address, &behind, floor).await {
@@ -126,7 +153,35 @@ pub(super) async fn ask(asker: &Asker, node: &str, address: &str, wanted: &Wante
         };
         unread.push(why.unread(what, NEEDS_GET));
     }
+    held.unplaced = all_unplaced;
     lag
+}
+
+/// Adds to a list in words; a long one ends.
+fn tell(text: &mut String, words: &str) {
+    if text.len() <= 500 {
+        let parts = if text.is_empty() { ["", words] } else { ["; ", words] };
+        text.extend(parts);
+    } else if !text.ends_with('…') {
+        text.push_str("; …");
+    }
+}
+
+/// The queues of a topic with messages in which a group has no position.
+fn unplaced(topic: &str, positions: &BTreeMap<String, i64>, ends: &BTreeMap<i32, Ends>) -> Option<String> {
+    let placed: BTreeSet<i32> = positions.keys().filter_map(|queue| queue.parse().ok()).collect();
+    let without = ends.iter().filter(|(queue, _)| !placed.contains(queue));
+    let waiting: Vec<i64> = without
+        .map(|(_, ends)| ends.max_offset - ends.min_offset)
+        .filter(|count| *count > 0)
+        .collect();
+    let sum = waiting.iter().fold(0_i64, |sum, count| sum.saturating_add(*count));
+    let queues = match waiting.len() {
+        0 => return None,
+        1 => "1 queue".to_owned(),
+        many => format!("{many} queues"),
+    };
+    Some(format!("topic {topic}: {sum} messages in {queues}"))
 }
 
 /// Who has something left to read. What was deleted before it was read is noted.
@@ -147,15 +202,7 @@ fn behind<'a>(
                     "group {group} in topic {topic}, queue {queue}: {} messages",
                     ends.min_offset - next
                 );
-                match deleted {
-                    Some(text) if text.len() > 500 && text.ends_with('…') => {}
-                    Some(text) if text.len() > 500 => text.push_str("; …"),
-                    Some(text) => {
-                        text.push_str("; ");
-                        text.push_str(&words);
-                    }
-                    None => *deleted = Some(words),
-                }
+                tell(deleted.get_or_insert_default(), &words);
             }
             if *next < ends.max_offset {
                 found.push(Behind {
@@ -289,5 +336,27 @@ mod tests {
         let told: Vec<(&str, i64)> = found.iter().map(|b| (b.group, b.next)).collect();
         assert_eq!(told, [("lost", 10), ("slow", 15)]);
         assert_eq!(deleted.as_deref(), Some("group lost in topic t, queue 0: 7 messages"));
+        assert_eq!(unplaced("t", &slow, &ends), None);
+        assert_eq!(
+            unplaced("t", &odd, &ends).as_deref(),
+            Some("topic t: 10 messages in 1 queue")
+        );
+        let empty = BTreeMap::from([(
+            0,
+            Ends {
+                min_offset: 5,
+                max_offset: 5,
+            },
+        )]);
+        assert_eq!(unplaced("t", &odd, &empty), None);
+    }
+
+    #[test]
+    fn a_long_list_ends() {
+        let mut text = String::new();
+        for _ in 0..100 {
+            tell(&mut text, &"x".repeat(50));
+        }
+        assert!(text.len() < 600 && text.ends_with("x; …"), "{text}");
     }
 }

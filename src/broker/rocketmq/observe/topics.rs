@@ -1,9 +1,11 @@
 //! The topics and consumer groups of one broker.
 
+use super::super::members::Members;
 use super::super::route;
 use super::config::Config;
 use crate::audit::fact::{Component, Dialect, FactValue, Layer, Unit};
 use crate::audit::live::Sheet;
+use crate::audit::live::canonical::{MEMBERS_MODEL, MEMBERS_START, MEMBERS_UNPLACED};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,6 +15,10 @@ use std::sync::Arc;
 pub(super) struct Held {
     topics: BTreeMap<String, TopicText>,
     groups: BTreeMap<String, GroupText>,
+    /// The members that are connected, by group.
+    pub(super) members: BTreeMap<String, Members>,
+    /// Where connected members have messages before them and no position, by group, in words.
+    pub(super) unplaced: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -115,6 +121,17 @@ impl Held {
         self.topics.keys().cloned().collect()
     }
 
+    /// The names of the consumer groups.
+    pub(super) fn groups(&self) -> impl Iterator<Item = &str> {
+        self.groups.keys().map(String::as_str)
+    }
+
+    /// Who is connected and is handed messages of a topic.
+    pub(super) fn pushed(&self, topic: &str) -> impl Iterator<Item = &str> {
+        let of = |(_, its): &(&String, &Members)| its.is_pushed_to() && its.subscription_table.contains_key(topic);
+        self.members.iter().filter(of).map(|(group, _)| group.as_str())
+    }
+
     /// All of it as a unit.
     pub(super) fn unit(&self, target: &Arc<str>, node: &str) -> Unit {
         const ORIGIN: &str = "the broker's own table";
@@ -166,6 +183,21 @@ impl Held {
             ] {
                 if let Some(value) = value {
                     sheet.put(Layer::Consumer, key, FactValue::Bool(value), ORIGIN);
+                }
+            }
+            let members = self.members.get(name);
+            for (key, value) in [
+                (MEMBERS_MODEL, members.map(|m| &m.message_model)),
+                (MEMBERS_START, members.map(|m| &m.consume_from_where)),
+                (MEMBERS_UNPLACED, self.unplaced.get(name)),
+            ] {
+                if let Some(value) = value {
+                    sheet.put(
+                        Layer::Consumer,
+                        key,
+                        FactValue::Text(value.clone()),
+                        "its connected members",
+                    );
                 }
             }
             let policy = &group.group_retry_policy;
