@@ -62,6 +62,11 @@ fn right_credentials_send_and_find() {
 }
 
 #[test]
+fn a_transaction_is_whole_through_every_door() {
+    kafka::transactions(&kafka::door("a_transaction_is_whole_through_every_door"));
+}
+
+#[test]
 fn wrong_credentials_are_refused_and_nothing_is_lost() {
     on_each("wrong_credentials_are_refused_and_nothing_is_lost", |door| {
         behaviour::refused(door, Refusal::Authentication);

@@ -89,7 +89,11 @@ pub(super) fn hold(
                 None => Held::Whole(held),
             })
         }
-        Ok(held) => Ok(Held::Cut(held, "its input was not read to the end".to_owned())),
+        Ok(held) => {
+            let unread = || "its input was not read to the end".to_owned();
+            let why = held.why.clone().unwrap_or_else(unread);
+            Ok(Held::Cut(held, why))
+        }
         Err(problem) => {
             spool.decide(target, no, Some("nothing was accepted"), now_ms())?;
             Err(problem)

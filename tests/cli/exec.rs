@@ -187,6 +187,17 @@ fn a_bad_input_ends_before_the_action() {
     assert!(err(&output).contains("the action was not begun"), "{}", err(&output));
     assert!(!user.path("begun").exists());
     assert_eq!(user.spool("spool"), [0, 2, 0]);
+    // Who would give only the rest again would lose what is refused with the whole.
+    let mut strict = user.send();
+    strict.args(["--input", "jsonl", "--strict", "--exec", "--", "touch", "begun"]);
+    let strict = strict.write_stdin("{\"value\":\"a\"}\nrubbish\n").output().unwrap();
+    assert_eq!(code(&strict), 1, "{}", err(&strict));
+    assert!(
+        err(&strict).contains("mend the line; then give the whole input again"),
+        "{}",
+        err(&strict)
+    );
+    assert!(!user.path("begun").exists());
     for wrong in [
         &["--exec"][..],
         &["--exec", "--no-spool", "--", "true"],

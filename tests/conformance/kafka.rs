@@ -1,8 +1,8 @@
 //! Kafka's doors: SASL over TLS, mutual TLS, SASL without TLS, by the files that Kafka's own console tools take.
 
-use crate::behaviour::{Door, Refusal};
+use crate::behaviour::{self, Door, Refusal};
 use crate::kafka_nodes;
-use crate::knock::{self, Knock};
+use crate::knock::{self, Home, Knock};
 use crate::support;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -136,4 +136,45 @@ pub(crate) fn door(test: &str) -> Option<Door> {
         keeps_any_key: true,
         heartbeat: None,
     })
+}
+
+/// A whole input in one transaction, through every door; and of one who may not, nothing is there.
+pub(crate) fn transactions(door: &Option<Door>) {
+    let Some(door) = door else { return };
+    let _talking = behaviour::talking(door);
+    for knock in &door.right {
+        let (home, label) = (Home::new(), &knock.label);
+        let key = format!("whole-{:08x}", rand::random::<u32>());
+        let words = ["--transaction", "-k", &key];
+        let sent = knock::run(home.send(knock, &door.topic, &words), b"one\ntwo\nthree\n").expect(label, 0);
+        assert!(sent.stderr.contains("stored 3"), "{label}: {}", sent.stderr);
+        assert_eq!(home.stats(), (0, 0, 3), "{label}");
+        assert_eq!(home.found(knock, &door.topic, &key, 3), 3, "{label}");
+    }
+    for knock in &door.denied {
+        let (home, label) = (Home::new(), &knock.label);
+        let key = format!("none-{:08x}", rand::random::<u32>());
+        // An answer that is no is not waited for as one that does not come.
+        let words = ["--transaction", "-k", &key, "--connect-timeout", "90s"];
+        let sent = knock::run(home.send(knock, &door.forbidden, &words), b"one\ntwo\n");
+        // Known before anything was accepted, or it is refused as a whole and kept for a person.
+        let kept = match sent.code {
+            2 => (0, 0, 0),
+            1 => (0, 2, 0),
+            other => panic!("{label}: exit {other}\n{}", sent.stderr),
+        };
+        assert_eq!(home.stats(), kept, "{label}: {}", sent.stderr);
+        assert!(sent.took < Duration::from_secs(60), "{label}: {:?}", sent.took);
+        assert!(
+            sent.stderr.to_lowercase().contains("authoriz") || sent.stderr.contains("may not"),
+            "{label}: {}",
+            sent.stderr
+        );
+        // Each message that is kept says what is wrong with its topic.
+        let told = sent.stderr.matches("may not be written").count();
+        assert_eq!(told > 2, sent.code == 1, "{label}: {}", sent.stderr);
+        // Who may do everything finds nothing.
+        let looked = knock::run(home.query(&door.right[0], &door.forbidden, &key), b"").expect(label, 1);
+        assert_eq!(looked.json()["found"], 0, "{label}");
+    }
 }

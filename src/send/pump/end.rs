@@ -38,7 +38,7 @@ impl Pump<'_> {
             return self.gave_up_without_spool();
         }
         // Whether the topic is there is worth knowing before the action begins; where nobody answers, the spool is good enough.
-        let asks = self.options.hold.is_some() && self.places.is_none() && !self.refused;
+        let asks = self.options.hold.is_some() && self.places.is_none() && !self.refused && self.why.is_none();
         if asks && self.started.elapsed() < self.options.connect_timeout {
             return false;
         }
@@ -245,13 +245,14 @@ impl Pump<'_> {
     /// What a trouble comes to for the whole run. "Safe in the spool" is said only of what is in the spool: input that was cut
     /// short before anything of it was accepted is a usage error or unknown, whatever earlier runs have left there.
     fn weigh(&self, trouble: Outcome, waits: bool) -> Outcome {
+        let accepted = self.accepted + self.held;
         match trouble {
             Outcome::Usage if !self.had_input => Outcome::Good,
             // The broker's refusal came after something was kept, which is as safe as if the broker were down.
-            Outcome::Usage if waits && self.accepted > 0 && self.spool.is_durable() => Outcome::Spooled,
-            Outcome::Usage if self.accepted > 0 => Outcome::Unknown,
+            Outcome::Usage if waits && accepted > 0 && self.spool.is_durable() => Outcome::Spooled,
+            Outcome::Usage if accepted > 0 => Outcome::Unknown,
             Outcome::Spooled if !waits => Outcome::Unknown,
-            Outcome::Spooled if self.cut_short && self.accepted == 0 => Outcome::Unknown,
+            Outcome::Spooled if self.cut_short && accepted == 0 => Outcome::Unknown,
             other => other,
         }
     }

@@ -69,15 +69,22 @@ impl Pump<'_> {
         self.cut_short |= error.is_some() || strict.is_some();
         if let Some(error) = error {
             let problem = Problem::unknown(format!("cannot read the input after line {lines}")).because(error);
-            let next = format!("what was read until there was accepted; {}", self.how_to_go_on());
-            self.troubles.push(problem.next(next));
+            let accepted = if self.is_held() {
+                ""
+            } else {
+                "what was read until there was accepted; "
+            };
+            self.troubles
+                .push(problem.next(format!("{accepted}{}", self.how_to_go_on())));
         }
         if let Some(line) = strict {
             let what = format!("reading stopped at line {line}, which was rejected (--strict)");
-            let next = format!(
-                "mend the line; what stands before it was accepted, so {}",
-                self.how_to_go_on()
-            );
+            let accepted = if self.is_held() {
+                "then"
+            } else {
+                "what stands before it was accepted, so"
+            };
+            let next = format!("mend the line; {accepted} {}", self.how_to_go_on());
             self.troubles
                 .push(Problem::unknown(what).next(next).with_outcome(Outcome::Negative));
         }
@@ -85,11 +92,18 @@ impl Pump<'_> {
 
     /// How the rest of the input is sent, when a run ends before it.
     pub(super) fn how_to_go_on(&self) -> &'static str {
-        if self.resumable {
+        if self.is_held() {
+            "give the whole input again: nothing of it is published"
+        } else if self.resumable {
             "send the rest with --resume FILE, which goes on after the last accepted line"
         } else {
             "give the rest of the input again, without the lines that were accepted"
         }
+    }
+
+    /// Whether the input is all or nothing.
+    const fn is_held(&self) -> bool {
+        self.options.hold.is_some()
     }
 
     pub(super) fn stop(&mut self, signal: Signal) {
