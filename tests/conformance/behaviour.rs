@@ -1,6 +1,8 @@
 //! The behaviours, the same for every broker.
 
 use crate::knock::{self, Home, Knock};
+use crate::support;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{RwLock, RwLockReadGuard};
@@ -64,12 +66,22 @@ pub(crate) fn talking(door: &Door) -> RwLockReadGuard<'static, ()> {
 }
 
 fn script(name: &str, arguments: &[&str]) {
+    script_with(name, arguments, "");
+}
+
+/// The same with something on its stdin.
+fn script_with(name: &str, arguments: &[&str], input: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/brokers").join(name);
-    let done = Command::new(path)
+    let mut child = Command::new(path)
         .args(arguments)
-        .stdin(Stdio::null())
-        .output()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap();
+    // A script that reads nothing may be gone already.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let done = child.wait_with_output().unwrap();
     assert!(
         done.status.success(),
         "{name} {arguments:?}: {}",
@@ -236,6 +248,9 @@ pub(crate) fn closes_midway(door: &Option<Door>) {
         std::thread::sleep(Duration::from_millis(20));
     }
     std::thread::sleep(Duration::from_millis(500));
+    if door.nodes[0] == "rabbitmq" {
+        script_with("rabbitmq-eval", &[], support::DECLARED);
+    }
     script("kill", door.nodes);
     running.feed(&lines(&key, 200, 400));
     std::thread::sleep(Duration::from_secs(2));

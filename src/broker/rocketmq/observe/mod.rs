@@ -290,13 +290,19 @@ async fn members(asker: &Asker, node: &str, address: &str, held: &mut topics::He
         });
     }
     let mut missed: Option<(Refused, usize)> = None;
-    for group in groups.iter().take(MOST_GROUPS) {
+    let asked = groups.len().min(MOST_GROUPS);
+    for (at, group) in groups.iter().take(MOST_GROUPS).enumerate() {
         match asker.members(address, group).await {
             Ok(Some(members)) => {
                 held.members.insert(group.clone(), members);
             }
             Ok(None) => {}
-            Err(why) => missed = Some((why, missed.map_or(1, |(_, count)| count + 1))),
+            Err(why @ Refused::Forbidden(_)) => missed = Some((why, missed.map_or(1, |(_, count)| count + 1))),
+            // A broker that hangs is not waited for once for each group.
+            Err(why @ Refused::Failed(_)) => {
+                missed = Some((why, missed.map_or(0, |(_, count)| count) + asked - at));
+                break;
+            }
         }
     }
     if let Some((why, count)) = missed {

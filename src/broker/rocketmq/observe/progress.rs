@@ -172,7 +172,7 @@ fn unplaced(topic: &str, positions: &BTreeMap<String, i64>, ends: &BTreeMap<i32,
     let placed: BTreeSet<i32> = positions.keys().filter_map(|queue| queue.parse().ok()).collect();
     let without = ends.iter().filter(|(queue, _)| !placed.contains(queue));
     let waiting: Vec<i64> = without
-        .map(|(_, ends)| ends.max_offset - ends.min_offset)
+        .map(|(_, ends)| ends.max_offset.saturating_sub(ends.min_offset))
         .filter(|count| *count > 0)
         .collect();
     let sum = waiting.iter().fold(0_i64, |sum, count| sum.saturating_add(*count));
@@ -200,7 +200,7 @@ fn behind<'a>(
             if *next < ends.min_offset {
                 let words = format!(
                     "group {group} in topic {topic}, queue {queue}: {} messages",
-                    ends.min_offset - next
+                    ends.min_offset.saturating_sub(*next)
                 );
                 tell(deleted.get_or_insert_default(), &words);
             }
